@@ -1,0 +1,80 @@
+//! What a way out promises.
+
+use crate::domain::code::Secret;
+use crate::domain::contact::{Address, Channel};
+use crate::domain::delivery::Outcome;
+use crate::domain::event::FeedEvent;
+use crate::domain::id::DeliveryId;
+use std::future::Future;
+use std::pin::Pin;
+
+/// A future that a `dyn` connector or sink can return.
+pub type Soon<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A rendered message on its way to a carrier.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// The provider's idempotency key, and what its receipt refers to.
+    pub id: DeliveryId,
+    /// Where to.
+    pub to: Address,
+    /// The publisher's own number or mailbox; `None`: the connector's default.
+    pub from: Option<String>,
+    /// What it says.
+    pub body: Body,
+}
+
+/// What a message says, for its channel.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// SMS.
+    Sms(Secret),
+    /// Mail: at least one of text and HTML.
+    Mail {
+        /// One line.
+        subject: Secret,
+        /// Plain text.
+        text: Option<Secret>,
+        /// HTML.
+        html: Option<Secret>,
+    },
+}
+
+impl Body {
+    /// The channel it is for.
+    pub fn channel(&self) -> Channel {
+        match self {
+            Self::Sms(_) => Channel::Sms,
+            Self::Mail { .. } => Channel::Mail,
+        }
+    }
+}
+
+/// Hands messages to a carrier or relay. Bounded in time by itself: an answer comes within its own time-out.
+pub trait Connector: Send + Sync {
+    /// The operator's name for it, in logs, metrics and timelines.
+    fn name(&self) -> &str;
+
+    /// Hands one message over.
+    fn send<'a>(&'a self, message: &'a Message) -> Soon<'a, Outcome>;
+}
+
+/// What a subscriber said of a batch.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Pushed {
+    /// It has all of them.
+    Taken,
+    /// It won't take this batch, ever: bisect, and park what is alone.
+    Refused(String),
+    /// Not now.
+    Later(String),
+}
+
+/// Pushes events to one subscriber.
+pub trait Sink: Send + Sync {
+    /// The operator's name for it.
+    fn name(&self) -> &str;
+
+    /// Pushes a batch, oldest first.
+    fn push<'a>(&'a self, events: &'a [FeedEvent]) -> Soon<'a, Pushed>;
+}

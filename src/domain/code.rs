@@ -1,0 +1,137 @@
+//! Secrets and codes: values that never show themselves and are wiped when dropped.
+
+use std::fmt;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+/// A text nobody may read in a log: a code, a verification value, a parameter, a message body. Wiped when dropped;
+/// `Debug` shows only that it is there.
+#[derive(Clone, Default)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Takes the text over.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(Zeroizing::new(text.into()))
+    }
+
+    /// The text itself. Named so that each use is easy to find.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether there is any text.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+/// Compares in constant time (for equal lengths).
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
+    }
+}
+impl Eq for Secret {}
+
+/// The two kinds of code that we generate (contract `oobvalidate.md`, behaviour 2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum CodeKind {
+    /// `<%$otp%>`: six decimal digits.
+    Otp,
+    /// `<%$otpa%>`: five upper-case letters and digits without the look-alikes 0 O 1 I L.
+    Otpa,
+}
+
+impl CodeKind {
+    /// The characters a code of this kind is drawn from, each equally likely.
+    pub const fn alphabet(self) -> &'static [u8] {
+        match self {
+            Self::Otp => b"0123456789",
+            Self::Otpa => b"23456789ABCDEFGHJKMNPQRSTUVWXYZ",
+        }
+    }
+
+    /// Number of characters.
+    pub const fn len(self) -> usize {
+        match self {
+            Self::Otp => 6,
+            Self::Otpa => 5,
+        }
+    }
+
+    /// Never: a code has characters.
+    pub const fn is_empty(self) -> bool {
+        false
+    }
+}
+
+/// A keyed digest (HMAC-SHA-256): tells whether two values are equal without keeping either. Compared in constant time.
+#[derive(Clone, Copy)]
+pub struct Tag(pub [u8; 32]);
+
+impl PartialEq for Tag {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+impl Eq for Tag {}
+
+impl fmt::Debug for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[tag]")
+    }
+}
+
+/// Bytes that only the vault can open (AES-256-GCM, key id and nonce included).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Sealed(pub Box<[u8]>);
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[sealed {} B]", self.0.len())
+    }
+}
+
+/// How a publisher hashed its `VerifVal` (`EncryptVerifValType`; SHA-256 and SHA-512 go beyond ENS).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HashKind {
+    /// `SHA1`
+    Sha1,
+    /// `SHA256`
+    Sha256,
+    /// `SHA512`
+    Sha512,
+}
+
+impl HashKind {
+    /// Reads the enumeration's value; `None` when it is not one of them.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "SHA1" => Some(Self::Sha1),
+            "SHA256" => Some(Self::Sha256),
+            "SHA512" => Some(Self::Sha512),
+            _ => None,
+        }
+    }
+
+    /// Length of the digest in bytes.
+    pub const fn len(self) -> usize {
+        match self {
+            Self::Sha1 => 20,
+            Self::Sha256 => 32,
+            Self::Sha512 => 64,
+        }
+    }
+
+    /// Never: a digest has bytes.
+    pub const fn is_empty(self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,3 @@
+//! The decisions: synchronous, total, without failure; a refusal is an answer.
+
+pub mod rules;

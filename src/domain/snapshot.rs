@@ -1,0 +1,166 @@
+//! Everything a decision may look at, and everything it wants: [`Query`] in, [`View`] out, [`Decision`] back.
+
+use super::aggregate::Aggregate;
+use super::answer::Answer;
+use super::budget::{Budget, BudgetKey};
+use super::challenge::{Challenge, Slot};
+use super::code::{Sealed, Tag};
+use super::contact::Address;
+use super::id::{AggregateId, DeliveryId, InstitutionId, PublisherId};
+use super::recipient::{Recipient, RecipientKey};
+use super::time::Timestamp;
+
+/// A value and the version at which it was read; version 0 is "not there".
+#[derive(Clone, Debug, PartialEq)]
+pub struct Versioned<T> {
+    /// What was read.
+    pub value: T,
+    /// When, as the store counts.
+    pub version: u64,
+}
+
+/// What to read for a decision: one round trip.
+#[derive(Clone, Debug)]
+pub enum Query {
+    /// For opening a challenge.
+    Open {
+        /// Who asks.
+        publisher: PublisherId,
+        /// Where.
+        institution: InstitutionId,
+        /// The idempotency key, if the request has one.
+        repeat: Option<String>,
+        /// The recipient, at the native level.
+        recipient: Option<RecipientKey>,
+        /// The phone, at the explicit level. At the native level the addresses are those of the recipient's contacts.
+        phone: Option<Address>,
+        /// The place it would take.
+        slot: Slot,
+        /// For counting what this address and publisher had lately.
+        now: Timestamp,
+    },
+    /// For judging a reply.
+    Reply {
+        /// The handset.
+        from: Address,
+        /// `gateway/provider id`, if the provider gives one.
+        provider_id: Option<String>,
+        /// For counting.
+        now: Timestamp,
+    },
+    /// For a timer, a settlement, or a look at one.
+    One(AggregateId),
+    /// A recipient by itself.
+    Recipient(RecipientKey),
+}
+
+/// What was read: all of it durable (decision 7).
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    /// The first answer to this idempotency key.
+    pub prior: Option<Prior>,
+    /// The recipient.
+    pub recipient: Option<Versioned<Recipient>>,
+    /// The recipient's failure budget, when a recipient was asked for (version 0 and empty when there is none yet).
+    pub recipient_budget: Option<Versioned<Budget>>,
+    /// Each address concerned: the phone, or all of the recipient's contacts (without repeats).
+    pub addresses: Vec<AddressView>,
+    /// The open challenge that holds the slot.
+    pub holder: Option<Versioned<Challenge>>,
+    /// The aggregate asked for by id.
+    pub one: Option<Versioned<Aggregate>>,
+    /// For a reply that was seen before: what was answered.
+    pub seen: Option<super::answer::Verdict>,
+    /// Challenges that this publisher opened in the UTC day of `now`.
+    pub publisher_today: u64,
+}
+
+/// An address as the store knows it.
+#[derive(Clone, Debug)]
+pub struct AddressView {
+    /// Which.
+    pub address: Address,
+    /// Counts every change of what is open on it, and of its opt-out.
+    pub version: u64,
+    /// Open TwoWay challenges that were sent to it, newest first.
+    pub open: Vec<Versioned<Challenge>>,
+    /// Challenges that were sent to it and ended in the last hour (any mode), newest first, at most 5: a late answer can be
+    /// told from a wrong one.
+    pub ended: Vec<Versioned<Challenge>>,
+    /// Budgets by institution: that of the query, or of every open challenge.
+    pub budgets: Vec<(InstitutionId, Versioned<Budget>)>,
+    /// Challenge messages queued to it in the last 24 hours, oldest first.
+    pub sends: Vec<Timestamp>,
+    /// Publishers whose messages it opted out of.
+    pub opt_outs: Vec<PublisherId>,
+}
+
+/// The first answer to an idempotency key: from a live challenge, or the tombstone of one.
+#[derive(Clone, Debug)]
+pub struct Prior {
+    /// `AlrtPkgId`
+    pub id: AggregateId,
+    /// MAC over the body fields of the first request.
+    pub payload: Tag,
+    /// Where the code is, while the session lives.
+    pub material: Option<Sealed>,
+}
+
+/// All consequences of a request, as data.
+#[derive(Debug)]
+pub struct Decision {
+    /// What to tell whoever asked, once it is durable.
+    pub answer: Answer,
+    /// What to write, all or nothing. Empty: nothing happened.
+    pub writes: Vec<Write>,
+    /// What must still hold when it is written; else it is decided again.
+    pub expects: Vec<Expect>,
+}
+
+impl Decision {
+    /// An answer that changes nothing.
+    pub fn only(answer: Answer) -> Self {
+        Self { answer, writes: Vec::new(), expects: Vec::new() }
+    }
+}
+
+/// One record to write.
+#[derive(Clone, Debug)]
+pub enum Write {
+    /// An aggregate: new, or changed. Events beyond those it had get the next numbers of its institution's feed.
+    Aggregate(Aggregate),
+    /// A budget.
+    Budget(BudgetKey, Budget),
+    /// An opt-out: `true` stops messages of this publisher to this address, `false` lets them again.
+    OptOut(PublisherId, Address, bool),
+    /// A recipient; `None` removes it.
+    Recipient(RecipientKey, Option<Recipient>),
+}
+
+/// A condition of the commit (decision 5).
+#[derive(Clone, Debug, PartialEq)]
+pub enum Expect {
+    /// The aggregate is still at this version (0: not there).
+    Aggregate(AggregateId, u64),
+    /// The budget is still at this version.
+    Budget(BudgetKey, u64),
+    /// The recipient is still at this version.
+    Recipient(RecipientKey, u64),
+    /// What is open on the address is still as read.
+    Address(Address, u64),
+    /// The slot is still held by this challenge, or free.
+    Slot(Slot, Option<AggregateId>),
+    /// The idempotency key is still unused.
+    Unrepeated(PublisherId, InstitutionId, String),
+    /// The provider's message id is still unseen.
+    Unseen(String),
+}
+
+/// A delivery that is due, handed to one worker for a while (decision 8).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// Its aggregate.
+    pub aggregate: AggregateId,
+    /// Which delivery.
+    pub delivery: DeliveryId,
+}
