@@ -59,8 +59,10 @@ pub const SEEN_REPLIES: usize = 24;
 /// A reply that was counted.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Seen {
-    /// Gateway and the provider's message id, joined by `/`.
+    /// Gateway and the provider's message id, joined by `/`; empty where the provider gives none.
     pub provider_id: String,
+    /// When it reached our edge.
+    pub at: Timestamp,
     /// What came of it.
     pub verdict: super::answer::Verdict,
 }
