@@ -156,9 +156,9 @@ fn of_challenge(it: &Challenge, keys: &Keys<'_>) -> Facts {
         },
         sent: sent(it, keys),
         repeat,
-        seen: it.seen.iter().map(|seen| (keys.seen(&seen.provider_id), seen.verdict)).collect(),
+        seen: it.seen.iter().filter(|seen| !seen.provider_id.is_empty()).map(|seen| (keys.seen(&seen.provider_id), seen.verdict)).collect(),
         deliveries: Box::default(),
-        live: Live { listens: open && it.awaits_reply(), slot: open.then(|| keys.slot(&it.slot())), ..Live::default() },
+        live: Live { listens: open, slot: open.then(|| keys.slot(&it.slot())), ..Live::default() },
     }
 }
 

@@ -13,7 +13,6 @@ pub(crate) fn put_delivery(out: &mut Encoder, it: &Delivery) {
     out.uuid(it.id.0);
     put_channel(out, it.channel);
     out.text(it.address.expose());
-    out.option(it.contact.as_deref(), Encoder::text);
     out.option(it.sender.as_deref(), Encoder::text);
     let answer = match &it.purpose {
         Purpose::Challenge => None,
@@ -85,7 +84,6 @@ pub(crate) fn put_event(out: &mut Encoder, it: &Event) {
     put_act(out, it.act);
     out.text(&it.feedback);
     out.option(it.delivery, |out, id| out.uuid(id.0));
-    out.option(it.contact.as_deref(), Encoder::text);
 }
 
 pub(crate) fn event(from: &mut Decoder<'_>) -> Result<Event, Malformed> {
@@ -95,7 +93,6 @@ pub(crate) fn event(from: &mut Decoder<'_>) -> Result<Event, Malformed> {
         act: act(from)?,
         feedback: from.text()?,
         delivery: from.option(Decoder::uuid)?.map(DeliveryId),
-        contact: from.option(Decoder::text)?,
     })
 }
 

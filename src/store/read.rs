@@ -46,13 +46,12 @@ struct Hit {
     version: u64,
     bytes: Option<Arc<[u8]>>,
     day: u32,
-    institution: InstitutionId,
 }
 
 impl Hit {
     fn of(id: AggregateId, entry: &Entry) -> Self {
         let facts = &entry.facts;
-        Self { id, version: entry.version, bytes: entry.bytes.clone(), day: facts.day(), institution: facts.institution.clone() }
+        Self { id, version: entry.version, bytes: entry.bytes.clone(), day: facts.day() }
     }
 }
 
@@ -74,6 +73,7 @@ impl Reader<'_> {
                 let mut found = self.aggregates(hit.into_iter().collect(), fetched)?;
                 Ok(View { one: found.pop(), ..View::default() })
             }
+            Query::Budget(key) => Ok(View { budgets: vec![(key.clone(), self.budget(key)?)], ..View::default() }),
             Query::Recipient(key) => Ok(View { recipient: self.recipient(key)?, ..View::default() }),
         }
     }
@@ -154,10 +154,12 @@ impl Reader<'_> {
         if let Some(key) = recipient {
             view.recipient = self.recipient(key)?;
             let budget = BudgetKey::Recipient(key.institution.clone(), key.publisher.clone(), key.id.clone());
-            view.recipient_budget = Some(self.budget(&budget)?);
+            view.budgets.push((budget.clone(), self.budget(&budget)?));
         }
         for address in addresses(phone.as_ref(), view.recipient.as_ref()) {
-            view.addresses.push(self.address(address, Some(institution), *now, &Fetched::new()).map_err(failed)?);
+            let budget = BudgetKey::Address(institution.clone(), address.clone());
+            view.budgets.push((budget.clone(), self.budget(&budget)?));
+            view.addresses.push(self.address(address, false, *now, &Fetched::new()).map_err(failed)?);
         }
         if let Some(key) = repeat {
             view.prior = self.prior(&keys.repeat(publisher, institution, key))?;
@@ -175,29 +177,22 @@ impl Reader<'_> {
     fn reply(&self, from: &Address, provider_id: Option<&str>, now: Timestamp, fetched: &Fetched) -> Result<View, Unread> {
         let seen = provider_id.map(|id| Keys(self.vault).seen(id));
         let seen = seen.and_then(|route| self.published.read().seen(&route));
-        Ok(View { addresses: vec![self.address(from.clone(), None, now, fetched)?], seen, ..View::default() })
+        let address = self.address(from.clone(), true, now, fetched)?;
+        let mut budgets: Vec<(BudgetKey, Versioned<Budget>)> = Vec::new();
+        for challenge in address.open.iter().chain(&address.ended) {
+            for key in challenge.value.budgets(from) {
+                if !budgets.iter().any(|(known, _)| *known == key) {
+                    budgets.push((key.clone(), self.budget(&key)?));
+                }
+            }
+        }
+        Ok(View { addresses: vec![address], budgets, seen, ..View::default() })
     }
 
-    // With an institution: for opening, where what has ended does not matter. Without: for judging a reply.
-    fn address(
-        &self,
-        address: Address,
-        institution: Option<&InstitutionId>,
-        now: Timestamp,
-        fetched: &Fetched,
-    ) -> Result<AddressView, Unread> {
+    // What has ended matters only for judging a reply.
+    fn address(&self, address: Address, with_ended: bool, now: Timestamp, fetched: &Fetched) -> Result<AddressView, Unread> {
         let route = Keys(self.vault).address(&address);
-        let (mut seen, open, ended) = self.look(route, institution.is_none(), now);
-        let mut institutions: Vec<InstitutionId> = match institution {
-            Some(institution) => vec![institution.clone()],
-            None => open.iter().map(|hit| hit.institution.clone()).collect(),
-        };
-        institutions.sort();
-        institutions.dedup();
-        for institution in institutions {
-            let budget = self.budget(&BudgetKey::Address(institution.clone(), address.clone()))?;
-            seen.budgets.push((institution, budget));
-        }
+        let (mut seen, open, ended) = self.look(route, with_ended, now);
         seen.open = self.challenges(open, fetched)?;
         seen.ended = self.challenges(ended, fetched)?;
         Ok(AddressView { address, ..seen })
@@ -213,7 +208,6 @@ impl Reader<'_> {
             version: published.version(&Key::new(super::key::kind::ADDRESS, route)),
             open: Vec::new(),
             ended: Vec::new(),
-            budgets: Vec::new(),
             sends: published.sent_on(route, now.minus(DAY)).collect(),
             opt_outs: published.opted_out_of(route).cloned().collect(),
         };

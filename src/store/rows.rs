@@ -102,12 +102,7 @@ fn put_contact(out: &mut Encoder, it: &Contact) {
 }
 
 fn contact(from: &mut Decoder<'_>) -> Result<Contact, Malformed> {
-    Ok(Contact {
-        id: from.text()?,
-        channel: parts::channel(from)?,
-        address: from.str().map(Address::canonical)?,
-        opted_in: from.flag()?,
-    })
+    Ok(Contact { id: from.text()?, channel: parts::channel(from)?, address: from.str().map(Address::canonical)?, opted_in: from.flag()? })
 }
 
 fn put_subscription(out: &mut Encoder, it: &Subscription) {
@@ -160,6 +155,7 @@ fn put_challenge(out: &mut Encoder, it: &Challenge) {
     out.list(&it.events, parts::put_event);
     out.list(&it.seen, |out, seen| {
         out.text(&seen.provider_id);
+        out.time(seen.at);
         parts::put_verdict(out, seen.verdict);
     });
 }
@@ -185,7 +181,7 @@ fn challenge(from: &mut Decoder<'_>) -> Result<Challenge, Malformed> {
         material: from.option(|from| from.bytes().map(|it| Sealed(it.into())))?,
         deliveries: from.list(parts::delivery)?,
         events: from.list(parts::event)?,
-        seen: from.list(|from| Ok(Seen { provider_id: from.text()?, verdict: parts::verdict(from)? }))?,
+        seen: from.list(|from| Ok(Seen { provider_id: from.text()?, at: from.time()?, verdict: parts::verdict(from)? }))?,
     })
 }
 

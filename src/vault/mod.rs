@@ -198,9 +198,7 @@ impl std::ops::Deref for KeysOf<'_> {
 fn expand(prk: &hkdf::Prk, purpose: &str) -> Zeroizing<[u8; 32]> {
     let mut out = Zeroizing::new([0; 32]);
     let info = [purpose.as_bytes()];
-    prk.expand(&info, hkdf::HKDF_SHA256)
-        .and_then(|okm| okm.fill(out.as_mut_slice()))
-        .expect("32 bytes are within what HKDF-SHA-256 gives");
+    prk.expand(&info, hkdf::HKDF_SHA256).and_then(|okm| okm.fill(out.as_mut_slice())).expect("32 bytes are within what HKDF-SHA-256 gives");
     out
 }
 

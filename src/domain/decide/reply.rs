@@ -7,7 +7,7 @@ use super::verify::is_right;
 use crate::domain::aggregate::Aggregate;
 use crate::domain::answer::{Answer, Verdict};
 use crate::domain::budget::{Budget, BudgetKey, Standing};
-use crate::domain::challenge::{Challenge, Check, Level, SEEN_REPLIES, Seen, Shape, State};
+use crate::domain::challenge::{Challenge, Check, SEEN_REPLIES, Seen, Shape, State};
 use crate::domain::contact::Channel;
 use crate::domain::delivery::{Delivery, Purpose, Status};
 use crate::domain::draw::Draw;
@@ -125,7 +125,7 @@ impl<'a> Judge<'a> {
 
     fn verified(&mut self, session: &Versioned<Challenge>) -> Verdict {
         let mut challenge = session.value.clone();
-        for key in keys(&challenge, self.sms) {
+        for key in challenge.budgets(&self.sms.from) {
             let budget = self.budget(&key);
             // Nothing to reset, nothing to write.
             if budget.value.consecutive > 0 {
@@ -160,7 +160,7 @@ impl<'a> Judge<'a> {
     fn count_failure(&mut self, sessions: &[&Versioned<Challenge>]) {
         for session in sessions {
             let rule = self.publisher(&session.value.publisher).map(|it| it.budget).unwrap_or_default();
-            for key in keys(&session.value, self.sms) {
+            for key in session.value.budgets(&self.sms.from) {
                 if self.budgets.iter().any(|(counted, _)| *counted == key) {
                     continue;
                 }
@@ -304,7 +304,7 @@ impl<'a> Judge<'a> {
 
     fn standing(&self, challenge: &Challenge) -> Standing {
         let rule = self.publisher(&challenge.publisher).map(|it| it.budget).unwrap_or_default();
-        let standings = keys(challenge, self.sms).map(|key| self.budget(&key).value.standing(rule, self.draw.now));
+        let standings = challenge.budgets(&self.sms.from).map(|key| self.budget(&key).value.standing(rule, self.draw.now));
         standings.into_iter().find(|it| *it != Standing::Free).unwrap_or(Standing::Free)
     }
 
@@ -316,18 +316,6 @@ impl<'a> Judge<'a> {
     fn publisher(&self, id: &PublisherId) -> Option<&'a Publisher> {
         self.facts.registry.publishers.get(id).map(AsRef::as_ref)
     }
-}
-
-// Whose failures a reply to this challenge counts against: the handset's, and the recipient's when it has one.
-fn keys(challenge: &Challenge, sms: &Sms) -> impl Iterator<Item = BudgetKey> + use<> {
-    let address = BudgetKey::Address(challenge.institution.clone(), sms.from.clone());
-    let recipient = match &challenge.level {
-        Level::Native { recipient, .. } => {
-            Some(BudgetKey::Recipient(challenge.institution.clone(), challenge.publisher.clone(), recipient.clone()))
-        }
-        Level::Explicit { .. } => None,
-    };
-    [address].into_iter().chain(recipient)
 }
 
 /// How a provider's message id is remembered: with its gateway, since ids of two providers may be alike.
