@@ -5,7 +5,6 @@ use super::recipients::{Draft as Recipients, Person, Wanted};
 use super::{Drafts, library, publisher};
 use crate::domain::contact::Channel;
 use crate::domain::id::InstitutionId;
-use crate::domain::publisher::Alert;
 use crate::domain::recipient::Subscription;
 use std::collections::{HashMap, HashSet};
 
@@ -60,9 +59,9 @@ impl<'a> House<'a> {
     }
 
     /// The alert in the newest of these versions that has it.
-    fn alert(&self, publisher: &str, versions: &[String], name: &str) -> Option<&'a Alert> {
+    fn alert(&self, publisher: &str, versions: &[String], name: &str) -> Option<&'a library::Entry> {
         let libraries = versions.iter().filter_map(|version| self.libraries.get(&(publisher, version.as_str())));
-        libraries.flat_map(|it| &it.alerts).map(|it| &it.value).find(|it| it.name == name)
+        libraries.flat_map(|it| &it.alerts).find(|it| it.alert.name == name)
     }
 }
 
@@ -130,13 +129,13 @@ fn unknown(subscription: &Subscription, versions: &[String]) -> String {
     format!("no deployed library has an alert \"{}\"; deployed here: {}", subscription.alert, versions.join(", "))
 }
 
-fn bodies(person: &Person, wanted: &Wanted, alert: &Alert, report: &Report<'_>) {
+fn bodies(person: &Person, wanted: &Wanted, entry: &library::Entry, report: &Report<'_>) {
     let lacks = |place: Place, what: &str| {
-        report.wrong(place, format!("alert \"{}\" has no {what} body for this contact; add one to it", alert.name))
+        report.wrong(place, format!("alert \"{}\" has no {what} body for this contact; add one to it", entry.alert.name))
     };
     for it in &wanted.contacts {
         match person.recipient.contact(&it.value).map(|it| it.channel) {
-            Some(channel) if !alert.bodies(channel).is_empty() => {}
+            Some(channel) if entry.channels.contains(&channel) => {}
             Some(Channel::Sms) => lacks(it.place, "sms"),
             Some(Channel::Mail) => lacks(it.place, "text or html"),
             None => {}

@@ -4,6 +4,7 @@ use super::credential::named_file;
 use super::fields::Fields;
 use super::position;
 use super::problem::{At, Place};
+use crate::domain::contact::Channel;
 use crate::domain::publisher::Alert;
 use crate::domain::template::{Target, Template};
 
@@ -11,7 +12,15 @@ use crate::domain::template::{Target, Template};
 pub(super) struct Draft {
     pub publisher: At<String>,
     pub version: At<String>,
-    pub alerts: Vec<At<Alert>>,
+    pub alerts: Vec<Entry>,
+}
+
+/// An alert as its file has it.
+pub(super) struct Entry {
+    pub alert: Alert,
+    pub place: Place,
+    /// Channels it has a body for, also one that was refused: that is told once, not again for each subscription.
+    pub channels: Vec<Channel>,
 }
 
 /// Largest body, in bytes.
@@ -28,23 +37,23 @@ pub(super) fn read(file: Fields<'_, '_>) -> Option<Draft> {
         file.report.wrong(file.place, "no alert; add [[alert]] with name = \"…\" and a body");
     }
     for (index, it) in alerts.iter().enumerate() {
-        if alerts[..index].iter().any(|earlier| earlier.value.name == it.value.name) {
-            file.report.wrong(it.place, format!("alert \"{}\" is here twice; names are unique in a library", it.value.name));
+        if alerts[..index].iter().any(|earlier| earlier.alert.name == it.alert.name) {
+            file.report.wrong(it.place, format!("alert \"{}\" is here twice; names are unique in a library", it.alert.name));
         }
     }
     file.finish();
     Some(Draft { publisher: publisher?, version: version?, alerts })
 }
 
-fn alert(fields: Fields<'_, '_>, version: &str) -> Option<At<Alert>> {
+fn alert(fields: Fields<'_, '_>, version: &str) -> Option<Entry> {
     let name = fields.required("name");
     let sms = body(&fields, ("sms", "sms_file"), Target::Sms);
     let subject = body(&fields, ("subject", "subject_file"), Target::Subject);
     let text = body(&fields, ("text", "text_file"), Target::Text);
     let html = body(&fields, ("html", "html_file"), Target::Html);
     let has = |key: &str| fields.has(key) || fields.has(&format!("{key}_file"));
-    let mail = has("text") || has("html");
-    if !mail && !has("sms") {
+    let (mail, sms_here) = (has("text") || has("html"), has("sms"));
+    if !mail && !sms_here {
         fields.report.wrong(fields.place, "the alert has no body; add sms, or subject with text or html");
     }
     if mail && !has("subject") {
@@ -55,7 +64,8 @@ fn alert(fields: Fields<'_, '_>, version: &str) -> Option<At<Alert>> {
     }
     fields.finish();
     let name = name?;
-    Some(At { place: name.place, value: Alert { name: name.value, version: version.to_owned(), sms, subject, text, html } })
+    let channels = [(mail, Channel::Mail), (sms_here, Channel::Sms)].into_iter().filter_map(|(has, it)| has.then_some(it)).collect();
+    Some(Entry { place: name.place, channels, alert: Alert { name: name.value, version: version.to_owned(), sms, subject, text, html } })
 }
 
 fn body(fields: &Fields<'_, '_>, (inline, in_file): (&'static str, &'static str), target: Target) -> Option<Template> {

@@ -51,10 +51,14 @@ pub fn read(files: &[(PathBuf, String)]) -> Result<Registered, Vec<Problem>> {
     let mut tables = parse(&report);
     tables.sort_by_key(|(_, table)| table.get_ref().contains_key("recipients"));
     let mut drafts = Drafts::default();
+    let mut whole = tables.len() == files.iter().filter(|(path, _)| is_toml(path)).count();
     for (place, table) in &tables {
-        sort_out(Fields::new(table.get_ref(), *place, &report), &mut drafts);
+        whole &= sort_out(Fields::new(table.get_ref(), *place, &report), &mut drafts);
     }
-    cross::check(&drafts, &report);
+    // What refers to a file that can't be read at all is not judged: it would only be told twice.
+    if whole {
+        cross::check(&drafts, &report);
+    }
     let warnings = report.finish()?;
     Ok(drafts.registered(warnings))
 }
@@ -93,6 +97,10 @@ impl Drafts {
         found.map(|it| it.publisher.countries.clone()).unwrap_or_default()
     }
 
+    fn count(&self) -> usize {
+        self.publishers.len() + self.libraries.len() + self.recipients.len()
+    }
+
     fn registered(self, warnings: Vec<Problem>) -> Registered {
         let mut out = Registered { warnings, ..Registered::default() };
         for draft in self.publishers {
@@ -100,7 +108,7 @@ impl Drafts {
             out.registry.publishers.insert(draft.publisher.id.clone(), Arc::new(draft.publisher));
         }
         for draft in self.libraries {
-            let alerts: HashMap<_, _> = draft.alerts.into_iter().map(|it| (it.value.name.clone(), Arc::new(it.value))).collect();
+            let alerts: HashMap<_, _> = draft.alerts.into_iter().map(|it| (it.alert.name.clone(), Arc::new(it.alert))).collect();
             out.registry.libraries.insert((draft.publisher.value.as_str().into(), draft.version.value), alerts);
         }
         out.recipients = self.recipients.into_iter().flat_map(|it| it.recipients).map(|it| it.recipient).collect();
@@ -127,9 +135,12 @@ fn parse<'i>(report: &Report<'i>) -> Vec<(Place, Spanned<DeTable<'i>>)> {
     tables
 }
 
-/// Reads one file as what its table says. Recipients come after their publisher, whose countries their phones need.
-fn sort_out(fields: Fields<'_, '_>, drafts: &mut Drafts) {
+/// Reads one file as what its table says; `false` when that is nothing. Recipients come after their publisher, whose
+/// countries their phones need.
+fn sort_out(fields: Fields<'_, '_>, drafts: &mut Drafts) -> bool {
     let kinds: Vec<_> = ["publisher", "library", "recipients"].into_iter().filter(|it| fields.has(it)).collect();
+    let (report, place) = (fields.report, fields.place);
+    let before = drafts.count();
     match kinds[..] {
         ["publisher"] => drafts.publishers.extend(publisher::read(fields)),
         ["library"] => drafts.libraries.extend(library::read(fields)),
@@ -137,11 +148,10 @@ fn sort_out(fields: Fields<'_, '_>, drafts: &mut Drafts) {
             let draft = recipients::read(fields, |publisher| drafts.countries(publisher));
             drafts.recipients.extend(draft);
         }
-        [] => fields.report.wrong(fields.place, "the file registers nothing; begin it with [publisher], [library] or [recipients]"),
-        _ => {
-            fields.report.wrong(fields.place, format!("one file registers one thing; split [{}] over several files", kinds.join("] and [")))
-        }
+        [] => report.wrong(place, "the file registers nothing; begin it with [publisher], [library] or [recipients]"),
+        _ => report.wrong(place, format!("one file registers one thing; split [{}] over several files", kinds.join("] and ["))),
     }
+    drafts.count() > before
 }
 
 fn named_in(value: &toml::Value, base: &Path, found: &mut Vec<Reference>) {

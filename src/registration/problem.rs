@@ -77,6 +77,11 @@ impl<'a> Report<'a> {
         self.problems.borrow_mut().add(place, message.into());
     }
 
+    /// Whether something was wrong just here: then nothing more needs to be said of it.
+    pub fn is_at(&self, place: Place) -> bool {
+        self.problems.borrow().kept.last().is_some_and(|(last, _)| *last == place)
+    }
+
     /// Something is doubtful.
     pub fn doubt(&self, place: Place, message: impl Into<String>) {
         self.warnings.borrow_mut().add(place, message.into());

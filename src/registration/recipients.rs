@@ -48,8 +48,8 @@ pub(super) fn read(file: Fields<'_, '_>, countries: impl Fn(&str) -> Vec<String>
 
 fn person(fields: Fields<'_, '_>, key: &RecipientKey, countries: &[String]) -> Option<Person> {
     let id = fields.required("id");
-    let contacts = contacts(&fields, countries);
-    let (subscriptions, wanted) = subscriptions(&fields, &contacts).into_iter().unzip();
+    let (contacts, ids) = contacts(&fields, countries);
+    let (subscriptions, wanted) = subscriptions(&fields, &ids).into_iter().unzip();
     let uid = uid(&fields);
     let (active, name) = (fields.flag("active", true), fields.short("name").map(|it| it.value));
     fields.finish();
@@ -81,13 +81,15 @@ fn derived(key: &RecipientKey) -> String {
     uuid::Builder::from_custom_bytes(bytes).into_uuid().hyphenated().to_string()
 }
 
-fn contacts(fields: &Fields<'_, '_>, countries: &[String]) -> Vec<Contact> {
-    let mut found: Vec<Contact> = Vec::new();
+/// The contacts, and the ids of all of them: also of one whose address was refused.
+fn contacts(fields: &Fields<'_, '_>, countries: &[String]) -> (Vec<Contact>, Vec<String>) {
+    let (mut found, mut ids) = (Vec::new(), Vec::new());
     for it in fields.tables("contact") {
         let id = it.required("id");
-        if let Some(id) = id.as_ref().filter(|id| found.iter().any(|earlier| earlier.id == id.value)) {
+        if let Some(id) = id.as_ref().filter(|id| ids.contains(&id.value)) {
             it.report.wrong(id.place, format!("contact \"{}\" is here twice; ids are unique within a recipient", id.value));
         }
+        ids.extend(id.as_ref().map(|it| it.value.clone()));
         let address = address(&it, countries);
         let opted_in = it.flag("opted_in", true);
         it.finish();
@@ -95,7 +97,7 @@ fn contacts(fields: &Fields<'_, '_>, countries: &[String]) -> Vec<Contact> {
             found.push(Contact { id: id.value, channel, address, opted_in });
         }
     }
-    found
+    (found, ids)
 }
 
 fn address(fields: &Fields<'_, '_>, countries: &[String]) -> Option<(Channel, contact::Address)> {
@@ -126,7 +128,7 @@ fn why(error: AddressError) -> &'static str {
     }
 }
 
-fn subscriptions(fields: &Fields<'_, '_>, contacts: &[Contact]) -> Vec<(Subscription, Wanted)> {
+fn subscriptions(fields: &Fields<'_, '_>, contacts: &[String]) -> Vec<(Subscription, Wanted)> {
     let mut found: Vec<(Subscription, Wanted)> = Vec::new();
     for it in fields.tables("subscription") {
         let Some(one) = subscription(it, contacts) else { continue };
@@ -140,7 +142,7 @@ fn subscriptions(fields: &Fields<'_, '_>, contacts: &[Contact]) -> Vec<(Subscrip
     found
 }
 
-fn subscription(fields: Fields<'_, '_>, contacts: &[Contact]) -> Option<(Subscription, Wanted)> {
+fn subscription(fields: Fields<'_, '_>, contacts: &[String]) -> Option<(Subscription, Wanted)> {
     let alert = fields.required("alert");
     let account = fields.short("account").map(|it| it.value);
     let active = fields.flag("active", true);
@@ -149,8 +151,8 @@ fn subscription(fields: Fields<'_, '_>, contacts: &[Contact]) -> Option<(Subscri
     if !fields.has("contacts") {
         fields.report.wrong(fields.place, "`contacts` is missing; list the ids of the contacts that get the alert");
     }
-    for it in listed.iter().filter(|it| !contacts.iter().any(|contact| contact.id == it.value)) {
-        let known: Vec<_> = contacts.iter().map(|it| format!("\"{}\"", it.id)).collect();
+    for it in listed.iter().filter(|it| !contacts.contains(&it.value)) {
+        let known: Vec<_> = contacts.iter().map(|it| format!("\"{it}\"")).collect();
         fields.report.wrong(it.place, format!("the recipient has no contact \"{}\"; it has {}", it.value, known.join(", ")));
     }
     fields.finish();
