@@ -19,6 +19,7 @@ pub mod id;
 pub mod inbound;
 pub mod keyring;
 pub mod keyword;
+pub mod lint;
 pub mod material;
 pub mod publisher;
 pub mod recipient;
