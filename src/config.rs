@@ -3,9 +3,10 @@
 //! Each room owns the type of its section; this file only puts them together. `COUNTERSIGN__HTTP__LISTEN=0.0.0.0:8443` sets
 //! `listen` of `[http]`: two underscores stand between the parts. Secrets are never values, only names of files.
 
+use crate::{connect, http};
 use config::{Environment, File, FileFormat};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -17,31 +18,45 @@ pub struct Settings {
     #[serde(skip)]
     pub source: PathBuf,
     /// Where the program listens.
-    pub http: Http,
+    pub http: http::Settings,
     /// Where data are.
     pub store: Store,
     /// Where the root key is.
     pub keys: Keys,
     /// What is registered.
     pub registration: Registration,
+    /// Ways out for SMS, the preferred first.
+    pub gateway: Vec<connect::gateway::Settings>,
+    /// The way out for mail.
+    pub smtp: Option<connect::smtp::Settings>,
+    /// Who gets events.
+    pub subscriber: Vec<Subscriber>,
     /// Where operators' commands come in.
     pub admin: Admin,
     /// What is logged.
     pub log: Log,
 }
 
-/// `[http]`
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Http {
-    /// Address and port.
-    pub listen: std::net::SocketAddr,
+/// `[[subscriber]]`: who gets a publisher's events pushed.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Subscriber {
+    /// Whose events.
+    pub publisher: String,
+    /// Also delivery steps, not only outcomes (decision 14).
+    #[serde(default)]
+    pub deliveries: bool,
+    /// Hours that a push is tried again before the event is parked: 1 to 720.
+    #[serde(default = "three_days")]
+    pub retry_hours: u32,
+    /// As SOAP (`[subscriber.ees]`).
+    pub ees: Option<connect::ees::Settings>,
+    /// As JSON (`[subscriber.webhook]`).
+    pub webhook: Option<connect::webhook::Settings>,
 }
 
-impl Default for Http {
-    fn default() -> Self {
-        Self { listen: (std::net::Ipv4Addr::LOCALHOST, 8080).into() }
-    }
+fn three_days() -> u32 {
+    72
 }
 
 /// `[store]`
@@ -173,7 +188,6 @@ impl Loaded {
     pub fn printed(&self) -> String {
         let mut tree = self.tree.clone();
         let own = [
-            ("http", toml::Value::try_from(&self.settings.http)),
             ("store", toml::Value::try_from(&self.settings.store)),
             ("keys", toml::Value::try_from(&self.settings.keys)),
             ("registration", toml::Value::try_from(&self.settings.registration)),
@@ -214,10 +228,31 @@ fn check(settings: &Settings) -> Result<(), Unusable> {
     if settings.registration.files.is_empty() {
         return refuse("registration.files must name at least one file or directory");
     }
+    for it in &settings.subscriber {
+        if it.ees.is_some() == it.webhook.is_some() {
+            return refuse("each [[subscriber]] has either [subscriber.ees] or [subscriber.webhook]");
+        }
+        if !(1..=720).contains(&it.retry_hours) {
+            return refuse("retry_hours of a [[subscriber]] must be a number from 1 to 720");
+        }
+    }
+    if let Some(name) = twice(settings) {
+        return refuse(&format!("`{name}` names two gateways, relays or subscribers; names are unique"));
+    }
     if let Err(why) = crate::telemetry::filter(&settings.log.level) {
         return refuse(&format!("log.level: {why}"));
     }
     Ok(())
+}
+
+/// A name that two ways out share.
+fn twice(settings: &Settings) -> Option<&str> {
+    let gateways = settings.gateway.iter().map(|it| it.name.as_str());
+    let relays = settings.smtp.iter().map(|it| it.name.as_str());
+    let ees = settings.subscriber.iter().filter_map(|it| it.ees.as_ref()).map(|it| it.name.as_str());
+    let webhooks = settings.subscriber.iter().filter_map(|it| it.webhook.as_ref()).map(|it| it.name.as_str());
+    let mut seen = HashSet::new();
+    gateways.chain(relays).chain(ees).chain(webhooks).find(|it| !seen.insert(*it))
 }
 
 /// Replaces what may be a secret that somebody wrote in spite of all: texts under names that sound like one, and headers.

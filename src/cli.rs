@@ -1,6 +1,0 @@
-//! (stub)
-use std::process::ExitCode;
-/// x
-pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
-}
