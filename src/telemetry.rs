@@ -4,6 +4,7 @@
 use std::panic::PanicHookInfo;
 use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -31,10 +32,12 @@ where
 
 /// Reads a level: `info`, or by target `info,countersign::engine=debug`.
 pub fn filter(level: &str) -> Result<EnvFilter, String> {
-    let wished = EnvFilter::builder().parse(level).map_err(|_| right(level))?;
-    if level.trim().is_empty() {
+    let known = |part: &str| part.rsplit('=').next().is_some_and(|it| it.trim().parse::<LevelFilter>().is_ok() && !it.trim().is_empty());
+    // A lone word that is no level would be taken for a target: refused, because it is a misspelt level.
+    if !level.split(',').all(known) {
         return Err(right(level));
     }
+    let wished = EnvFilter::builder().parse(level).map_err(|_| right(level))?;
     let silence = |filter: EnvFilter, directive: &&str| match directive.parse() {
         Ok(directive) => filter.add_directive(directive),
         Err(_) => filter,
