@@ -1,0 +1,52 @@
+//! The `Authorization` header: Basic (RFC 7617) and Bearer (RFC 6750).
+
+use super::{Claim, Proof};
+use crate::domain::code::Secret;
+use axum::http::{HeaderMap, header};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+/// The Basic credentials of a request; `None` when there are none, or they can't be read.
+pub fn basic(headers: &HeaderMap) -> Option<Claim> {
+    let encoded = scheme(headers, "basic")?;
+    let decoded = Zeroizing::new(STANDARD.decode(encoded).ok()?);
+    let (user, secret) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
+    Some(Claim { user: user.to_owned(), proof: Proof::Password(Secret::new(secret)), once: None, window: None })
+}
+
+/// The bearer token of a request.
+pub fn bearer(headers: &HeaderMap) -> Option<Secret> {
+    scheme(headers, "bearer").map(Secret::new)
+}
+
+fn scheme<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, rest) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case(name).then(|| rest.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn basic_is_read_as_the_rfc_says() {
+        let check = |value: &str, expected: Option<(&str, &str)>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::AUTHORIZATION, value.parse().unwrap());
+            let read = basic(&headers).map(|it| match it.proof {
+                Proof::Password(secret) => (it.user, secret.expose().to_owned()),
+                Proof::Digest(_) => unreachable!(),
+            });
+            assert_eq!(read, expected.map(|(u, s)| (u.to_owned(), s.to_owned())), "{value}");
+        };
+        check("Basic ZGVtbzpkZW1v", Some(("demo", "demo")));
+        check("basic  ZGVtbzpkZW1v ", Some(("demo", "demo")));
+        check("Basic ZGVtbzpkOmU=", Some(("demo", "d:e")));
+        check("Basic ZGVtbw==", None);
+        check("Basic !", None);
+        check("Bearer ZGVtbzpkZW1v", None);
+        check("", None);
+    }
+}

@@ -1,0 +1,129 @@
+//! Stops guessing: too many failures of a user or an address within a window, and it is denied without being looked at.
+
+use crate::http::settings::AuthSettings;
+use moka::sync::Cache;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// Keys counted at once; beyond them the least used are forgotten.
+const COUNTED: u64 = 100_000;
+
+/// How long an address that a user proved itself from is spared from the user's own limit.
+const KNOWN_FOR: Duration = Duration::from_secs(24 * 3600);
+
+/// Counts failures. Bounded in memory whatever peers send.
+pub(super) struct Breaker {
+    failures: Cache<Key, Arc<AtomicU32>>,
+    known: Cache<Key, ()>,
+    per_pair: u32,
+    per_address: u32,
+    per_user: u32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Key {
+    Pair(u64, IpAddr),
+    Address(IpAddr),
+    User(u64),
+}
+
+impl Breaker {
+    pub(super) fn new(settings: &AuthSettings) -> Self {
+        let window = Duration::from_secs(settings.failure_window_seconds);
+        Self {
+            failures: Cache::builder().max_capacity(COUNTED).time_to_live(window).build(),
+            known: Cache::builder().max_capacity(COUNTED).time_to_idle(KNOWN_FOR).build(),
+            per_pair: settings.failures_per_pair,
+            per_address: settings.failures_per_address,
+            per_user: settings.failures_per_user,
+        }
+    }
+
+    /// Whether a request of `user` from `peer` is denied unseen.
+    pub(super) fn is_open(&self, user: &str, peer: IpAddr) -> bool {
+        let (user, peer) = (fold(user), network(peer));
+        let over = |key: Key, limit: u32| self.failures.get(&key).is_some_and(|it| it.load(Ordering::Relaxed) >= limit);
+        over(Key::Pair(user, peer), self.per_pair)
+            || over(Key::Address(peer), self.per_address)
+            || (over(Key::User(user), self.per_user) && !self.known.contains_key(&Key::Pair(user, peer)))
+    }
+
+    /// Counts a failure.
+    pub(super) fn failed(&self, user: &str, peer: IpAddr) {
+        let (user, peer) = (fold(user), network(peer));
+        for key in [Key::Pair(user, peer), Key::Address(peer), Key::User(user)] {
+            self.failures.get_with(key, Arc::default).fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Remembers that `user` proved itself from `peer`, and forgets its failures from there.
+    pub(super) fn proved(&self, user: &str, peer: IpAddr) {
+        let pair = Key::Pair(fold(user), network(peer));
+        if self.known.get(&pair).is_none() {
+            self.known.insert(pair, ());
+        }
+        if self.failures.contains_key(&pair) {
+            self.failures.invalidate(&pair);
+        }
+    }
+}
+
+// Users are counted by a 64-bit fold of their name: an attacker's long names take no memory.
+fn fold(user: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    user.hash(&mut hasher);
+    hasher.finish()
+}
+
+// One subscriber holds a whole IPv6 /64.
+fn network(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        IpAddr::V6(it) => {
+            let s = it.segments();
+            IpAddr::from([s[0], s[1], s[2], s[3], 0, 0, 0, 0])
+        }
+        v4 => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn breaker() -> Breaker {
+        let settings = AuthSettings { failures_per_pair: 2, failures_per_address: 4, failures_per_user: 5, ..AuthSettings::default() };
+        Breaker::new(&settings)
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_pair_an_address_and_a_user_have_limits_of_their_own() {
+        let check = |failures: &[(&str, &str)], asked: (&str, &str), expected: bool| {
+            let it = breaker();
+            failures.iter().for_each(|(user, peer)| it.failed(user, ip(peer)));
+            assert_eq!(it.is_open(asked.0, ip(asked.1)), expected, "{failures:?} {asked:?}");
+        };
+        check(&[("a", "10.0.0.1")], ("a", "10.0.0.1"), false);
+        check(&[("a", "10.0.0.1"); 2], ("a", "10.0.0.1"), true);
+        check(&[("a", "10.0.0.1"); 2], ("a", "10.0.0.2"), false);
+        check(&[("a", "10.0.0.1"); 2], ("b", "10.0.0.1"), false);
+        check(&[("a", "10.0.0.1"), ("b", "10.0.0.1"), ("c", "10.0.0.1"), ("d", "10.0.0.1")], ("z", "10.0.0.1"), true);
+        check(&[("a", "2001:db8::1"), ("a", "2001:db8::2")], ("a", "2001:db8::3"), true);
+        check(&[("a", "1.1.1.1"), ("a", "1.1.1.2"), ("a", "1.1.1.3"), ("a", "1.1.1.4"), ("a", "1.1.1.5")], ("a", "9.9.9.9"), true);
+    }
+
+    #[test]
+    fn a_known_address_is_spared_from_the_limit_of_its_user() {
+        let it = breaker();
+        it.proved("a", ip("9.9.9.9"));
+        (1..=5).for_each(|n| it.failed("a", ip(&format!("1.1.1.{n}"))));
+        assert!(!it.is_open("a", ip("9.9.9.9")));
+        assert!(it.is_open("a", ip("9.9.9.8")));
+    }
+}

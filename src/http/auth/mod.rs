@@ -1,0 +1,244 @@
+//! Who calls: UsernameToken and Basic against the registered credentials (contract, authentication; decisions 4, 29).
+
+mod basic;
+mod breaker;
+mod operator;
+mod passwords;
+mod replay;
+
+pub use basic::{basic, bearer};
+pub use operator::Operators;
+pub use replay::Once;
+
+use super::settings::AuthSettings;
+use crate::domain::code::{Secret, Tag};
+use crate::domain::credential::Credential;
+use crate::domain::id::PublisherId;
+use crate::domain::time::Timestamp;
+use crate::vault::Vault;
+use arc_swap::ArcSwap;
+use aws_lc_rs::{constant_time, digest};
+use breaker::Breaker;
+use ipnet::IpNet;
+use passwords::{Asked, Passwords, Registered};
+use replay::Replay;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Bytes of a user name or secret that are looked at; longer ones are denied.
+const MAX_TEXT: usize = 512;
+
+/// The MAC that secrets are compared by. The vault has the key.
+pub trait Mac: Send + Sync {
+    /// MAC of a user's secret.
+    fn tag(&self, user: &str, secret: &str) -> Tag;
+}
+
+impl Mac for Vault {
+    fn tag(&self, user: &str, secret: &str) -> Tag {
+        self.credential_tag(user, secret)
+    }
+}
+
+/// What a caller claims.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// User name.
+    pub user: String,
+    /// How it is proved.
+    pub proof: Proof,
+    /// Nonce and time of a UsernameToken that has both.
+    pub once: Option<Once>,
+    /// `wsu:Timestamp` beside the token: `Created`, `Expires`.
+    pub window: Option<(Option<Timestamp>, Option<Timestamp>)>,
+}
+
+/// How a claim is proved.
+#[derive(Clone, Debug)]
+pub enum Proof {
+    /// The secret itself (PasswordText, Basic).
+    Password(Secret),
+    /// `SHA1(nonce ‖ created ‖ secret)`, decoded from Base64 (PasswordDigest).
+    Digest(Vec<u8>),
+}
+
+/// What a claim came with.
+#[derive(Clone, Copy, Debug)]
+pub struct Call {
+    /// Where from.
+    pub peer: IpAddr,
+    /// When.
+    pub now: Timestamp,
+    /// SHA-256 of the request's body.
+    pub body: [u8; 32],
+}
+
+impl Call {
+    /// A call with this body.
+    pub fn new(peer: IpAddr, now: Timestamp, body: &[u8]) -> Self {
+        let mut sum = [0; 32];
+        sum.copy_from_slice(digest::digest(&digest::SHA256, body).as_ref());
+        Self { peer: peer.to_canonical(), now, body: sum }
+    }
+}
+
+/// Why a caller is not let in. Outside, all but `Busy` look the same.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Denied {
+    /// The secret, the digest or the user is wrong.
+    Wrong,
+    /// Too many failures lately; it was not looked at.
+    Blocked,
+    /// The token or timestamp is too old, or from the future.
+    Stale,
+    /// The nonce was used with another request.
+    Replayed,
+    /// Right, but from a network that the publisher does not come from.
+    Network,
+    /// Over capacity.
+    Busy,
+}
+
+impl Denied {
+    /// For logs and metrics.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Wrong => "wrong",
+            Self::Blocked => "blocked",
+            Self::Stale => "stale",
+            Self::Replayed => "replayed",
+            Self::Network => "network",
+            Self::Busy => "busy",
+        }
+    }
+}
+
+/// The credentials of all publishers. Shared; [`Credentials::replace`] swaps them while requests are served.
+pub struct Credentials {
+    mac: Arc<dyn Mac>,
+    users: ArcSwap<Users>,
+    passwords: Passwords,
+    replay: Replay,
+    breaker: Breaker,
+}
+
+#[derive(Default)]
+struct Users {
+    by_name: HashMap<String, User>,
+    rounds: usize,
+    generation: u64,
+}
+
+struct User {
+    publisher: PublisherId,
+    allow: Vec<IpNet>,
+    digest: bool,
+    registered: Registered,
+}
+
+impl Credentials {
+    /// From what is registered.
+    pub fn new(list: &[Credential], mac: Arc<dyn Mac>, settings: &AuthSettings) -> Self {
+        let users = ArcSwap::from_pointee(Users::new(list, &*mac, 0));
+        Self { mac, users, passwords: Passwords::new(settings), replay: Replay::new(settings), breaker: Breaker::new(settings) }
+    }
+
+    /// Swaps what is registered; passwords proven before are proven anew.
+    pub fn replace(&self, list: &[Credential]) {
+        self.users.rcu(|old| Users::new(list, &*self.mac, old.generation + 1));
+    }
+
+    /// argon2 runs so far.
+    pub fn argon2_runs(&self) -> u64 {
+        self.passwords.runs()
+    }
+
+    /// Whom the claim proves.
+    pub async fn check(&self, claim: &Claim, call: &Call) -> Result<PublisherId, Denied> {
+        if self.breaker.is_open(&claim.user, call.peer) {
+            return Err(Denied::Blocked);
+        }
+        let judged = self.judge(claim, call).await;
+        match &judged {
+            Ok(_) => self.breaker.proved(&claim.user, call.peer),
+            // A late or repeated token of somebody who knows the secret is no guess.
+            Err(Denied::Wrong | Denied::Network) => self.breaker.failed(&claim.user, call.peer),
+            Err(_) => {}
+        }
+        judged
+    }
+
+    async fn judge(&self, claim: &Claim, call: &Call) -> Result<PublisherId, Denied> {
+        let users = self.users.load_full();
+        let user = users.by_name.get(&claim.user);
+        let proven = match &claim.proof {
+            Proof::Password(secret) => self.knows(&users, claim, (secret, call)).await?,
+            Proof::Digest(sum) => user.is_some_and(|it| it.digest && digest_matches(it, claim.once.as_ref(), sum)),
+        };
+        let Some(user) = user.filter(|_| proven) else { return Err(Denied::Wrong) };
+        if !user.allow.is_empty() && !user.allow.iter().any(|net| net.contains(&call.peer)) {
+            return Err(Denied::Network);
+        }
+        self.is_timely(claim, call)?;
+        Ok(user.publisher.clone())
+    }
+
+    async fn knows(&self, users: &Users, claim: &Claim, (secret, call): (&Secret, &Call)) -> Result<bool, Denied> {
+        if claim.user.len() > MAX_TEXT || secret.expose().len() > MAX_TEXT {
+            return Ok(false);
+        }
+        let asked = Asked {
+            tag: self.mac.tag(&claim.user, secret.expose()),
+            secret,
+            registered: users.by_name.get(&claim.user).map(|it| &it.registered),
+            rounds: users.rounds,
+            generation: users.generation,
+        };
+        let denied = || self.breaker.is_open(&claim.user, call.peer);
+        self.passwords.verify(asked, denied).await.map_err(|_| Denied::Busy)
+    }
+
+    fn is_timely(&self, claim: &Claim, call: &Call) -> Result<(), Denied> {
+        if let Some((created, expires)) = claim.window {
+            let ahead = created.is_some_and(|at| at > call.now && !self.replay.is_fresh(at, call.now));
+            if ahead || expires.is_some_and(|at| !self.replay.is_alive(at, call.now)) {
+                return Err(Denied::Stale);
+            }
+        }
+        let Some(once) = &claim.once else { return Ok(()) };
+        if !once.created.is_some_and(|at| self.replay.is_fresh(at, call.now)) {
+            return Err(Denied::Stale);
+        }
+        if self.replay.take(&claim.user, &once.nonce, call.body) { Ok(()) } else { Err(Denied::Replayed) }
+    }
+}
+
+impl Users {
+    fn new(list: &[Credential], mac: &dyn Mac, generation: u64) -> Self {
+        let mut by_name = HashMap::with_capacity(list.len());
+        for credential in list {
+            let user = User {
+                publisher: credential.publisher.clone(),
+                allow: credential.allow.clone(),
+                digest: credential.password_digest,
+                registered: Registered::new(credential, mac),
+            };
+            by_name.insert(credential.user.clone(), user);
+        }
+        let rounds = by_name.values().map(|it| it.registered.hashes.len()).max().unwrap_or(0);
+        Self { by_name, rounds, generation }
+    }
+}
+
+// OASIS UsernameToken Profile 1.1, 3.1: Base64(SHA-1(nonce + created + password)).
+fn digest_matches(user: &User, once: Option<&Once>, sum: &[u8]) -> bool {
+    let Some(once) = once else { return false };
+    user.registered.clear.iter().fold(false, |found, secret| {
+        let mut context = digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY);
+        context.update(&once.nonce);
+        context.update(once.created_text.as_bytes());
+        context.update(secret.expose().as_bytes());
+        found | constant_time::verify_slices_are_equal(context.finish().as_ref(), sum).is_ok()
+    })
+}

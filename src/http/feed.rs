@@ -1,0 +1,124 @@
+//! `GET /v1/events`: a publisher's feed by cursor, with an optional wait for what comes next.
+
+use super::app::State;
+use super::listener::Peer;
+use super::problem::Problem;
+use super::service::Ask;
+use crate::domain::event::FeedEvent;
+use crate::domain::id::{InstitutionId, PublisherId};
+use crate::engine::{Page, Trouble};
+use axum::extract::{Query, State as Reach};
+use axum::http::{HeaderMap, StatusCode};
+use axum::{Extension, Json};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// Events in one answer, at most.
+const MAX_LIMIT: usize = 1000;
+/// Seconds that an answer may wait for an event, at most.
+const MAX_WAIT: u64 = 30;
+
+/// What may be asked.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    #[serde(default = "start")]
+    after: String,
+    #[serde(default = "hundred")]
+    limit: usize,
+    #[serde(default)]
+    wait: u64,
+    institution: Option<String>,
+}
+
+/// A page as JSON.
+#[derive(Serialize)]
+pub(super) struct Shown {
+    events: Vec<ShownEvent>,
+    next: String,
+}
+
+struct ShownEvent(FeedEvent);
+
+/// Answers `GET /v1/events?after=&limit=&wait=&institution=`.
+pub(super) async fn events(
+    Reach(state): Reach<Arc<State>>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    query: Result<Query<Wanted>, axum::extract::rejection::QueryRejection>,
+) -> Result<Json<Shown>, Problem> {
+    let publisher = state.publisher(&headers, peer).await?;
+    let Query(wanted) = query.map_err(|cause| Problem::new(StatusCode::BAD_REQUEST, cause.body_text()))?;
+    check(&wanted)?;
+    let page = next_page(&state, &publisher, &wanted).await.map_err(problem)?;
+    Ok(Json(Shown { events: page.events.into_iter().map(ShownEvent).collect(), next: page.next }))
+}
+
+fn check(wanted: &Wanted) -> Result<(), Problem> {
+    if !(1..=MAX_LIMIT).contains(&wanted.limit) {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, format!("limit must be 1 to {MAX_LIMIT}")));
+    }
+    if wanted.wait > MAX_WAIT {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, format!("wait must be 0 to {MAX_WAIT} seconds")));
+    }
+    Ok(())
+}
+
+// Watches before it asks, so that an event between the two wakes it.
+async fn next_page(state: &State, publisher: &PublisherId, wanted: &Wanted) -> Result<Page, Trouble> {
+    let institution = wanted.institution.as_deref().map(InstitutionId::from);
+    let ask = Ask { publisher, institution: institution.as_ref(), after: &wanted.after, max: wanted.limit };
+    let deadline = Instant::now() + Duration::from_secs(wanted.wait);
+    let mut changes = state.service.changes();
+    loop {
+        changes.mark_unchanged();
+        let page = state.service.events(ask).await?;
+        if !page.events.is_empty() || wanted.wait == 0 {
+            return Ok(page);
+        }
+        tokio::select! {
+            () = state.shutdown.cancelled() => return Ok(page),
+            changed = timeout_at(deadline, changes.changed()) => if !matches!(changed, Ok(Ok(()))) { return Ok(page) },
+        }
+    }
+}
+
+fn problem(trouble: Trouble) -> Problem {
+    match trouble {
+        Trouble::Busy { retry_after } => Problem::busy(retry_after),
+        Trouble::Cursor => Problem::new(StatusCode::BAD_REQUEST, "after is not a cursor of ours: send 0, or next of an earlier answer"),
+        Trouble::Failed => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "Our own trouble; x-correlation-id tells our logs which."),
+    }
+}
+
+fn start() -> String {
+    "0".into()
+}
+
+fn hundred() -> usize {
+    100
+}
+
+// The feed's form: `seq`, `id`, `number`, `time`, and `data` with the contract's names in the contract's order.
+impl Serialize for ShownEvent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(5))?;
+        map.serialize_entry("seq", &self.0.seq)?;
+        map.serialize_entry("id", &self.0.id.to_string())?;
+        map.serialize_entry("number", &self.0.number)?;
+        map.serialize_entry("time", &self.0.at.to_string())?;
+        map.serialize_entry("data", &Pairs(&self.0.data))?;
+        map.end()
+    }
+}
+
+struct Pairs<'a>(&'a [(&'static str, String)]);
+
+impl Serialize for Pairs<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}

@@ -1,0 +1,206 @@
+//! The accept loop. Every wait has an end: handshake, head, body, idleness, drain (our own loop, since the usual servers leave
+//! silent sockets open).
+
+use super::app::App;
+use super::settings::Limits;
+use super::tls::Tls;
+use axum::body::Body;
+use axum::http::Response;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Who is at the other end.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    /// Its address.
+    pub addr: SocketAddr,
+    /// What it sends comes over TLS.
+    pub tls: bool,
+}
+
+/// Everything a connection needs.
+pub(super) struct Shared {
+    pub(super) app: App,
+    pub(super) tls: Option<Arc<Tls>>,
+    pub(super) limits: Limits,
+    pub(super) shutdown: CancellationToken,
+}
+
+/// Accepts until the shutdown begins, then lets requests in progress end, within the drain's deadline.
+pub(super) async fn run(listener: TcpListener, shared: Arc<Shared>) {
+    let slots = Arc::new(Semaphore::new(shared.limits.max_connections));
+    let (tracker, cut) = (TaskTracker::new(), CancellationToken::new());
+    loop {
+        let next = async {
+            let slot = Arc::clone(&slots).acquire_owned().await;
+            (slot, listener.accept().await)
+        };
+        let (slot, accepted) = tokio::select! {
+            () = shared.shutdown.cancelled() => break,
+            next = next => next,
+        };
+        match accepted {
+            Ok((stream, addr)) => {
+                let connection = connect(stream, addr, Arc::clone(&shared));
+                let cut = cut.clone();
+                tracker.spawn(async move {
+                    let _slot = slot;
+                    tokio::select! {
+                        () = connection => {}
+                        () = cut.cancelled() => {}
+                    }
+                });
+            }
+            Err(cause) => pause_after(&cause).await,
+        }
+    }
+    drop(listener);
+    tracker.close();
+    if timeout(shared.limits.drain(), tracker.wait()).await.is_err() {
+        tracing::warn!(connections = tracker.len(), "drain deadline passed; cutting what is left");
+        cut.cancel();
+        tracker.wait().await;
+    }
+}
+
+// A peer that left before it was accepted is no trouble; anything else (mostly: no file handles) needs a moment.
+async fn pause_after(cause: &std::io::Error) {
+    use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    if !matches!(cause.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
+        tracing::error!(%cause, "can't accept connections; trying again in 100 ms");
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+async fn connect(stream: TcpStream, addr: SocketAddr, shared: Arc<Shared>) {
+    // Answers are small and written at once: waiting to fill a segment only delays them.
+    let _ = stream.set_nodelay(true);
+    let Some(tls) = &shared.tls else {
+        return http1_connection(stream, Peer { addr, tls: false }, shared).await;
+    };
+    let acceptor = TlsAcceptor::from(tls.config());
+    let handshake = tokio::select! {
+        done = timeout(shared.limits.handshake(), acceptor.accept(stream)) => done,
+        () = shared.shutdown.cancelled() => return,
+    };
+    let stream = match handshake {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(cause)) => return tracing::debug!(%addr, %cause, "TLS handshake failed"),
+        Err(_) => return tracing::debug!(%addr, "TLS handshake timed out"),
+    };
+    let peer = Peer { addr, tls: true };
+    match stream.get_ref().1.alpn_protocol() {
+        Some(b"h2") => http2_connection(stream, peer, shared).await,
+        _ => http1_connection(stream, peer, shared).await,
+    }
+}
+
+async fn http1_connection(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: Peer, shared: Arc<Shared>) {
+    let (busy, activity) = Busy::new();
+    let limits = &shared.limits;
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header().min(limits.idle()))
+        .max_headers(limits.max_headers)
+        .max_header_size(limits.max_header_bytes)
+        .half_close(false)
+        .serve_connection(TokioIo::new(stream), service_fn(|request| serve(request, peer, Arc::clone(&shared), busy.clone())));
+    let mut connection = pin!(connection);
+    let reason = tokio::select! {
+        ended = connection.as_mut() => return report(ended, peer),
+        reason = end_of(activity, &shared) => reason,
+    };
+    tracing::debug!(peer = %peer.addr, reason, "closing connection");
+    connection.as_mut().graceful_shutdown();
+    report(connection.await, peer);
+}
+
+async fn http2_connection(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: Peer, shared: Arc<Shared>) {
+    let (busy, activity) = Busy::new();
+    let limits = &shared.limits;
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .keep_alive_interval(limits.idle())
+        .keep_alive_timeout(limits.header())
+        .max_concurrent_streams(limits.max_streams)
+        .max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX))
+        .serve_connection(TokioIo::new(stream), service_fn(|request| serve(request, peer, Arc::clone(&shared), busy.clone())));
+    let mut connection = pin!(connection);
+    let reason = tokio::select! {
+        ended = connection.as_mut() => return report(ended, peer),
+        reason = end_of(activity, &shared) => reason,
+    };
+    tracing::debug!(peer = %peer.addr, reason, "closing connection");
+    connection.as_mut().graceful_shutdown();
+    // A peer that does not take part in the goodbye is left alone after a while (unless requests run: then the drain cuts).
+    report(connection.await, peer);
+}
+
+fn report(ended: Result<(), hyper::Error>, peer: Peer) {
+    if let Err(cause) = ended {
+        tracing::debug!(peer = %peer.addr, %cause, "connection ended early");
+    }
+}
+
+type Serving = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+fn serve(request: hyper::Request<Incoming>, peer: Peer, shared: Arc<Shared>, busy: Busy) -> Serving {
+    let guard = busy.enter();
+    Box::pin(async move {
+        let response = shared.app.handle(request, peer).await;
+        drop(guard);
+        Ok(response)
+    })
+}
+
+/// Counts the requests in progress on one connection.
+#[derive(Clone)]
+struct Busy(watch::Sender<usize>);
+
+struct BusyGuard(watch::Sender<usize>);
+
+impl Busy {
+    fn new() -> (Self, watch::Receiver<usize>) {
+        let (sender, receiver) = watch::channel(0);
+        (Self(sender), receiver)
+    }
+
+    fn enter(&self) -> BusyGuard {
+        self.0.send_modify(|count| *count += 1);
+        BusyGuard(self.0.clone())
+    }
+}
+
+impl Drop for BusyGuard {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
+}
+
+// Why the connection should end: shutdown, or no request for too long.
+async fn end_of(mut activity: watch::Receiver<usize>, shared: &Shared) -> &'static str {
+    loop {
+        let idle = *activity.borrow_and_update() == 0;
+        let deadline = Instant::now() + shared.limits.idle();
+        tokio::select! {
+            () = shared.shutdown.cancelled() => return "shutdown",
+            () = tokio::time::sleep_until(deadline), if idle => return "idle",
+            changed = activity.changed() => if changed.is_err() { std::future::pending::<()>().await },
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What boot calls: bind, then serve until the shutdown.
+
+use super::app::App;
+use super::auth::{Credentials, Operators};
+use super::inbound::Gateways;
+use super::listener::{Shared, run};
+use super::metrics::Metrics;
+use super::service::Service;
+use super::settings::Settings;
+use super::tls::{Tls, TlsError};
+use axum::Router;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// What boot hands in.
+pub struct Parts {
+    /// The engine.
+    pub service: Arc<dyn Service>,
+    /// Publishers' credentials; boot keeps its own handle for reloads.
+    pub credentials: Arc<Credentials>,
+    /// Who may read the metrics.
+    pub operators: Operators,
+    /// Gateways that bring replies, by name.
+    pub gateways: Gateways,
+    /// Metrics.
+    pub metrics: Arc<Metrics>,
+    /// What is added around the routes; `None` outside demo mode.
+    pub extra: Option<Extra>,
+    /// Cancelled when the process is to end.
+    pub shutdown: CancellationToken,
+}
+
+/// Adds routes and layers to ours.
+pub type Extra = Box<dyn FnOnce(Router) -> Router + Send>;
+
+/// Why we can't serve. The text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// The address can't be had.
+    #[error("can't listen on {address}: {cause}; choose another address in http.listen, or stop what holds it")]
+    Bind {
+        /// Which.
+        address: SocketAddr,
+        /// What the system says.
+        cause: std::io::Error,
+    },
+    /// A certificate or key can't be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+/// Bound, not yet serving.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+impl Server {
+    /// Takes the address and reads the certificates.
+    pub async fn bind(settings: &Settings, parts: Parts) -> Result<Self, HttpError> {
+        let tls = settings.tls.clone().map(Tls::load).transpose()?.map(Arc::new);
+        let bind = async {
+            let listener = TcpListener::bind(settings.listen).await?;
+            let address = listener.local_addr()?;
+            Ok((listener, address))
+        };
+        let (listener, address) = bind.await.map_err(|cause| HttpError::Bind { address: settings.listen, cause })?;
+        if tls.is_none() && !address.ip().is_loopback() {
+            let taken = if settings.allow_plaintext { "taken" } else { "refused" };
+            tracing::warn!(%address, "listening without TLS beyond loopback: credentials are {taken}");
+        }
+        let shutdown = parts.shutdown.clone();
+        let app = App::new(settings, parts);
+        let shared = Shared { app, tls, limits: settings.limits.clone(), shutdown };
+        Ok(Self { listener, address, shared: Arc::new(shared) })
+    }
+
+    /// Where we listen: the real port, where the settings said 0.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The handle that reloads certificates; `None` without TLS.
+    pub fn tls(&self) -> Option<Arc<Tls>> {
+        self.shared.tls.clone()
+    }
+
+    /// Serves until the shutdown; returns when the last request has ended or the drain's deadline has passed.
+    pub async fn serve(self) {
+        tracing::info!(address = %self.address, tls = self.shared.tls.is_some(), "listening");
+        run(self.listener, self.shared).await;
+        tracing::info!("listener drained");
+    }
+}
