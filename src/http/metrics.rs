@@ -158,7 +158,12 @@ impl StoreMetrics {
         into.register_with_unit("outbox_age", "Age of the delivery that waits longest", Unit::Seconds, it.outbox_age.clone());
         into.register("commits", "Commits; divided by syncs: the size of a commit group", it.commits.clone());
         into.register("syncs", "Durable steps; commits share one", it.syncs.clone());
-        into.register_with_unit("sync", "Time in durable steps; divided by syncs: the latency of one", Unit::Seconds, it.sync_seconds.clone());
+        into.register_with_unit(
+            "sync",
+            "Time in durable steps; divided by syncs: the latency of one",
+            Unit::Seconds,
+            it.sync_seconds.clone(),
+        );
         into.register("commits_waiting", "Commits waiting", it.waiting.clone());
         it
     }
@@ -194,7 +199,14 @@ mod tests {
         let metrics = Metrics::new(Registry::default(), Some(Box::new(|| vec![("bank".into(), 7)])));
         metrics.request(Asked::OobValidate, "opened", Duration::from_millis(3));
         metrics.denied("wrong");
-        let pulse = Pulse { open: 4, commits: 64, syncs: 2, sync_micros: 1_500_000, outbox_oldest: Some(Timestamp::from_millis(1_000)), ..Pulse::default() };
+        let pulse = Pulse {
+            open: 4,
+            commits: 64,
+            syncs: 2,
+            sync_micros: 1_500_000,
+            outbox_oldest: Some(Timestamp::from_millis(1_000)),
+            ..Pulse::default()
+        };
         let text = metrics.render(&pulse, Timestamp::from_millis(3_500));
         for line in [
             "countersign_requests_total{operation=\"oob_validate\",outcome=\"opened\"} 1",

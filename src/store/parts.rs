@@ -13,6 +13,7 @@ pub(crate) fn put_delivery(out: &mut Encoder, it: &Delivery) {
     out.uuid(it.id.0);
     put_channel(out, it.channel);
     out.text(it.address.expose());
+    out.option(it.contact.as_deref(), Encoder::text);
     out.option(it.sender.as_deref(), Encoder::text);
     let answer = match &it.purpose {
         Purpose::Challenge => None,
