@@ -2,7 +2,7 @@
 
 use countersign::connect::client::{ANSWER_MAX, Call, Caller};
 use countersign::connect::contract::{Body, Connector, Message, Pushed, Sink};
-use countersign::connect::ees::{Codec, EesSink, Told};
+use countersign::connect::ees::EesSink;
 use countersign::connect::gateway::{Gateway, preset};
 use countersign::connect::guard::Reach;
 use countersign::connect::webhook::Webhook;
@@ -393,16 +393,17 @@ fn subscriber(url: &str, files: &Files, more: &str) -> EesSink {
     let basic = format!("basic = {{ user = 'ens', password_file = {:?} }}", files.path("password"));
     let toml = format!("name = 'ees'\nurl = '{url}'\n{more}\n{basic}");
     let settings: ees::Settings = toml::from_str(&toml).unwrap();
-    let codec = Codec {
-        encode: Box::new(|events, now| format!("<add at='{now}'>{}</add>", events.len())),
-        read_answer: Box::new(|bytes| match bytes {
-            b"<ok/>" => Told::Acknowledged,
-            b"<client-fault/>" => Told::Fault { server: false, text: "bad\nevent".to_owned() },
-            b"<server-fault/>" => Told::Fault { server: true, text: "busy".to_owned() },
-            _ => Told::Unreadable,
-        }),
-    };
-    EesSink::new(settings, codec, Arc::new(|| Timestamp::from_millis(0))).unwrap()
+    EesSink::new(settings, Arc::new(|| Timestamp::from_millis(0))).unwrap()
+}
+
+const OK: &str = "<EESEventAddResponse xmlns='http://jackhenry.com/jxchange/JES/2008'/>";
+
+fn envelope(body: &str) -> String {
+    format!("<s:Envelope xmlns:s='http://schemas.xmlsoap.org/soap/envelope/'><s:Body>{body}</s:Body></s:Envelope>")
+}
+
+fn fault(code: &str, text: &str) -> String {
+    envelope(&format!("<s:Fault><faultcode>s:{code}</faultcode><faultstring>{text}</faultstring></s:Fault>"))
 }
 
 #[tokio::test]
@@ -413,17 +414,19 @@ async fn a_soap_subscriber_gets_and_answers_envelopes() {
         peer.says(say);
         assert_eq!(sink.push(&[event(1), event(2)]).await, expected);
     };
-    check(say(200, "<ok/>"), Pushed::Taken).await;
-    check(say(202, "<ok/>"), Pushed::Taken).await;
+    check(say(200, &envelope(OK)), Pushed::Taken).await;
+    check(say(202, &envelope("<other/>")), Pushed::Taken).await;
     check(say(200, "<html>"), Pushed::Later("the answer is no SOAP envelope".to_owned())).await;
-    check(say(500, "<client-fault/>"), Pushed::Refused("fault: bad event".to_owned())).await;
-    check(say(200, "<client-fault/>"), Pushed::Refused("fault: bad event".to_owned())).await;
-    check(say(500, "<server-fault/>"), Pushed::Later("server fault: busy".to_owned())).await;
+    check(say(500, &fault("Client", "bad\nevent")), Pushed::Refused("fault: bad event".to_owned())).await;
+    check(say(200, &fault("Client", "bad\nevent")), Pushed::Refused("fault: bad event".to_owned())).await;
+    check(say(500, &fault("Server.Busy", "busy")), Pushed::Later("server fault: busy".to_owned())).await;
     check(say(401, ""), Pushed::Later("status 401".to_owned())).await;
-    check(say(500, "<ok/>"), Pushed::Later("status 500".to_owned())).await;
+    check(say(500, &envelope(OK)), Pushed::Later("status 500".to_owned())).await;
     check(say(0, ""), Pushed::Later("timed out".to_owned())).await;
     let got = peer.last();
-    assert_eq!(got.body, "<add at='1970-01-01T00:00:00.000Z'>2</add>");
+    assert_eq!(got.body.matches("<EESEventInfo>").count(), 2);
+    assert!(got.body.contains(">1970-01-01T00:00:00.000Z<") && got.body.contains(">1970-01-01T00:05:00.000Z<"), "{}", got.body);
+    assert!(got.body.contains(&format!("<jXLogTrackingId>{}</jXLogTrackingId>", Uuid::from_u128(1))), "{}", got.body);
     assert_eq!((got.header("content-type"), got.header("authorization")), ("text/xml; charset=utf-8", "Basic ZW5zOnB3"));
     assert_eq!(got.header("soapaction"), "\"http://jackhenry.com/ws/EESEventAdd\"");
 }
@@ -436,7 +439,7 @@ async fn a_soap_subscriber_is_trusted_by_its_certificate() {
     let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
     let config = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).unwrap();
     let peer = Peer::start(Some(Arc::new(config).into())).await;
-    peer.says(say(200, "<ok/>"));
+    peer.says(say(200, &envelope(OK)));
     let url = format!("https://localhost:{}/ees", peer.port);
     let trusting = subscriber(&url, &files, &format!("allow_private = true\nca_file = {:?}", files.path("ca.pem")));
     assert_eq!(trusting.push(&[event(1)]).await, Pushed::Taken);
