@@ -75,10 +75,12 @@ impl Peer {
                 tokio::spawn(async move {
                     match tls {
                         None => peer.serve(stream).await,
-                        Some(tls) => match tls.accept(stream).await {
-                            Ok(stream) => peer.serve(stream).await,
-                            Err(_) => {} // a client that doesn't trust us
-                        },
+                        Some(tls) => {
+                            // A client that doesn't trust us ends here.
+                            if let Ok(stream) = tls.accept(stream).await {
+                                peer.serve(stream).await;
+                            }
+                        }
                     }
                 });
             }
