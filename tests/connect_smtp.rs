@@ -89,6 +89,13 @@ fn mail(id: u128, text: Option<&str>, html: Option<&str>) -> Message {
     }
 }
 
+/// The pool takes a connection back in a task of its own: lets it run.
+async fn settle() {
+    for _ in 0..8 {
+        tokio::task::yield_now().await;
+    }
+}
+
 fn accepted(id: u128) -> Outcome {
     Outcome::Accepted { provider_id: Some(Uuid::from_u128(id).to_string()) }
 }
@@ -115,10 +122,7 @@ async fn text_html_or_both_arrive_whole() {
         let part = |name: &str| took["parts"][name].as_str().map(|it| it.trim_end().to_owned());
         assert_eq!((part("text/plain").as_deref(), part("text/html").as_deref()), (text, html));
         peers.push(took["peer"].clone());
-        // The pool takes a connection back in a task of its own.
-        for _ in 0..8 {
-            tokio::task::yield_now().await;
-        }
+        settle().await;
     }
     assert!(peers.windows(2).all(|it| it[0] == it[1]), "one pooled connection: {peers:?}");
 }
@@ -173,6 +177,20 @@ async fn a_relay_that_hangs_up_between_mails_loses_none() {
         assert_eq!(relay.send(&mail(id, Some("x"), None)).await, accepted(id));
         assert_eq!(sink.took()["headers"]["message-id"], format!("<{}@bank.example>", Uuid::from_u128(id)));
     }
+}
+
+#[tokio::test]
+async fn a_relay_that_is_done_with_a_connection_is_asked_on_another() {
+    let mut sink = Sink::start("farewell", None);
+    let relay = sink.relay("tls = 'none'");
+    let mut peers = Vec::new();
+    for id in 1..=3 {
+        assert_eq!(relay.send(&mail(id, Some("x"), None)).await, accepted(id));
+        peers.push(sink.took()["peer"].as_u64().unwrap());
+        settle().await;
+    }
+    peers.dedup();
+    assert_eq!(peers.len(), 3, "{peers:?}");
 }
 
 #[tokio::test]

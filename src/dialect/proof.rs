@@ -203,6 +203,7 @@ fn five_minutes() -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
     const NOW: Timestamp = Timestamp::from_millis(1_000_000);
@@ -267,5 +268,19 @@ mod tests {
         check(&proof, ("/", &[("Authorization", &basic("eve:12345"))], ""), Err(Denied::Mismatch));
         check(&proof, ("/", &[("Authorization", "Bearer x")], ""), Err(Denied::Missing));
         check(&proof, ("/", &[], ""), Err(Denied::Missing));
+    }
+
+    proptest! {
+        #[test]
+        fn nobody_gets_in_by_chance(target in ".{0,40}", value in ".{0,40}", body in any::<Vec<u8>>()) {
+            let headers = [FORM, ("authorization", value.as_str()), ("x-twilio-signature", &value), ("s", &value), ("t", &value)];
+            let request = RawInbound { method: "POST", target: &target, headers: &headers, body: &body, peer: [127, 0, 0, 1].into() };
+            let stamped = toml::from_str("header = 's'\ntimestamp_header = 't'").unwrap();
+            let twilio = Proof::Twilio { public_url: "https://b.example/in".to_owned() };
+            for proof in [Proof::Hmac(stamped), twilio, Proof::Basic { user: "gw".to_owned() }] {
+                prop_assert!(proof.verify(&request, &body, &[Secret::new("12345")], NOW).is_err());
+                prop_assert!(proof.verify(&request, &body, &[], NOW).is_err());
+            }
+        }
     }
 }

@@ -7,6 +7,7 @@ Usage: smtp_sink.py MODE [CERT KEY]
   auth       STARTTLS required, user "bank" with password "pass word" required; needs CERT and KEY
   tls        TLS from the first byte; needs CERT and KEY
   hangup     closes the connection after every message
+  farewell   answers 421 to the second mail of a connection
   refuse     answers 550 to RCPT
   busy       answers 451 to RCPT
   silent     accepts connections and never answers
@@ -25,6 +26,15 @@ from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 class Taker:
     def __init__(self, mode):
         self.mode = mode
+        self.mails = 0
+
+    async def handle_MAIL(self, server, session, envelope, address, options):
+        self.mails += 1
+        if self.mode == "farewell" and self.mails > 1:
+            return "421 4.3.2 closing"
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
 
     async def handle_RCPT(self, server, session, envelope, address, options):
         if self.mode == "refuse":
