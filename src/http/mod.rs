@@ -8,8 +8,8 @@ mod app;
 pub mod auth;
 mod body;
 mod feed;
-mod inbound;
 mod ims;
+mod inbound;
 mod listener;
 mod metrics;
 mod problem;
@@ -20,6 +20,7 @@ mod status;
 mod tls;
 
 pub use auth::{Credentials, Operators};
+pub use inbound::Gateways;
 pub use listener::Peer;
 pub use metrics::{Lag, Metrics};
 pub use server::{HttpError, Parts, Server};

@@ -55,9 +55,9 @@ fn read(settings: &TlsSettings) -> Result<ServerConfig, TlsError> {
             builder.with_client_cert_verifier(verifier)
         }
     };
-    let mut config = builder.with_single_cert(chain, key).map_err(|cause| {
-        TlsError(format!("{}: the key does not fit the certificate: {cause}", settings.certificate_file.display()))
-    })?;
+    let mut config = builder
+        .with_single_cert(chain, key)
+        .map_err(|cause| TlsError(format!("{}: the key does not fit the certificate: {cause}", settings.certificate_file.display())))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }
