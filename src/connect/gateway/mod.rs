@@ -1,0 +1,276 @@
+//! Any SMS gateway with an HTTP interface, described by settings: what is sent, and how its answer is read.
+
+pub mod preset;
+pub mod rules;
+pub mod template;
+
+use super::client::{Call, Caller, Reply, sensitive};
+use super::contract::{Body, Connector, Message, Soon};
+use super::guard::Reach;
+use super::setting::{Basic, Unusable, load_secret};
+use crate::domain::code::Secret;
+use crate::domain::delivery::Outcome;
+use reqwest::Method;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use rules::Rules;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+use template::{Escape, Filling, Template};
+use url::Url;
+
+/// Settings of a gateway. Placeholders `{to}`, `{from}`, `{text}`, `{id}` and `{secret}` may stand in query values, body and header values;
+/// each is escaped as its place demands.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Its name in logs, metrics and timelines.
+    pub name: String,
+    /// Where to; without placeholders, user or password.
+    pub url: String,
+    /// `POST` (default), `GET` or `PUT`.
+    #[serde(default = "post")]
+    pub method: String,
+    /// Pairs added to the URL's query.
+    #[serde(default)]
+    pub query: Vec<(String, String)>,
+    /// Headers; values may hold `{id}` and `{secret}`.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// The body.
+    #[serde(default)]
+    pub body: Shape,
+    /// HTTP Basic.
+    pub basic: Option<Basic>,
+    /// The file that `{secret}` stands for.
+    pub secret_file: Option<PathBuf>,
+    /// The sender of messages that name none.
+    pub from: Option<String>,
+    /// How the answer is read.
+    #[serde(default)]
+    pub answer: Rules,
+    /// Time for the whole exchange, in milliseconds; 1 to 120,000.
+    #[serde(default = "ten_seconds")]
+    pub timeout_ms: u64,
+    /// `http` is allowed: for a gateway on this host or an internal network.
+    #[serde(default)]
+    pub allow_plain: bool,
+    /// A PEM file of the only authorities to trust, instead of the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// What the body is.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Shape {
+    /// No body.
+    #[default]
+    None,
+    /// `application/x-www-form-urlencoded` pairs, in order.
+    Form(Vec<(String, String)>),
+    /// A JSON text with placeholders inside its strings.
+    Json(String),
+    /// Any other text.
+    Raw {
+        /// Its `Content-Type`.
+        content_type: String,
+        /// The text.
+        template: String,
+        /// How values are escaped in it.
+        #[serde(default)]
+        escape: Escape,
+    },
+}
+
+/// A gateway, ready to send.
+pub struct Gateway {
+    name: String,
+    method: Method,
+    url: Url,
+    query: Vec<(String, Template)>,
+    headers: Vec<(HeaderName, Template)>,
+    fixed: HeaderMap,
+    body: Content,
+    secret: Option<Secret>,
+    from: Option<String>,
+    rules: Rules,
+    caller: Caller,
+}
+
+enum Content {
+    None,
+    Form(Vec<(String, Template)>),
+    Text(Template, Escape),
+}
+
+impl Gateway {
+    /// Reads secrets and checks the settings.
+    pub fn new(settings: Settings) -> Result<Self, Unusable> {
+        let complain = |text: String| Unusable(format!("gateway {}: {text}", settings.name));
+        let url = Url::parse(&settings.url).map_err(|error| complain(format!("url: {error}")))?;
+        let reach = Reach { plain: settings.allow_plain, private: true, literal: true };
+        reach.check(&url).map_err(|error| complain(error.to_string()))?;
+        let method = match settings.method.as_str() {
+            "GET" => Method::GET,
+            "POST" => Method::POST,
+            "PUT" => Method::PUT,
+            other => return Err(complain(format!("method {other:?} is none of GET, POST, PUT"))),
+        };
+        if !(1..=120_000).contains(&settings.timeout_ms) {
+            return Err(complain("timeout_ms must be 1 to 120000".to_owned()));
+        }
+        settings.answer.check().map_err(complain)?;
+        let secret = settings.secret_file.as_deref().map(load_secret).transpose()?;
+        let body = Content::read(&settings.body).map_err(complain)?;
+        let query = pairs(&settings.query).map_err(complain)?;
+        let headers = header_templates(&settings.headers).map_err(complain)?;
+        let all = query.iter().map(|it| &it.1).chain(headers.iter().map(|it| &it.1)).chain(body.templates());
+        if secret.is_none() && all.into_iter().any(Template::wants_secret) {
+            return Err(complain("{secret} is used, but secret_file is not set".to_owned()));
+        }
+        let caller = Caller::new(reach, settings.ca_file.as_deref(), Duration::from_millis(settings.timeout_ms))?;
+        let fixed = fixed_headers(&settings)?;
+        Ok(Self {
+            name: settings.name,
+            method,
+            url,
+            query,
+            headers,
+            fixed,
+            body,
+            secret,
+            from: settings.from,
+            rules: settings.answer,
+            caller,
+        })
+    }
+
+    fn call(&self, message: &Message, text: &Secret) -> Result<Call, Unusable> {
+        let id = message.id.to_string();
+        let filling = Filling {
+            to: message.to.expose(),
+            from: message.from.as_deref().or(self.from.as_deref()).unwrap_or_default(),
+            text: text.expose(),
+            id: &id,
+            secret: self.secret.as_ref().map_or("", Secret::expose),
+        };
+        let mut url = self.url.clone();
+        if !self.query.is_empty() {
+            let mut query = url.query_pairs_mut();
+            for (name, value) in &self.query {
+                query.append_pair(name, &value.fill(&filling, Escape::None));
+            }
+        }
+        let mut headers = self.fixed.clone();
+        for (name, value) in &self.headers {
+            let (name, value) = sensitive(name.as_str(), &value.fill(&filling, Escape::None))?;
+            headers.insert(name, value);
+        }
+        Ok(Call { method: self.method.clone(), url, headers, body: self.body.fill(&filling) })
+    }
+}
+
+impl Connector for Gateway {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn send<'a>(&'a self, message: &'a Message) -> Soon<'a, Outcome> {
+        Box::pin(async move {
+            let Body::Sms(text) = &message.body else {
+                return Outcome::Refused { reason: "this gateway sends SMS only".to_owned() };
+            };
+            let call = match self.call(message, text) {
+                Ok(call) => call,
+                Err(Unusable(reason)) => return Outcome::Refused { reason },
+            };
+            let reply: Reply = match self.caller.exchange(call).await {
+                Ok(reply) => reply,
+                Err(reason) => return Outcome::Later { reason: reason.to_owned(), after: None },
+            };
+            self.rules.judge(&reply)
+        })
+    }
+}
+
+impl Content {
+    fn read(shape: &Shape) -> Result<Self, String> {
+        Ok(match shape {
+            Shape::None => Self::None,
+            Shape::Form(fields) => Self::Form(pairs(fields)?),
+            Shape::Json(text) => {
+                let template = Template::parse(text)?;
+                let sample = Filling { to: "1", from: "1", text: "1", id: "1", secret: "1" };
+                serde_json::from_str::<serde::de::IgnoredAny>(&template.fill(&sample, Escape::Json))
+                    .map_err(|error| format!("the body's template is not JSON: {error}"))?;
+                Self::Text(template, Escape::Json)
+            }
+            Shape::Raw { template, escape, .. } => Self::Text(Template::parse(template)?, *escape),
+        })
+    }
+
+    fn templates(&self) -> Vec<&Template> {
+        match self {
+            Self::None => Vec::new(),
+            Self::Form(fields) => fields.iter().map(|it| &it.1).collect(),
+            Self::Text(template, _) => vec![template],
+        }
+    }
+
+    fn fill(&self, filling: &Filling<'_>) -> Vec<u8> {
+        match self {
+            Self::None => Vec::new(),
+            Self::Form(fields) => {
+                let mut form = url::form_urlencoded::Serializer::new(String::new());
+                for (name, value) in fields {
+                    form.append_pair(name, &value.fill(filling, Escape::None));
+                }
+                form.finish().into_bytes()
+            }
+            Self::Text(template, escape) => template.fill(filling, *escape).into_bytes(),
+        }
+    }
+}
+
+fn pairs(fields: &[(String, String)]) -> Result<Vec<(String, Template)>, String> {
+    fields.iter().map(|(name, value)| Ok((name.clone(), Template::parse(value)?))).collect()
+}
+
+fn header_templates(headers: &BTreeMap<String, String>) -> Result<Vec<(HeaderName, Template)>, String> {
+    let one = |(name, value): (&String, &String)| {
+        let template = Template::parse(value)?;
+        if !template.fits_header() {
+            return Err(format!("header {name}: only {{id}} and {{secret}} may stand in a header"));
+        }
+        Ok((HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("{name:?} is no header name"))?, template))
+    };
+    headers.iter().map(one).collect()
+}
+
+fn fixed_headers(settings: &Settings) -> Result<HeaderMap, Unusable> {
+    let mut headers = HeaderMap::new();
+    let kind = match &settings.body {
+        Shape::None => None,
+        Shape::Form(_) => Some("application/x-www-form-urlencoded"),
+        Shape::Json(_) => Some("application/json"),
+        Shape::Raw { content_type, .. } => Some(content_type.as_str()),
+    };
+    if let Some(kind) = kind {
+        let value = HeaderValue::from_str(kind).map_err(|_| Unusable::new("content_type is no header value"))?;
+        headers.insert(CONTENT_TYPE, value);
+    }
+    if let Some(basic) = &settings.basic {
+        let (name, value) = sensitive(AUTHORIZATION.as_str(), basic.header()?.expose())?;
+        headers.insert(name, value);
+    }
+    Ok(headers)
+}
+
+fn post() -> String {
+    "POST".to_owned()
+}
+
+fn ten_seconds() -> u64 {
+    10_000
+}

@@ -1,0 +1,160 @@
+//! Puts a circuit breaker before a connector or a sink.
+
+use super::breaker::{Breaker, Settings, State};
+use super::contract::{Connector, Message, Pushed, Sink, Soon};
+use super::setting::Now;
+use crate::domain::delivery::Outcome;
+use crate::domain::event::FeedEvent;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::time::Duration;
+
+const OPEN: &str = "the circuit is open after repeated failures";
+
+/// A way out behind a breaker. Clones share the breaker, so that one may stay with the metrics. "Later" counts as a failure, but not
+/// when the peer asked for a pause (throttling is not trouble); a refusal is an answer, thus a success.
+#[derive(Clone)]
+pub struct Guarded<T> {
+    inner: T,
+    breaker: Arc<Mutex<Breaker>>,
+    now: Now,
+}
+
+impl<T> Guarded<T> {
+    /// Guards `inner`.
+    pub fn new(inner: T, settings: Settings, now: Now) -> Self {
+        Self { inner, breaker: Arc::new(Mutex::new(Breaker::new(settings))), now }
+    }
+
+    /// What the breaker does now, for metrics.
+    pub fn state(&self) -> State {
+        self.breaker.lock().state()
+    }
+
+    fn admit(&self) -> Result<(), Duration> {
+        self.breaker.lock().admit((self.now)())
+    }
+
+    fn record(&self, success: bool) {
+        self.breaker.lock().record(success, (self.now)());
+    }
+}
+
+impl Connector for Guarded<Arc<dyn Connector>> {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn send<'a>(&'a self, message: &'a Message) -> Soon<'a, Outcome> {
+        Box::pin(async move {
+            if let Err(wait) = self.admit() {
+                return Outcome::Later { reason: OPEN.to_owned(), after: Some(wait) };
+            }
+            let outcome = self.inner.send(message).await;
+            self.record(!matches!(outcome, Outcome::Later { after: None, .. }));
+            outcome
+        })
+    }
+}
+
+impl Sink for Guarded<Arc<dyn Sink>> {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn push<'a>(&'a self, events: &'a [FeedEvent]) -> Soon<'a, Pushed> {
+        Box::pin(async move {
+            if self.admit().is_err() {
+                return Pushed::Later(OPEN.to_owned());
+            }
+            let pushed = self.inner.push(events).await;
+            self.record(!matches!(pushed, Pushed::Later(_)));
+            pushed
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connect::contract::Body;
+    use crate::domain::code::Secret;
+    use crate::domain::contact::Address;
+    use crate::domain::id::DeliveryId;
+    use crate::domain::time::Timestamp;
+    use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+
+    struct Scripted {
+        outcome: Mutex<Outcome>,
+        calls: AtomicU32,
+    }
+
+    impl Connector for Scripted {
+        fn name(&self) -> &str {
+            "scripted"
+        }
+
+        fn send<'a>(&'a self, _: &'a Message) -> Soon<'a, Outcome> {
+            self.calls.fetch_add(1, Ordering::Relaxed);
+            Box::pin(async { self.outcome.lock().clone() })
+        }
+    }
+
+    impl Sink for Scripted {
+        fn name(&self) -> &str {
+            "scripted"
+        }
+
+        fn push<'a>(&'a self, _: &'a [FeedEvent]) -> Soon<'a, Pushed> {
+            self.calls.fetch_add(1, Ordering::Relaxed);
+            Box::pin(async { Pushed::Later("down".to_owned()) })
+        }
+    }
+
+    fn later(after: Option<Duration>) -> Outcome {
+        Outcome::Later { reason: "down".to_owned(), after }
+    }
+
+    fn peer() -> (Arc<Scripted>, Arc<AtomicI64>, Now) {
+        let clock = Arc::new(AtomicI64::new(0));
+        let reader = Arc::clone(&clock);
+        let now: Now = Arc::new(move || Timestamp::from_millis(reader.load(Ordering::Relaxed)));
+        (Arc::new(Scripted { outcome: Mutex::new(later(None)), calls: AtomicU32::new(0) }), clock, now)
+    }
+
+    #[tokio::test]
+    async fn a_broken_connector_is_left_alone_and_tried_again() {
+        let (peer, clock, now) = peer();
+        let message = Message {
+            id: DeliveryId(uuid::Uuid::nil()),
+            to: Address::canonical("+12025550123"),
+            from: None,
+            body: Body::Sms(Secret::new("x")),
+        };
+        let guarded = Guarded::new(Arc::clone(&peer) as Arc<dyn Connector>, Settings { failures: 2, wait_ms: 50, wait_max_ms: 50 }, now);
+        for _ in 0..5 {
+            guarded.send(&message).await;
+        }
+        assert_eq!((peer.calls.load(Ordering::Relaxed), guarded.state()), (2, State::Open));
+        assert_eq!(guarded.send(&message).await, Outcome::Later { reason: OPEN.to_owned(), after: Some(Duration::from_millis(50)) });
+        clock.store(50, Ordering::Relaxed);
+        *peer.outcome.lock() = Outcome::Refused { reason: "bad number".to_owned() };
+        guarded.send(&message).await;
+        assert_eq!((peer.calls.load(Ordering::Relaxed), guarded.state()), (3, State::Closed));
+        *peer.outcome.lock() = later(Some(Duration::from_secs(1)));
+        for _ in 0..5 {
+            guarded.send(&message).await;
+        }
+        assert_eq!(guarded.state(), State::Closed, "throttling does not open it");
+    }
+
+    #[tokio::test]
+    async fn a_broken_sink_is_left_alone() {
+        let (peer, _, now) = peer();
+        let guarded = Guarded::new(Arc::clone(&peer) as Arc<dyn Sink>, Settings::default(), now);
+        for _ in 0..9 {
+            guarded.push(&[]).await;
+        }
+        assert_eq!((peer.calls.load(Ordering::Relaxed), guarded.state()), (5, State::Open));
+    }
+}
