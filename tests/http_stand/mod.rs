@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 use aws_lc_rs::hmac;
+use countersign::dialect::Dialect;
 use countersign::domain::answer::{Answer, Verdict};
 use countersign::domain::code::{Secret, Tag};
 use countersign::domain::credential::{Credential, StoredSecret};
@@ -13,7 +14,7 @@ use countersign::domain::time::Timestamp;
 use countersign::engine::{Page, Trouble};
 use countersign::http::auth::Mac;
 use countersign::http::settings::AuthSettings;
-use countersign::http::{Ask, Credentials, Metrics, Operators, Parts, Pulse, Served, Server, Service, Settings};
+use countersign::http::{Ask, Credentials, Gateway, Gateways, Metrics, Operators, Parts, Pulse, Served, Server, Service, Settings};
 use prometheus_client::registry::Registry;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -194,8 +195,19 @@ pub fn auth(change: impl FnOnce(&mut AuthSettings)) -> Settings {
     settings
 }
 
-fn gateways() -> countersign::http::Gateways {
-    countersign::http::Gateways::default()
+// One that its network proves, one that Basic does, and one that sends a query.
+fn gateways() -> Gateways {
+    let gateway = |settings: &str| Gateway {
+        dialect: Dialect::new(toml::from_str(settings).unwrap()).unwrap(),
+        secrets: vec![Secret::new("gateway-secret")],
+    };
+    Gateways::new(vec![
+        gateway("name = 'sandbox'\npreset = 'sandbox'\nproof = 'networks'\nnetworks = ['127.0.0.0/8']"),
+        gateway("name = 'basic'\npreset = 'json'\nproof = { basic = { user = 'gw' } }\nsecret_file = 'x'"),
+        gateway("name = 'kannel'\npreset = 'kannel'\nproof = 'networks'\nnetworks = ['127.0.0.1']"),
+        gateway("name = 'far'\npreset = 'kannel'\nproof = 'networks'\nnetworks = ['10.0.0.0/8']"),
+    ])
+    .unwrap()
 }
 
 /// An answer: status, head and body.
