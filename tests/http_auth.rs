@@ -128,6 +128,7 @@ async fn a_human_password_costs_argon2_once() {
     runs("", &token("other", SECRET), 500, 1).await;
     // An unknown user costs as much as a wrong password.
     runs("", &token("nobody", SECRET), 500, 1).await;
+    runs("", &token("nobody", "else"), 500, 1).await;
     // After a reload nothing is remembered, and an old password is worth nothing.
     stand.credentials.replace(&[publisher("publisher", human("new"))]);
     runs(BASIC, &envelope(""), 500, 1).await;

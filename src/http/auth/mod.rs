@@ -20,7 +20,7 @@ use arc_swap::ArcSwap;
 use aws_lc_rs::{constant_time, digest};
 use breaker::Breaker;
 use ipnet::IpNet;
-use passwords::{Asked, Passwords, Registered};
+use passwords::{Asked, Passwords, Registered, Toll};
 use replay::Replay;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -126,7 +126,7 @@ pub struct Credentials {
 #[derive(Default)]
 struct Users {
     by_name: HashMap<String, User>,
-    rounds: usize,
+    toll: Option<Toll>,
     generation: u64,
 }
 
@@ -192,7 +192,7 @@ impl Credentials {
             tag: self.mac.tag(&claim.user, secret.expose()),
             secret,
             registered: users.by_name.get(&claim.user).map(|it| &it.registered),
-            rounds: users.rounds,
+            toll: users.toll.as_ref(),
             generation: users.generation,
         };
         let denied = || self.breaker.is_open(&claim.user, arrival.peer);
@@ -226,8 +226,8 @@ impl Users {
             };
             by_name.insert(credential.user.clone(), user);
         }
-        let rounds = by_name.values().map(|it| it.registered.hashes.len()).max().unwrap_or(0);
-        Self { by_name, rounds, generation }
+        let toll = Toll::of(by_name.values().map(|it| &it.registered));
+        Self { by_name, toll, generation }
     }
 }
 
