@@ -1,0 +1,163 @@
+//! What may be typed.
+
+use clap::{Args, Parser, Subcommand};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Out-of-band verification for banks: a challenge goes out, the countersign comes back, one verdict follows.
+#[derive(Parser, Debug)]
+#[command(name = "countersign", version, max_term_width = 100)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum Verb {
+    /// Run the server
+    Serve {
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Run a demonstration on this machine: a demo bank, and a virtual handset at /handset
+    Demo {
+        /// Loopback address and port to listen on
+        #[arg(long, default_value = "127.0.0.1:8080")]
+        listen: SocketAddr,
+        /// Directory that keeps the data; without it they go when the demonstration ends
+        #[arg(long)]
+        data: Option<PathBuf>,
+    },
+    /// Check settings and registration files, and print what holds
+    CheckConfig {
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Make keys
+    Keys {
+        #[command(subcommand)]
+        verb: Keys,
+    },
+    /// Restore a backup, verified, into a new data directory; the server must not use it yet
+    Restore {
+        /// The backup's directory
+        #[arg(long)]
+        from: PathBuf,
+        /// The new data directory: empty, or not there
+        #[arg(long)]
+        into: PathBuf,
+    },
+    #[command(flatten)]
+    Operate(Operate),
+}
+
+/// Commands to the running server.
+#[derive(Subcommand, Debug)]
+pub(super) enum Operate {
+    /// Compare registration files with what is registered; with --apply, register them
+    Load {
+        #[command(flatten)]
+        config: Config,
+        /// Register them; without this only the difference is shown
+        #[arg(long)]
+        apply: bool,
+        /// Files or directories; without any, those that the settings name
+        files: Vec<PathBuf>,
+    },
+    /// Look at a challenge
+    Challenge {
+        #[command(subcommand)]
+        verb: Challenge,
+    },
+    /// Empty the failure budget of a person
+    Unlock {
+        #[command(flatten)]
+        config: Config,
+        /// Institution (InstRtId)
+        #[arg(long)]
+        institution: String,
+        #[command(flatten)]
+        who: Who,
+    },
+    /// Copy the data, verified, while the server runs
+    Backup {
+        #[command(flatten)]
+        config: Config,
+        /// A directory that the server may write to: empty, or not there
+        #[arg(long)]
+        to: PathBuf,
+    },
+    /// Read registration files and certificates again
+    Reload {
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Show how the server is
+    Status {
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Hold messages back, or let them go
+    Outbox {
+        #[command(subcommand)]
+        verb: Outbox,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum Keys {
+    /// Make a new root key
+    Init {
+        /// The file: outside the data directory; it must not exist
+        #[arg(long)]
+        out: PathBuf,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum Challenge {
+    /// Show everything that happened to it, without secrets
+    Show {
+        #[command(flatten)]
+        config: Config,
+        /// AlrtPkgId
+        id: String,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum Outbox {
+    /// Hold messages back; they stay queued
+    Pause {
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Let them go again
+    Resume {
+        #[command(flatten)]
+        config: Config,
+    },
+}
+
+/// The settings file.
+#[derive(Args, Debug)]
+pub(super) struct Config {
+    /// The settings file
+    #[arg(long = "config", env = "COUNTERSIGN_CONFIG", default_value = "/etc/countersign/countersign.toml", hide_env_values = true)]
+    pub path: PathBuf,
+}
+
+/// Whose budget.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub(super) struct Who {
+    /// A phone number
+    #[arg(long)]
+    pub phone: Option<String>,
+    /// An e-mail address
+    #[arg(long)]
+    pub mail: Option<String>,
+    /// A registered recipient, as PUBLISHER/ID
+    #[arg(long, value_name = "PUBLISHER/ID")]
+    pub recipient: Option<String>,
+}

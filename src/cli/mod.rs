@@ -1,0 +1,94 @@
+//! The command line: what an operator types, and which part of the program does it.
+
+mod arguments;
+mod operate;
+
+use crate::{boot, config, registration, telemetry};
+use anyhow::{Context, Result};
+use arguments::{Arguments, Verb};
+use clap::Parser;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Runs what the command line says. 0: done; 1: not, and the standard error output says why; 2: the line makes no sense.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments.verb) {
+        Ok(text) => {
+            print(&text);
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("countersign: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(verb: Verb) -> Result<String> {
+    match verb {
+        Verb::Serve { config } => {
+            let settings = load(&config.path)?.settings;
+            telemetry::begin(&settings.log.level).map_err(anyhow::Error::msg)?;
+            runtime()?.block_on(boot::serve(settings))?;
+            Ok(String::new())
+        }
+        Verb::Demo { listen, data } => {
+            telemetry::begin("warn").map_err(anyhow::Error::msg)?;
+            runtime()?.block_on(boot::demo(listen, data))?;
+            Ok(String::new())
+        }
+        Verb::CheckConfig { config } => check(&config.path),
+        Verb::Keys { verb: arguments::Keys::Init { out } } => {
+            boot::init_keys(&out)?;
+            Ok(format!("{} holds the new root key. Keep a copy where the data are not; without it they can't be read.", out.display()))
+        }
+        Verb::Restore { from, into } => runtime()?.block_on(boot::restore(&from, &into)),
+        Verb::Operate(verb) => operate::run(verb),
+    }
+}
+
+/// The settings that the file and the environment give.
+fn load(path: &Path) -> Result<config::Loaded> {
+    Ok(config::load(path, variables())?)
+}
+
+/// The environment, without what is not text: such a variable is no setting.
+fn variables() -> std::collections::HashMap<String, String> {
+    let text = |(key, value): (std::ffi::OsString, std::ffi::OsString)| Some((key.into_string().ok()?, value.into_string().ok()?));
+    std::env::vars_os().filter_map(text).collect()
+}
+
+/// Checks settings and registration files as `serve` would; tells what holds.
+fn check(path: &Path) -> Result<String> {
+    let loaded = load(path)?;
+    let registered = registered(&loaded.settings.registration.files)?;
+    let mut text = loaded.printed();
+    let (publishers, alerts) =
+        (registered.registry.publishers.len(), registered.registry.libraries.values().map(|it| it.len()).sum::<usize>());
+    text.push_str(&format!("\n# Registered: {publishers} publishers, {alerts} alerts, {} recipients.\n", registered.recipients.len()));
+    for warning in &registered.warnings {
+        text.push_str(&format!("# Warning: {warning}\n"));
+    }
+    Ok(text)
+}
+
+fn registered(files: &[std::path::PathBuf]) -> Result<registration::Registered> {
+    let told = |problems: Vec<registration::Problem>| {
+        let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("{} to correct in registration files:\n{}", lines.len(), lines.join("\n"))
+    };
+    registration::read(&registration::files::gather(files).map_err(told)?).map_err(told)
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().max_blocking_threads(16).enable_all().build().context("the runtime can't start")
+}
+
+/// Prints a text; a reader that has gone away (as `| head` does) is no error.
+fn print(text: &str) {
+    use std::io::Write;
+    if !text.is_empty() {
+        let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
+    }
+}

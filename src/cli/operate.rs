@@ -1,0 +1,50 @@
+//! Commands that the running server carries out.
+
+use super::arguments::{Challenge, Operate, Outbox, Who as WhoArguments};
+use super::{load, runtime};
+use crate::admin::client;
+use crate::admin::command::{Command, Who};
+use crate::registration::files::gather;
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
+
+pub(super) fn run(verb: Operate) -> Result<String> {
+    let (config, command) = match verb {
+        Operate::Load { config, apply, files } => return load_files(&config.path, apply, files),
+        Operate::Challenge { verb: Challenge::Show { config, id } } => (config, Command::Challenge { id }),
+        Operate::Unlock { config, institution, who } => (config, Command::Unlock { institution, who: whose(who)? }),
+        Operate::Backup { config, to } => (config, Command::Backup { to: std::path::absolute(&to).context("--to")? }),
+        Operate::Reload { config } => (config, Command::Reload),
+        Operate::Status { config } => (config, Command::Status),
+        Operate::Outbox { verb: Outbox::Pause { config } } => (config, Command::Outbox { paused: true }),
+        Operate::Outbox { verb: Outbox::Resume { config } } => (config, Command::Outbox { paused: false }),
+    };
+    ask(&load(&config.path)?.settings.admin.socket, &command)
+}
+
+fn load_files(config: &Path, apply: bool, files: Vec<PathBuf>) -> Result<String> {
+    let settings = load(config)?.settings;
+    let paths = if files.is_empty() { settings.registration.files } else { files };
+    // Checked here first: the problems then name the files as they were typed, and the server is not troubled with them.
+    super::registered(&paths)?;
+    let files = gather(&paths).map_err(|it| anyhow::anyhow!("the files changed while they were read: {}", it.len()))?;
+    ask(&settings.admin.socket, &Command::Load { files, apply })
+}
+
+fn ask(socket: &Path, command: &Command) -> Result<String> {
+    runtime()?.block_on(client::ask(socket, command)).map_err(anyhow::Error::msg)
+}
+
+fn whose(who: WhoArguments) -> Result<Who> {
+    Ok(match who {
+        WhoArguments { phone: Some(phone), .. } => Who::Phone(phone),
+        WhoArguments { mail: Some(mail), .. } => Who::Mail(mail),
+        WhoArguments { recipient: Some(text), .. } => match text.split_once('/') {
+            Some((publisher, id)) if !publisher.is_empty() && !id.is_empty() => {
+                Who::Recipient { publisher: publisher.to_owned(), id: id.to_owned() }
+            }
+            _ => bail!("--recipient takes PUBLISHER/ID, like demo/MERCHANT89785"),
+        },
+        _ => bail!("name a phone, a mail address or a recipient"),
+    })
+}

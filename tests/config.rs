@@ -1,0 +1,109 @@
+//! Settings: file, environment over it, refusals at their place, and no secret in what is printed.
+
+use countersign::config::{Loaded, read};
+use std::collections::HashMap;
+use std::path::Path;
+
+fn load(text: &str, environment: &[(&str, &str)]) -> Result<Loaded, String> {
+    let environment: HashMap<_, _> = environment.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    read(Path::new("c.toml"), text, environment).map_err(|it| it.to_string())
+}
+
+#[test]
+fn an_empty_file_has_the_defaults() {
+    let settings = load("", &[]).expect("settings").settings;
+    assert_eq!(settings.http.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(settings.store.dir, Path::new("/var/lib/countersign"));
+    assert_eq!(settings.admin.socket, Path::new("/run/countersign/admin.sock"));
+    assert_eq!(settings.source, Path::new("c.toml"));
+}
+
+#[test]
+fn the_environment_is_over_the_file() {
+    let text = "[http]\nlisten = \"127.0.0.1:1\"\n[store]\nretention_days = 7\n";
+    let check = |environment: &[(&str, &str)], expected: (&str, u32, usize, &[&str])| {
+        let settings = load(text, environment).expect("settings").settings;
+        let files: Vec<_> = settings.registration.files.iter().map(|it| it.to_str().expect("text")).collect();
+        let found = (&*settings.http.listen.to_string(), settings.store.retention_days, settings.http.limits.max_body_bytes, &files[..]);
+        assert_eq!(found, expected, "{environment:?}");
+    };
+    let own: &[&str] = &["/etc/countersign/registration"];
+    check(&[], ("127.0.0.1:1", 7, 262_144, own));
+    check(&[("COUNTERSIGN__HTTP__LISTEN", "127.0.0.1:2")], ("127.0.0.1:2", 7, 262_144, own));
+    check(&[("COUNTERSIGN__STORE__RETENTION_DAYS", "8")], ("127.0.0.1:1", 8, 262_144, own));
+    check(&[("COUNTERSIGN__HTTP__LIMITS__MAX_BODY_BYTES", "9")], ("127.0.0.1:1", 7, 9, own));
+    check(&[("COUNTERSIGN__REGISTRATION__FILES", "a.toml,b.toml")], ("127.0.0.1:1", 7, 262_144, &["a.toml", "b.toml"]));
+    check(&[("COUNTERSIGN_CONFIG", "x"), ("HTTP__LISTEN", "x")], ("127.0.0.1:1", 7, 262_144, own));
+}
+
+#[test]
+fn what_is_wrong_is_refused_at_its_place() {
+    let check = |text: &str, environment: &[(&str, &str)], expected: &str| {
+        assert_eq!(load(text, environment).map(|_| "taken".to_owned()).unwrap_or_else(|it| it), expected, "{text} {environment:?}");
+    };
+    let file = |text: &str, expected: &str| check(text, &[], expected);
+    file(
+        "[stroe]\n",
+        "c.toml:1:2: unknown field `stroe`, expected one of `http`, `store`, `keys`, `registration`, `gateway`, `smtp`, `subscriber`, `admin`, `log`",
+    );
+    file("[store]\nretention = 3\n", "c.toml:2:1: unknown field `retention`, expected `dir` or `retention_days`");
+    file("\n[store]\n  retention_days = \"week\"\n", "c.toml:3:20: invalid type: string \"week\", expected u32");
+    file("[http]\nlisten = \"nowhere\"\n", "c.toml:2:10: invalid socket address syntax");
+    file(
+        "[http.limits]\nmax_body = 1\n",
+        "c.toml:2:1: unknown field `max_body`, expected one of `max_connections`, `max_body_bytes`, `max_header_bytes`, `max_headers`, `max_streams`, `handshake_timeout_ms`, `header_timeout_ms`, `idle_timeout_ms`, `body_timeout_ms`, `request_timeout_ms`, `drain_timeout_ms`",
+    );
+    file("[store\n", "c.toml:1:7: unclosed table, expected `]`");
+    file("[store]\nretention_days = 0\n", "c.toml: store.retention_days must be a number from 1 to 3650");
+    file(
+        "[store]\ndir = \"/d\"\n[keys]\nroot_file = \"/d/root.key\"\n",
+        "c.toml: keys.root_file must be outside store.dir: who has the data must not have the key",
+    );
+    file("[registration]\nfiles = []\n", "c.toml: registration.files must name at least one file or directory");
+    file(
+        "[log]\nlevel = \"loud=\"\n",
+        "c.toml: log.level: `loud=` is no level; write error, warn, info, debug or trace, or by target: info,countersign::engine=debug",
+    );
+    file("[[gateway]]\nname = \"a\"\n", "c.toml: missing configuration field \"gateway[0]url\"");
+    file(
+        "[[gateway]]\nname = \"a\"\nurl = \"https://a.example\"\n[[gateway]]\nname = \"a\"\nurl = \"https://b.example\"\n",
+        "c.toml: `a` names two gateways, relays or subscribers; names are unique",
+    );
+    file("[[subscriber]]\npublisher = \"demo\"\n", "c.toml: each [[subscriber]] has either [subscriber.ees] or [subscriber.webhook]");
+    check(
+        "",
+        &[("COUNTERSIGN__STROE__DIR", "/d")],
+        "c.toml: unknown field `stroe`, expected one of `http`, `store`, `keys`, `registration`, `gateway`, `smtp`, `subscriber`, `admin`, `log`",
+    );
+    check(
+        "",
+        &[("COUNTERSIGN__STORE__RETENTION_DAYS", "week")],
+        "c.toml: invalid type: string \"week\", expected an integer for key `store.retention_days` in the environment",
+    );
+}
+
+#[test]
+fn what_is_printed_says_what_holds_and_no_secret() {
+    let text = r#"
+[[gateway]]
+name = "carrier"
+url = "https://carrier.example/send"
+secret_file = "/etc/countersign/carrier.secret"
+headers = { Authorization = "Bearer canary-1", X-Account = "canary-2" }
+
+[http]
+operator_password_file = "/etc/countersign/operator.password"
+"#;
+    let printed = load(text, &[("COUNTERSIGN__STORE__DIR", "/data")]).expect("settings").printed();
+    for expected in ["dir = \"/data\"", "retention_days = 90", "/etc/countersign/carrier.secret", "operator.password", "[hidden]"] {
+        assert!(printed.contains(expected), "{expected} in {printed}");
+    }
+    assert!(!printed.contains("canary"), "{printed}");
+}
+
+#[test]
+fn the_example_in_the_documentation_holds() {
+    let text = include_str!("../docs/countersign.toml");
+    let settings = load(text, &[]).expect("settings").settings;
+    assert_eq!((settings.gateway.len(), settings.subscriber.len(), settings.smtp.is_some()), (1, 2, true));
+}

@@ -1,0 +1,369 @@
+//! Registration files: what they register, and every problem at its line and column.
+
+use countersign::demo::registration::files as demo;
+use countersign::domain::contact::Channel;
+use countersign::domain::credential::StoredSecret;
+use countersign::registration::{self, Registered, files};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+const PUBLISHER: &str = r#"[publisher]
+id = "bank"
+display_name = "The Bank"
+products = ["Online"]
+
+[[institution]]
+id = "011001276"
+versions = ["2.0", "1.0"]
+
+[[credential]]
+user = "bank"
+password_file = "bank.password"
+"#;
+
+const PASSWORD: &str = "Zr0W6cJ4c1mUuS9oHqk3xg==\n";
+
+const OLDER: &str = r#"[library]
+publisher = "bank"
+version = "1.0"
+
+[[alert]]
+name = "Old"
+sms = "Old text"
+"#;
+
+const LIBRARY: &str = r#"[library]
+publisher = "bank"
+version = "2.0"
+
+[[alert]]
+name = "Sign-on"
+subject = "Your code"
+text = "It is <%$otp%>"
+
+[[alert]]
+name = "Text only"
+sms = "It is <%$otp%>"
+"#;
+
+const RECIPIENTS: &str = r#"[recipients]
+publisher = "bank"
+institution = "011001276"
+
+[[recipient]]
+id = "R1"
+
+[[recipient.contact]]
+id = "mail"
+mail = "r1@example.com"
+
+[[recipient.subscription]]
+alert = "Sign-on"
+contacts = ["mail"]
+"#;
+
+/// The whole bank, with `old` replaced by `new` in the file called `name`.
+fn bank(name: &str, old: &str, new: &str) -> Vec<(PathBuf, String)> {
+    let all = [
+        ("bank/publisher.toml", PUBLISHER),
+        ("bank/older.toml", OLDER),
+        ("bank/library.toml", LIBRARY),
+        ("bank/recipients.toml", RECIPIENTS),
+        ("bank/bank.password", PASSWORD),
+    ];
+    let edit = |(path, text): &(&str, &str)| {
+        let here = path.ends_with(name);
+        assert!(!here || text.contains(old), "{name} has no {old:?}");
+        (PathBuf::from(path), if here { text.replacen(old, new, 1) } else { (*text).to_owned() })
+    };
+    all.iter().map(edit).collect()
+}
+
+fn problems(files: &[(PathBuf, String)]) -> Vec<String> {
+    match registration::read(files) {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn read(files: &[(PathBuf, String)]) -> Registered {
+    registration::read(files).unwrap_or_else(|it| panic!("{}", it.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
+}
+
+#[test]
+fn the_whole_bank_is_read() {
+    let bank = read(&bank("publisher.toml", "", ""));
+    let publisher = &bank.registry.publishers[&"bank".into()];
+    assert_eq!(publisher.institutions[&"011001276".into()], ["2.0", "1.0"]);
+    assert_eq!(publisher.defaults.consumer_prod.as_deref(), Some("Online"));
+    assert_eq!(publisher.defaults.inst_rt_id.as_deref(), Some("011001276"));
+    assert_eq!((publisher.lifetime.min, publisher.lifetime.max, publisher.lifetime.default), (15, 3600, 600));
+    let alert = bank.registry.alert(&"bank".into(), "2.0", "Sign-on").expect("deployed");
+    assert_eq!(alert.bodies(Channel::Mail).len(), 2);
+    assert_eq!(alert.bodies(Channel::Sms).len(), 0);
+    assert!(matches!(&bank.credentials[0].secrets[..], [StoredSecret::Generated(it)] if it.expose() == PASSWORD.trim()));
+    assert_eq!(bank.recipients[0].key.id, "R1");
+    assert_eq!(bank.warnings, []);
+}
+
+#[test]
+fn every_problem_is_told_at_its_place() {
+    let check = |(name, old, new): (&str, &str, &str), expected: &[&str]| {
+        assert_eq!(problems(&bank(name, old, new)), expected, "{name}: {old:?} → {new:?}");
+    };
+    let one = |edit, expected: &str| check(edit, &[expected]);
+    // TOML itself: what refers to the file is not judged then.
+    one(
+        ("library.toml", "version = \"2.0\"", "version = "),
+        "bank/library.toml:3:11: not TOML: string values must be quoted, expected literal string",
+    );
+    one(
+        ("library.toml", "[library]", "[labrary]"),
+        "bank/library.toml:1:1: the file registers nothing; begin it with [publisher], [library] or [recipients]",
+    );
+    one(
+        ("library.toml", "[library]", "[publisher]\n[library]"),
+        "bank/library.toml:1:1: one file registers one thing; split [publisher] and [library] over several files",
+    );
+    // keys and types
+    check(
+        ("publisher.toml", "products", "prodcuts"),
+        &[
+            "bank/publisher.toml:1:1: `products` must name at least one: products = [\"…\"]",
+            "bank/publisher.toml:4:1: unknown key `prodcuts`; known here: id, countries, oob, products, consumer_names, require, attempts, supersede, zone, sms_sender, mail_sender, display_name, help_text, answer_replies, answers_per_session, whole_contact",
+        ],
+    );
+    one(("publisher.toml", "[\"Online\"]", "[]"), "bank/publisher.toml:4:12: `products` must name at least one: products = [\"…\"]");
+    one(("publisher.toml", "[\"Online\"]", "\"Online\""), "bank/publisher.toml:4:12: `products` must be a list of texts: [\"…\", \"…\"]");
+    one(
+        ("publisher.toml", "[\"Online\"]", "[\"Online\", 3]"),
+        "bank/publisher.toml:4:23: `products` must be a list of texts: [\"…\", \"…\"]",
+    );
+    one(
+        ("publisher.toml", "display_name = \"The Bank\"\n", ""),
+        "bank/publisher.toml:1:1: `display_name` is missing; add display_name = \"…\"",
+    );
+    one(
+        ("publisher.toml", "\"The Bank\"", "\"\""),
+        "bank/publisher.toml:3:16: `display_name` must be a text of 1 to 200 characters on one line",
+    );
+    one(
+        ("publisher.toml", "products", "attempts = 11\nproducts"),
+        "bank/publisher.toml:4:12: `attempts` must be a whole number from 1 to 10",
+    );
+    one(
+        ("publisher.toml", "products", "attempts = 0\nproducts"),
+        "bank/publisher.toml:4:12: `attempts` must be a whole number from 1 to 10",
+    );
+    one(("publisher.toml", "products", "supersede = \"yes\"\nproducts"), "bank/publisher.toml:4:13: `supersede` must be true or false");
+    // a publisher's fields
+    one(
+        ("publisher.toml", "products", "zone = \"Chicago\"\nproducts"),
+        "bank/publisher.toml:4:8: `Chicago` is no IANA time zone; write one like \"America/Chicago\"",
+    );
+    one(
+        ("publisher.toml", "products", "require = [\"InstEnv\"]\nproducts"),
+        "bank/publisher.toml:4:12: `require` can't demand `InstEnv`; it can demand ConsumerProd, InstRtId, ValidConsmName, BusCorrelId",
+    );
+    one(
+        ("publisher.toml", "products", "countries = [\"ca\"]\nproducts"),
+        "bank/publisher.toml:4:14: `countries` holds ISO 3166 codes of two capital letters, like \"CA\"",
+    );
+    one(
+        ("publisher.toml", "products", "sms_sender = \"123\"\nproducts"),
+        "bank/publisher.toml:4:14: `sms_sender` must be a phone number that exists, or a short code of 5 or 6 digits",
+    );
+    one(
+        ("publisher.toml", "products", "mail_sender = \"The Bank <alerts>\"\nproducts"),
+        "bank/publisher.toml:4:15: `mail_sender` must be a mailbox: \"alerts@bank.example\" or \"The Bank <alerts@bank.example>\"",
+    );
+    one(
+        ("publisher.toml", "[[institution]]", "[lifetime]\nmin = 700\n\n[[institution]]"),
+        "bank/publisher.toml:6:1: min 700 ≤ default 600 ≤ max 3600 must hold (seconds)",
+    );
+    one(
+        ("publisher.toml", "[[institution]]", "[act_names]\nOobVerified = \"x\"\n\n[[institution]]"),
+        "bank/publisher.toml:7:1: unknown act `OobVerified`; known: OOBVerified, OOBFailed, OOBExpired, OOBSuperseded, OOBCancelled, MsgAccepted, MsgSent, MsgDelivered, MsgUndeliverable, MsgExpired, OptedOut, Blocked, RecipMsg",
+    );
+    one(
+        ("publisher.toml", "[[institution]]", "[defaults]\nconsumer_prod = \"Teller\"\n\n[[institution]]"),
+        "bank/publisher.toml:7:17: `consumer_prod` must be one of the products: Online",
+    );
+    // credentials
+    one(
+        ("publisher.toml", "password_file = \"bank.password\"\n", ""),
+        "bank/publisher.toml:10:1: no password; add password_file (a generated one) or password_argon2 (the hash of a person's)",
+    );
+    one(
+        ("publisher.toml", "bank.password", "other.password"),
+        "bank/publisher.toml:12:17: bank/other.password was not read; is it there and readable?",
+    );
+    one(
+        ("bank.password", PASSWORD, "hunter2\n"),
+        "bank/publisher.toml:12:17: the password in the file must be one line of 22 to 1024 characters without spaces, generated (128 bits or more); give a person's password as password_argon2",
+    );
+    one(
+        ("publisher.toml", "password_file = \"bank.password\"", "password_argon2 = \"secret\""),
+        "bank/publisher.toml:12:19: not an argon2id hash; it looks like $argon2id$v=19$m=19456,t=2,p=1$salt$hash",
+    );
+    one(
+        (
+            "publisher.toml",
+            "password_file = \"bank.password\"",
+            "password_argon2 = \"$argon2id$v=19$m=4000000,t=1,p=1$Y291bnRlcnNpZ24tZGVtbw$N153duzNxqgaD/10j+uCo2v65Z2kONo+OBKGBbQqgCM\"",
+        ),
+        "bank/publisher.toml:12:19: the hash costs too much to check; at most m=262144,t=16,p=16",
+    );
+    one(
+        ("publisher.toml", "password_file", "allow = [\"10.0.0.0/40\"]\npassword_file"),
+        "bank/publisher.toml:12:10: `10.0.0.0/40` is no network; write one like 192.0.2.0/24 or 2001:db8::/32",
+    );
+    // libraries
+    check(
+        ("library.toml", "version = \"2.0\"", "version = \"3.0\""),
+        &[
+            "bank/publisher.toml:8:13: no library has version `2.0` of `bank`; add its file, or take the version out",
+            "bank/recipients.toml:13:9: no deployed library has an alert \"Sign-on\"; deployed here: 2.0, 1.0",
+        ],
+    );
+    check(
+        ("library.toml", "\"bank\"", "\"shop\""),
+        &[
+            "bank/publisher.toml:8:13: no library has version `2.0` of `bank`; add its file, or take the version out",
+            "bank/library.toml:2:13: no publisher `shop` is registered; known: bank",
+            "bank/recipients.toml:13:9: no deployed library has an alert \"Sign-on\"; deployed here: 2.0, 1.0",
+        ],
+    );
+    one(
+        ("library.toml", "\"Text only\"", "\"Sign-on\""),
+        "bank/library.toml:11:8: alert \"Sign-on\" is here twice; names are unique in a library",
+    );
+    one(("library.toml", "subject = \"Your code\"\n", ""), "bank/library.toml:5:1: mail needs a subject; add subject = \"…\"");
+    one(
+        ("library.toml", "sms = \"It is <%$otp%>\"\n", ""),
+        "bank/library.toml:10:1: the alert has no body; add sms, or subject with text or html",
+    );
+    one(
+        ("library.toml", "sms = \"It is <%$otp%>\"", "sms_file = \"nowhere.txt\""),
+        "bank/library.toml:12:12: bank/nowhere.txt was not read; is it there and readable?",
+    );
+    one(
+        ("library.toml", "text = \"It is <%$otp%>\"", "text = \"\"\""),
+        "bank/library.toml:13:1: not TOML: invalid multi-line basic string, expected `\"`",
+    );
+    // recipients
+    one(("recipients.toml", "\"bank\"", "\"shop\""), "bank/recipients.toml:2:13: no publisher `shop` is registered; known: bank");
+    one(
+        ("recipients.toml", "\"011001276\"", "\"011001277\""),
+        "bank/recipients.toml:3:15: publisher `bank` does not serve institution `011001277`; it serves 011001276",
+    );
+    one(
+        ("recipients.toml", "r1@example.com", "r1(at)example.com"),
+        "bank/recipients.toml:10:8: not an e-mail address; write one like name@bank.example",
+    );
+    one(
+        ("recipients.toml", "mail = \"r1@example.com\"", "sms = \"555\""),
+        "bank/recipients.toml:10:7: not a phone number; write ten digits, or +, country and number where the publisher has `countries`",
+    );
+    one(
+        ("recipients.toml", "mail = \"r1@example.com\"\n", ""),
+        "bank/recipients.toml:8:1: a contact has one address: sms = \"202-555-0143\" or mail = \"name@bank.example\"",
+    );
+    one(
+        ("recipients.toml", "\"Sign-on\"", "\"Sign-off\""),
+        "bank/recipients.toml:13:9: no deployed library has an alert \"Sign-off\"; deployed here: 2.0, 1.0",
+    );
+    one(
+        ("recipients.toml", "\"Sign-on\"", "\"Text only\""),
+        "bank/recipients.toml:14:13: alert \"Text only\" has no text or html body for this contact; add one to it",
+    );
+    one(
+        ("recipients.toml", "contacts = [\"mail\"]", "contacts = [\"post\"]"),
+        "bank/recipients.toml:14:13: the recipient has no contact \"post\"; it has \"mail\"",
+    );
+    one(
+        ("recipients.toml", "contacts = [\"mail\"]", "contacts = [\"mail\"]\nutc_offset = \"-6\""),
+        "bank/recipients.toml:15:14: `utc_offset` must look like \"-06:00\", \"+05:30\" or \"Z\", at most 14 hours",
+    );
+    one(
+        ("recipients.toml", "id = \"R1\"", "id = \"R1\"\nuid = \"7\""),
+        "bank/recipients.toml:7:7: `uid` must be a UUID; leave it out to get one that stays the same for this recipient",
+    );
+}
+
+/// Problems of several files come together, in the order of the files, and each thing is told once.
+#[test]
+fn a_thing_that_is_there_twice_is_told() {
+    let twice = |name: &str| {
+        let mut files = bank(name, "", "");
+        let (path, text) = files.iter().find(|(path, _)| path.ends_with(name)).cloned().expect("there");
+        files.push((path.with_file_name(format!("again-{name}")), text));
+        problems(&files)
+    };
+    assert_eq!(twice("library.toml"), ["bank/again-library.toml:3:11: version `2.0` of `bank`'s library is here twice; keep one file"]);
+    assert_eq!(
+        twice("recipients.toml"),
+        ["bank/again-recipients.toml:6:6: recipient `R1` is here twice; ids are unique for a publisher and institution"]
+    );
+    assert_eq!(
+        twice("publisher.toml"),
+        [
+            "bank/again-publisher.toml:2:6: publisher `bank` is registered twice; ids are unique",
+            "bank/again-publisher.toml:11:8: user `bank` already proves publisher `bank`; a user proves one"
+        ]
+    );
+}
+
+#[test]
+fn the_demo_registers_the_use_cases() {
+    let demo = read(&demo());
+    assert_eq!(demo.warnings, []);
+    let expected = [
+        ("MERCHANT10277", "Unrecognized User Alert", vec![("Han's e-mail", Channel::Mail), ("Leia's e-mail", Channel::Mail)]),
+        ("MERCHANT89785", "Unknown User OOB Alert", vec![("Mobile number", Channel::Sms), ("E-mail address", Channel::Mail)]),
+        ("MERCHANT40312", "Omni-Channel OOB Challenge", vec![("Home phone", Channel::Sms), ("Work phone", Channel::Sms)]),
+        ("ADMIN0001", "ECS Admin Login OOB Alert", vec![("Mobile", Channel::Sms)]),
+    ];
+    assert_eq!(demo.recipients.len(), expected.len());
+    for (id, alert, contacts) in expected {
+        let recipient = demo.recipients.iter().find(|it| it.key.id == id).expect(id);
+        let subscription = recipient.subscription(alert, None).expect(alert);
+        let found: Vec<_> =
+            subscription.contacts.iter().map(|it| (it.as_str(), recipient.contact(it).expect("a contact").channel)).collect();
+        assert_eq!(found, contacts);
+        assert!(demo.registry.alert(&"demo".into(), "1.0", alert).is_some());
+    }
+}
+
+#[test]
+fn the_demo_password_is_demo() {
+    use argon2::PasswordVerifier;
+    let demo = read(&demo());
+    let [StoredSecret::Argon2(hash)] = &demo.credentials[0].secrets[..] else { panic!("one hash") };
+    let hash = argon2::password_hash::phc::PasswordHash::new(hash).expect("a hash");
+    assert!(argon2::Argon2::default().verify_password(b"demo", &hash).is_ok());
+    assert!(argon2::Argon2::default().verify_password(b"Demo", &hash).is_err());
+}
+
+#[test]
+fn files_are_gathered_with_those_they_name() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let put = |name: &str, text: &str| fs::write(dir.path().join(name), text).expect("written");
+    for (name, text) in [("publisher.toml", PUBLISHER), ("library.toml", LIBRARY), ("older.toml", OLDER), ("bank.password", PASSWORD)] {
+        put(name, text);
+    }
+    let told = |found: Result<Vec<(PathBuf, String)>, Vec<registration::Problem>>| match found {
+        Ok(files) => files.iter().map(|(path, _)| path.strip_prefix(dir.path()).expect("inside").display().to_string()).collect::<Vec<_>>(),
+        Err(problems) => problems.iter().map(|it| it.to_string().replace(&dir.path().display().to_string(), "DIR")).collect(),
+    };
+    let password = dir.path().join("bank.password");
+    fs::set_permissions(&password, fs::Permissions::from_mode(0o644)).expect("set");
+    let gather = || told(files::gather(&[dir.path().to_owned()]));
+    assert_eq!(gather(), ["DIR/bank.password: everybody may read this password file; chmod o-rwx it"]);
+    fs::set_permissions(&password, fs::Permissions::from_mode(0o640)).expect("set");
+    assert_eq!(gather(), ["library.toml", "older.toml", "publisher.toml", "bank.password"]);
+    read(&files::gather(&[dir.path().to_owned()]).expect("gathered"));
+    let missing = dir.path().join("nowhere.toml");
+    assert_eq!(told(files::gather(&[missing])), ["DIR/nowhere.toml: can't be read: No such file or directory (os error 2)"]);
+}
