@@ -1,7 +1,7 @@
 //! Keywords of a reply: opting out by any reasonable wording (47 CFR 64.1200(a)(10)), help and opting in (CTIA 5.1). They come
 //! before any reading of a code, and never count as an attempt (decisions 18, 19).
 
-use super::reply::fold::fold;
+use super::fold::fold;
 
 /// What a reply asks of us as its carrier, not of its session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -21,7 +21,7 @@ pub fn classify(text: &str) -> Option<Keyword> {
     let telling: Vec<&str> = words.iter().copied().filter(|it| !FILLERS.contains(it)).collect();
     // Our own text, repeated without quotation marks: "Reply STOP to opt out".
     let quotes_us = words.windows(2).any(|it| ["reply", "text", "txt", "send"].contains(&it[0]) && ["stop", "help"].contains(&it[1]));
-    if quotes_us || words.len() > 60 {
+    if quotes_us {
         return None;
     }
     if stops(&words, &telling) {
@@ -40,9 +40,10 @@ pub fn refused_as_value(value: &str) -> bool {
     matches!(classify(value), Some(Keyword::Stop | Keyword::Help))
 }
 
-/// The words of a text: folded, in lower case, without apostrophes.
+/// The words of a text: folded, in lower case, without apostrophes. Of its first 2,000 characters.
 pub fn words(text: &str) -> Vec<String> {
-    let plain = fold(text).replace('\'', "").to_lowercase();
+    let end = text.char_indices().nth(2_000).map_or(text.len(), |(at, _)| at);
+    let plain = fold(&text[..end]).replace('\'', "").to_lowercase();
     plain.split(|c: char| !c.is_alphanumeric()).filter(|it| !it.is_empty()).map(str::to_owned).collect()
 }
 
@@ -171,10 +172,33 @@ const STOP_OBJECTS: [&str; 33] = [
     "and",
 ];
 
-const BUSINESS: [&str; 12] =
-    ["payment", "payments", "transaction", "transfer", "card", "check", "purchase", "charge", "order", "wire", "debit", "withdrawal"];
+/// What a person may want stopped other than our messages: "stop the payment".
+pub const BUSINESS: [&str; 22] = [
+    "payment",
+    "payments",
+    "transaction",
+    "transactions",
+    "transfer",
+    "transfers",
+    "card",
+    "cards",
+    "check",
+    "checks",
+    "purchase",
+    "purchases",
+    "charge",
+    "charges",
+    "order",
+    "orders",
+    "wire",
+    "debit",
+    "withdrawal",
+    "sign",
+    "login",
+    "account",
+];
 
-const STOP_PHRASES: [&str; 32] = [
+const STOP_PHRASES: [&str; 27] = [
     "opt out",
     "opt me out",
     "opting out",
@@ -187,11 +211,6 @@ const STOP_PHRASES: [&str; 32] = [
     "stop message",
     "stop messages",
     "stop sms",
-    "stop all",
-    "stop it",
-    "stop this",
-    "stop now",
-    "stop please",
     "quit texting",
     "quit sending",
     "end texts",

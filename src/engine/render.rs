@@ -1,7 +1,7 @@
 //! A message's body, made at hand-over from what was sealed with the challenge (decision 3).
 
 use crate::connect::contract::Body;
-use crate::domain::challenge::{Challenge, Level};
+use crate::domain::challenge::{Challenge, Level, Shape};
 use crate::domain::code::Secret;
 use crate::domain::contact::Channel;
 use crate::domain::delivery::{Delivery, Purpose};
@@ -50,14 +50,17 @@ fn native(alert: &Alert, channel: Channel, values: &Values<'_>) -> Result<Body, 
     }
 }
 
+// The publisher's text, or ours; the code stands in either as a tag.
 fn explicit(challenge: &Challenge, material: &Material, name: &str, values: &Values<'_>) -> Result<Secret, String> {
-    match &material.text {
-        Some(text) => {
-            let template = Template::compile(text.expose(), Target::Sms).map_err(|_| "the text is no template")?;
-            template.render(values).map_err(unreadable)
+    let template = match &material.text {
+        Some(text) => Template::compile(text.expose(), Target::Sms),
+        None => {
+            let combined = challenge.verifier.as_ref().is_some_and(|it| it.shape == Shape::OtpThen);
+            let valid = challenge.expires_at.since(challenge.opened_at);
+            Template::compile(&text::challenge(challenge.mode, combined, name, valid), Target::Sms)
         }
-        None => Ok(text::challenge(challenge, material, name)),
-    }
+    };
+    template.map_err(|_| "the text is no template")?.render(values).map_err(unreadable)
 }
 
 fn unreadable(names: Vec<String>) -> String {

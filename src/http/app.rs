@@ -1,9 +1,9 @@
 //! Dispatch: the SOAP path first, everything else through the router. Each request gets a correlation id, a span and its count.
 
-use super::auth::{Call, Claim, Credentials, Denied, Operators, basic};
+use super::auth::{Arrival, Claim, Credentials, Denied, Operators, basic};
 use super::inbound::Gateways;
 use super::listener::Peer;
-use super::metrics::{Asked, Metrics};
+use super::metrics::{Metrics, Operation};
 use super::problem::Problem;
 use super::server::Parts;
 use super::service::Service;
@@ -44,7 +44,7 @@ pub(super) struct Correlation(pub(super) Uuid);
 
 /// What an answer is counted as; SOAP leaves it in the response's extensions.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Counted(pub(super) Asked, pub(super) &'static str);
+pub(super) struct Counted(pub(super) Operation, pub(super) &'static str);
 
 /// All routes.
 pub(super) struct App {
@@ -78,7 +78,7 @@ impl App {
     {
         let (begun, id) = (Instant::now(), Uuid::new_v4());
         let span = tracing::info_span!("request", correlation = %id, method = %request.method(), path = logged_path(request.uri().path()));
-        let at = Asked::at(request.uri().path());
+        let at = Operation::at(request.uri().path());
         let mut response = self.dispatch(request, peer, Correlation(id)).instrument(span.clone()).await;
         let counted = response.extensions().get::<Counted>().copied();
         let Counted(asked, outcome) = counted.unwrap_or_else(|| Counted(at, class(response.status())));
@@ -124,32 +124,26 @@ impl State {
             self.metrics.denied("plaintext");
             return Err(Problem::new(StatusCode::FORBIDDEN, "This address takes credentials over TLS only."));
         }
-        self.check(&claim, &Call::new(peer.addr.ip(), self.service.now(), b"")).await.map_err(|denied| match denied {
+        self.check(&claim, &Arrival::new(peer.addr.ip(), self.service.now(), b"")).await.map_err(|denied| match denied {
             Denied::Busy => Problem::busy(Duration::from_secs(1)),
             _ => Problem::unauthenticated(),
         })
     }
 
     /// Checks a claim; a denial is counted and logged here, once.
-    pub(super) async fn check(&self, claim: &Claim, call: &Call) -> Result<PublisherId, Denied> {
-        let judged = self.credentials.check(claim, call).await;
+    pub(super) async fn check(&self, claim: &Claim, arrival: &Arrival) -> Result<PublisherId, Denied> {
+        let judged = self.credentials.check(claim, arrival).await;
         if let Err(denied) = &judged {
             self.metrics.denied(denied.reason());
-            tracing::warn!(peer = %call.peer, reason = denied.reason(), "not let in");
+            tracing::warn!(peer = %arrival.peer, reason = denied.reason(), "not let in");
         }
         judged
     }
 
     /// Whether a secret may be taken from this peer (decision 29).
     pub(super) fn takes_credentials(&self, peer: Peer) -> bool {
-        peer.tls || self.allow_plaintext || peer.addr.ip().to_canonical().is_loopback()
+        may_be_told_secrets(peer, self.allow_plaintext)
     }
-}
-
-/// Leaves in the response what it is counted as.
-pub(super) fn counted(mut response: Response, asked: Asked, outcome: &'static str) -> Response {
-    response.extensions_mut().insert(Counted(asked, outcome));
-    response
 }
 
 /// The outcome of an answer that says nothing more precise.
@@ -177,6 +171,11 @@ fn routes(state: Arc<State>) -> Router {
         .with_state(state)
 }
 
+// Over TLS, on loopback, or where the operator says that somebody else does the TLS (decision 29).
+fn may_be_told_secrets(peer: Peer, allow_plaintext: bool) -> bool {
+    peer.tls || allow_plaintext || peer.addr.ip().to_canonical().is_loopback()
+}
+
 // A browser tells where a request comes from. Ours are no pages for others' scripts and forms.
 fn is_cross_site<B>(request: &Request<B>) -> bool {
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
@@ -188,4 +187,49 @@ fn is_cross_site<B>(request: &Request<B>) -> bool {
 fn logged_path(path: &str) -> &str {
     let end = path.char_indices().take(80).find(|(_, c)| !c.is_ascii_graphic()).map_or(path.len().min(80), |(at, _)| at);
     path.get(..end).unwrap_or("")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_taken_over_tls_or_from_loopback() {
+        let check = |addr: &str, tls: bool, allow: bool, expected: bool| {
+            let peer = Peer { addr: addr.parse().unwrap(), tls };
+            assert_eq!(may_be_told_secrets(peer, allow), expected, "{addr} {tls} {allow}");
+        };
+        check("127.0.0.1:1", false, false, true);
+        check("[::1]:1", false, false, true);
+        check("[::ffff:127.0.0.1]:1", false, false, true);
+        check("192.0.2.1:1", false, false, false);
+        check("[2001:db8::1]:1", false, false, false);
+        check("192.0.2.1:1", true, false, true);
+        check("192.0.2.1:1", false, true, true);
+    }
+
+    #[test]
+    fn requests_of_other_sites_pages_are_told() {
+        let check = |method: Method, from: Option<&str>, expected: bool| {
+            let mut request = Request::builder().method(method.clone());
+            if let Some(from) = from {
+                request = request.header("sec-fetch-site", from);
+            }
+            assert_eq!(is_cross_site(&request.body(()).unwrap()), expected, "{method} {from:?}");
+        };
+        check(Method::POST, None, false);
+        check(Method::POST, Some("same-origin"), false);
+        check(Method::POST, Some("none"), false);
+        check(Method::POST, Some("same-site"), true);
+        check(Method::POST, Some("cross-site"), true);
+        check(Method::GET, Some("cross-site"), false);
+    }
+
+    #[test]
+    fn a_path_is_logged_short_and_printable() {
+        let check = |path: &str, expected: &str| assert_eq!(logged_path(path), expected);
+        check("/v1/events", "/v1/events");
+        check("/é", "/");
+        check(&"/".repeat(100), &"/".repeat(80));
+    }
 }

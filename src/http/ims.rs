@@ -1,16 +1,263 @@
-//! temporary
-use super::app::{Correlation, State};
+//! The SOAP path: `POST` for operations, `GET` for the WSDL and its schemas (contract, wire; decision 9).
+
+use super::app::{Correlation, Counted, State};
+use super::auth::{Arrival, Claim, Denied, Once, Proof, basic};
+use super::body::{self, Unread};
 use super::listener::Peer;
-use axum::http::{Request, StatusCode};
+use super::metrics::Operation;
+use super::problem::{Problem, seconds};
+use crate::domain::answer::Answer;
+use crate::domain::id::PublisherId;
+use crate::domain::request::{Header, OobValidate, Origin};
+use crate::domain::time::Timestamp;
+use crate::engine::Trouble;
+use crate::soap::{self, Call, Fault, Malformed, Opened, Password, Root, Stamp, UsernameToken, Validity, Version};
+use axum::body::{Body, HttpBody};
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use std::sync::Arc;
-pub(super) const PATH: &str = "/jxchange/2008/ServiceGateway/IMS.svc";
-pub(super) async fn post<B>(_: &Arc<State>, _: Request<B>, _: Peer, _: Correlation) -> Response {
-    StatusCode::NOT_FOUND.into_response()
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// The path of the contract.
+pub(super) const PATH: &str = soap::IMS_PATH;
+
+/// How long a `wsu:Timestamp` of ours holds.
+const STAMP_HOLDS: Duration = Duration::from_secs(300);
+
+/// What an answer is made with: version and timestamp in kind, and the id for our logs.
+#[derive(Clone, Copy)]
+struct Kind {
+    version: Version,
+    stamp: Option<Stamp>,
+    correlation: Correlation,
 }
-pub(super) fn document<B>(_: &Arc<State>, _: &Request<B>, _: Peer) -> Response {
-    StatusCode::NOT_FOUND.into_response()
+
+/// A request as read.
+struct Got<'a> {
+    headers: &'a HeaderMap,
+    peer: Peer,
+    bytes: Vec<u8>,
+    received_at: Timestamp,
 }
+
+/// Answers an operation.
+pub(super) async fn post<B>(state: &State, request: Request<B>, peer: Peer, id: Correlation) -> Response
+where
+    B: HttpBody<Data = hyper::body::Bytes> + Send + Unpin,
+{
+    let (head, content) = request.into_parts();
+    let content_type = text(&head.headers, header::CONTENT_TYPE.as_str());
+    let bytes = match body::read(&head.headers, content, &state.limits).await {
+        Ok(bytes) => bytes,
+        Err(unread) => return not_read(unread, content_type, id),
+    };
+    // Expiry is judged on the moment at which the last byte was here.
+    let received_at = state.service.now();
+    let got = Got { headers: &head.headers, peer, bytes, received_at };
+    match soap::read(&got.bytes, content_type, text(&head.headers, "soapaction")) {
+        Ok(call) => answer(state, got, call, id).await,
+        Err(malformed) => refuse_malformed(&malformed, kind(malformed.version, malformed.stamped, received_at, id)),
+    }
+}
+
+/// Serves `?wsdl` and `?xsd=<name>`.
+pub(super) fn document<B>(state: &State, request: &Request<B>, peer: Peer) -> Response {
+    let served = address(state, request, peer).and_then(|it| soap::serve_contract(request.uri().query().unwrap_or_default(), &it));
+    let Some(served) = served else {
+        let problem = Problem::new(StatusCode::NOT_FOUND, "Operations are posted here; the contract is at ?wsdl.");
+        return counted(problem.into_response(), Operation::Wsdl, "not_found");
+    };
+    counted(([(header::CONTENT_TYPE, "text/xml; charset=utf-8")], served).into_response(), Operation::Wsdl, "ok")
+}
+
+/// Answers any other method.
 pub(super) fn not_allowed() -> Response {
-    StatusCode::METHOD_NOT_ALLOWED.into_response()
+    let mut response = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "Use POST, or GET with ?wsdl.").into_response();
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
+    counted(response, Operation::Soap, "client_error")
+}
+
+async fn answer(state: &State, got: Got<'_>, call: Call, id: Correlation) -> Response {
+    let kind = kind(call.version, call.is_stamped(), got.received_at, id);
+    let token = call.security.as_ref().and_then(|it| it.token.as_ref());
+    let window = call.security.as_ref().and_then(|it| it.timestamp.as_ref());
+    match call.operation {
+        soap::Operation::Ping { root, text } => {
+            let bytes = soap::pong(call.version, root, &text, kind.stamp);
+            message(StatusCode::OK, bytes, kind.version, (Operation::Ping, "ok"))
+        }
+        soap::Operation::OobValidate { root, request } => {
+            let publisher = match admit(state, &got, (token, window)).await {
+                Ok(publisher) => publisher,
+                Err(refusal) => return refuse(refusal, kind),
+            };
+            let origin = Origin { publisher, received_at: got.received_at };
+            open(state, (origin, *request), root, kind).await
+        }
+    }
+}
+
+async fn open(state: &State, (origin, request): (Origin, OobValidate), root: Root, kind: Kind) -> Response {
+    let echo = request.header.clone();
+    let judged = timeout(state.limits.request(), state.service.open(origin, request)).await.unwrap_or(Err(Trouble::Failed));
+    match judged {
+        Ok(Answer::Opened { id, otp }) => {
+            let (header, tracking_id) = (echo.unwrap_or_default(), kind.correlation.0.to_string());
+            let opened = Opened {
+                version: kind.version,
+                root,
+                header: &header,
+                tracking_id: &tracking_id,
+                id,
+                otp: otp.as_ref(),
+                stamp: kind.stamp,
+            };
+            message(StatusCode::OK, opened.write(), kind.version, (Operation::OobValidate, "opened"))
+        }
+        Ok(Answer::Refused(list)) => refuse_rules(echo.as_ref(), &list, kind),
+        Err(Trouble::Busy { retry_after }) => busy(retry_after, kind),
+        Ok(_) | Err(Trouble::Failed | Trouble::Cursor) => {
+            tracing::error!("a request to open a challenge failed; the cause is logged where it happened");
+            let fault = Fault::Server { correlation: &kind.correlation.0.to_string() };
+            fault_message(&fault, kind, (Operation::OobValidate, "failed"))
+        }
+    }
+}
+
+/// Why a caller is not let in.
+enum Refusal {
+    Missing,
+    Plaintext,
+    Denied,
+    Busy,
+}
+
+type Shown<'a> = (Option<&'a UsernameToken>, Option<&'a Validity>);
+
+// The token of the message, else Basic. Secrets are not looked at where they should not have been sent.
+async fn admit(state: &State, got: &Got<'_>, shown: Shown<'_>) -> Result<PublisherId, Refusal> {
+    let claim = match shown.0 {
+        Some(token) => claimed(token, shown.1).ok_or(Refusal::Denied),
+        None => basic(got.headers).ok_or(Refusal::Missing),
+    };
+    if !matches!(claim, Err(Refusal::Missing)) && !state.takes_credentials(got.peer) {
+        state.metrics.denied("plaintext");
+        return Err(Refusal::Plaintext);
+    }
+    let claim = claim.inspect_err(|_| state.metrics.denied("missing"))?;
+    let arrival = Arrival::new(got.peer.addr.ip(), got.received_at, &got.bytes);
+    state.check(&claim, &arrival).await.map_err(|denied| if denied == Denied::Busy { Refusal::Busy } else { Refusal::Denied })
+}
+
+// What a UsernameToken claims; `None` when it proves nothing: no password, or a nonce or digest that can't be read.
+fn claimed(token: &UsernameToken, window: Option<&Validity>) -> Option<Claim> {
+    let proof = match token.password.as_ref()? {
+        Password::Text(secret) => Proof::Password(secret.clone()),
+        Password::Digest(sum) => Proof::Digest(STANDARD.decode(sum.expose().trim()).ok()?),
+    };
+    let once = match (&token.nonce, &token.created) {
+        (Some(nonce), Some(created)) => {
+            let nonce = STANDARD.decode(nonce).ok().filter(|it| !it.is_empty())?;
+            Some(Once { nonce, created_text: created.clone(), created: moment(created) })
+        }
+        // A nonce without its time can't be remembered long enough.
+        (Some(_), None) => return None,
+        (None, _) => None,
+    };
+    let window = window.map(|it| (it.created.as_deref().and_then(moment), it.expires.as_deref().and_then(moment)));
+    Some(Claim { user: token.username.clone(), proof, once, window })
+}
+
+fn moment(text: &str) -> Option<Timestamp> {
+    chrono::DateTime::parse_from_rfc3339(text).ok().map(|it| it.to_utc().into())
+}
+
+fn kind(version: Version, stamped: bool, created: Timestamp, correlation: Correlation) -> Kind {
+    let stamp = stamped.then(|| Stamp { created, expires: created.plus(STAMP_HOLDS) });
+    Kind { version, stamp, correlation }
+}
+
+fn refuse(refusal: Refusal, kind: Kind) -> Response {
+    let at = |outcome| (Operation::OobValidate, outcome);
+    match refusal {
+        Refusal::Denied => fault_message(&Fault::Denied, kind, at("denied")),
+        Refusal::Busy => busy(Duration::from_secs(1), kind),
+        Refusal::Plaintext => {
+            let malformed = Malformed::whole("This address takes credentials over TLS only.");
+            fault_message(&Fault::Malformed(&malformed), kind, at("denied"))
+        }
+        Refusal::Missing => {
+            let mut response = fault_message(&Fault::Denied, kind, at("unauthenticated"));
+            *response.status_mut() = StatusCode::UNAUTHORIZED;
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(super::BASIC_CHALLENGE));
+            response
+        }
+    }
+}
+
+fn refuse_rules(header: Option<&Header>, list: &[crate::domain::fault::Violation], kind: Kind) -> Response {
+    let codes: Vec<u32> = list.iter().map(|it| it.code).collect();
+    tracing::info!(?codes, "refused");
+    fault_message(&Fault::Violations { header, list }, kind, (Operation::OobValidate, "refused"))
+}
+
+fn refuse_malformed(malformed: &Malformed, kind: Kind) -> Response {
+    tracing::info!(position = ?malformed.position, "malformed message");
+    fault_message(&Fault::Malformed(malformed), kind, (Operation::Soap, "malformed"))
+}
+
+fn busy(after: Duration, kind: Kind) -> Response {
+    let fault = Fault::Busy { correlation: &kind.correlation.0.to_string() };
+    let mut response = fault_message(&fault, kind, (Operation::OobValidate, "busy"));
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds(after)));
+    response
+}
+
+// Nothing of the message is known: the content type tells the version to answer in.
+fn not_read(unread: Unread, content_type: Option<&str>, id: Correlation) -> Response {
+    let soap12 = content_type.is_some_and(|it| it.trim_start().to_ascii_lowercase().starts_with("application/soap+xml"));
+    let version = if soap12 { Version::V12 } else { Version::V11 };
+    let kind = Kind { version, stamp: None, correlation: id };
+    let malformed = Malformed::whole(unread.text());
+    let mut response = fault_message(&Fault::Malformed(&malformed), kind, (Operation::Soap, "unread"));
+    *response.status_mut() = unread.status();
+    response
+}
+
+fn fault_message(fault: &Fault<'_>, kind: Kind, at: (Operation, &'static str)) -> Response {
+    let (status, bytes) = soap::write_fault(kind.version, fault, kind.stamp);
+    message(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), bytes, kind.version, at)
+}
+
+fn message(status: StatusCode, bytes: Vec<u8>, version: Version, at: (Operation, &'static str)) -> Response {
+    let media = match version {
+        Version::V11 => "text/xml; charset=utf-8",
+        Version::V12 => "application/soap+xml; charset=utf-8",
+    };
+    let mut response = Response::new(Body::from(bytes));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
+    counted(response, at.0, at.1)
+}
+
+fn counted(mut response: Response, operation: Operation, outcome: &'static str) -> Response {
+    response.extensions_mut().insert(Counted(operation, outcome));
+    response
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|it| it.to_str().ok())
+}
+
+// The service's URL as the client reached us, unless one is configured; `None` when the host is no host.
+fn address<B>(state: &State, request: &Request<B>, peer: Peer) -> Option<String> {
+    if let Some(url) = &state.public_url {
+        return Some(format!("{}{PATH}", url.trim_end_matches('/')));
+    }
+    let host = request.uri().authority().map(|it| it.as_str()).or_else(|| text(request.headers(), "host"))?;
+    let plain = !host.is_empty() && host.len() <= 255 && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]_".contains(&b));
+    let scheme = if peer.tls { "https" } else { "http" };
+    plain.then(|| format!("{scheme}://{host}{PATH}"))
 }

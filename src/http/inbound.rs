@@ -1,7 +1,140 @@
-//! temporary
+//! `/inbound/sms/{gateway}`: replies that gateways bring. Proved, read, judged, and only then acknowledged (decision 23).
+
+use super::app::State;
+use super::body;
+use super::listener::Peer;
+use super::problem::Problem;
+use crate::dialect::proof::Denied;
+use crate::dialect::raw::RawInbound;
+use crate::dialect::{Dialect, Settings};
+use crate::domain::code::Secret;
+use crate::domain::request::Sms;
+use crate::domain::time::Timestamp;
+use crate::engine::Trouble;
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{Path, Request, State as Reach};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-#[derive(Default)]
-pub struct Gateways;
-pub(super) async fn receive() -> Response {
-    axum::http::StatusCode::NOT_FOUND.into_response()
+use std::collections::HashMap;
+use std::path::Path as FilePath;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// One gateway and the secrets that prove it: the current one, and while rotating the one before.
+#[derive(Clone, Debug)]
+pub struct Gateway {
+    /// How it speaks.
+    pub dialect: Dialect,
+    /// What it proves itself with; empty where its network is the proof.
+    pub secrets: Vec<Secret>,
+}
+
+/// All gateways, by name.
+#[derive(Clone, Debug, Default)]
+pub struct Gateways(HashMap<String, Gateway>);
+
+impl Gateways {
+    /// From gateways that are ready. Two of one name: an error.
+    pub fn new(list: Vec<Gateway>) -> Result<Self, String> {
+        let mut by_name = HashMap::with_capacity(list.len());
+        for gateway in list {
+            let name = gateway.dialect.name().to_owned();
+            if by_name.insert(name.clone(), gateway).is_some() {
+                return Err(format!("inbound gateway {name}: the name is used twice; give each its own"));
+            }
+        }
+        Ok(Self(by_name))
+    }
+
+    /// From settings; reads the secrets' files. An error names the gateway or file, and says what to do.
+    pub fn load(settings: Vec<Settings>) -> Result<Self, String> {
+        let load = |it: Settings| {
+            let files = [it.secret_file.as_deref(), it.previous_secret_file.as_deref()];
+            let secrets = files.into_iter().flatten().map(secret).collect::<Result<_, _>>()?;
+            Ok(Gateway { dialect: Dialect::new(it)?, secrets })
+        };
+        Self::new(settings.into_iter().map(load).collect::<Result<_, String>>()?)
+    }
+}
+
+fn secret(path: &FilePath) -> Result<Secret, String> {
+    let text = std::fs::read_to_string(path).map_err(|cause| format!("{}: {cause}; create it or correct the setting", path.display()))?;
+    match text.trim() {
+        "" => Err(format!("{}: is empty; write the secret into it", path.display())),
+        text => Ok(Secret::new(text)),
+    }
+}
+
+/// Answers a gateway.
+pub(super) async fn receive(
+    Reach(state): Reach<Arc<State>>,
+    Extension(peer): Extension<Peer>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let gateway = state.gateways.0.get(&name);
+    let gateway = gateway.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "No gateway of this name is configured."))?;
+    if request.headers().contains_key(header::AUTHORIZATION) && !state.takes_credentials(peer) {
+        return Err(Problem::new(StatusCode::FORBIDDEN, "This address takes credentials over TLS only."));
+    }
+    let (head, content) = request.into_parts();
+    let bytes = body::read(&head.headers, content, &state.limits).await;
+    let bytes = bytes.map_err(|unread| Problem::new(unread.status(), unread.text()))?;
+    let received_at = state.service.now();
+    let headers: Vec<(&str, &str)> = head.headers.iter().filter_map(|(k, v)| Some((k.as_str(), v.to_str().ok()?))).collect();
+    let raw = RawInbound {
+        method: head.method.as_str(),
+        target: head.uri.path_and_query().map_or("/", |it| it.as_str()),
+        headers: &headers,
+        body: &bytes,
+        peer: peer.addr.ip(),
+    };
+    let sms = read(&state, gateway, &raw, received_at)?;
+    judge(&state, sms).await?;
+    Ok(acknowledge(gateway))
+}
+
+fn read(state: &State, gateway: &Gateway, raw: &RawInbound<'_>, at: Timestamp) -> Result<Sms, Problem> {
+    gateway.dialect.verify(raw, &gateway.secrets, at).map_err(|denied| {
+        state.metrics.denied("gateway");
+        tracing::warn!(gateway = gateway.dialect.name(), peer = %raw.peer, cause = %denied, "gateway not let in");
+        match denied {
+            Denied::Missing => Problem::unauthenticated(),
+            _ => Problem::new(StatusCode::FORBIDDEN, "The request is not proved to be the gateway's."),
+        }
+    })?;
+    gateway.dialect.read(raw, at).map_err(|bad| {
+        tracing::warn!(gateway = gateway.dialect.name(), cause = %bad, "message not read");
+        Problem::new(StatusCode::from_u16(bad.status()).unwrap_or(StatusCode::BAD_REQUEST), bad.to_string())
+    })
+}
+
+// The gateway is not told the verdict: what the handset gets goes through the outbox.
+async fn judge(state: &State, sms: Sms) -> Result<(), Problem> {
+    let judged = timeout(state.limits.request(), state.service.reply(sms)).await.unwrap_or(Err(Trouble::Failed));
+    match judged {
+        Ok(verdict) => {
+            tracing::info!(?verdict, "reply judged");
+            Ok(())
+        }
+        Err(Trouble::Busy { retry_after }) => Err(Problem::busy(retry_after)),
+        // A gateway repeats after a 503; the provider's id keeps the repeat from counting twice.
+        Err(Trouble::Failed | Trouble::Cursor) => {
+            tracing::error!("a reply could not be judged; the cause is logged where it happened");
+            Err(Problem::busy(Duration::from_secs(5)))
+        }
+    }
+}
+
+fn acknowledge(gateway: &Gateway) -> Response {
+    let it = gateway.dialect.acknowledge();
+    let mut response = Body::from(it.body).into_response();
+    *response.status_mut() = StatusCode::from_u16(it.status).unwrap_or(StatusCode::OK);
+    response.headers_mut().remove(header::CONTENT_TYPE);
+    if let Some(media) = it.content_type {
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
+    }
+    response
 }

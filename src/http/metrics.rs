@@ -19,7 +19,7 @@ pub type Lag = Box<dyn Fn() -> Vec<(String, u64)> + Send + Sync>;
 pub struct Metrics {
     registry: Registry,
     requests: Family<Request, Counter>,
-    duration: Family<Operation, Histogram, fn() -> Histogram>,
+    duration: Family<Timed, Histogram, fn() -> Histogram>,
     denied: Family<Denial, Counter>,
     lag: Family<Subscriber, Gauge>,
     lag_source: Option<Lag>,
@@ -28,7 +28,7 @@ pub struct Metrics {
 
 /// What was asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) enum Asked {
+pub(super) enum Operation {
     OobValidate,
     Ping,
     Soap,
@@ -40,7 +40,7 @@ pub(super) enum Asked {
     Other,
 }
 
-impl Asked {
+impl Operation {
     /// What a path asks for, where that is all there is to tell.
     pub(super) fn at(path: &str) -> Self {
         match path {
@@ -74,7 +74,7 @@ struct Request {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Operation {
+struct Timed {
     operation: &'static str,
 }
 
@@ -128,9 +128,9 @@ impl Metrics {
         text
     }
 
-    pub(super) fn request(&self, asked: Asked, outcome: &'static str, took: Duration) {
+    pub(super) fn request(&self, asked: Operation, outcome: &'static str, took: Duration) {
         self.requests.get_or_create(&Request { operation: asked.name(), outcome }).inc();
-        self.duration.get_or_create(&Operation { operation: asked.name() }).observe(took.as_secs_f64());
+        self.duration.get_or_create(&Timed { operation: asked.name() }).observe(took.as_secs_f64());
     }
 
     pub(super) fn denied(&self, reason: &'static str) {
@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn a_scrape_shows_requests_store_and_lag() {
         let metrics = Metrics::new(Registry::default(), Some(Box::new(|| vec![("bank".into(), 7)])));
-        metrics.request(Asked::OobValidate, "opened", Duration::from_millis(3));
+        metrics.request(Operation::OobValidate, "opened", Duration::from_millis(3));
         metrics.denied("wrong");
         let pulse = Pulse {
             open: 4,

@@ -20,6 +20,7 @@ mod status;
 mod tls;
 
 pub use auth::{Credentials, Operators};
+pub use inbound::{Gateway, Gateways};
 pub use listener::Peer;
 pub use metrics::{Lag, Metrics};
 pub use server::{HttpError, Parts, Server};

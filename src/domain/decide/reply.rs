@@ -330,7 +330,7 @@ fn answer(publisher: &Publisher, sms: &Sms, verdict: Verdict, draw: &mut Draw) -
         address: sms.from.clone(),
         contact: None,
         sender: sms.to.as_ref().map(|it| it.expose().to_owned()).or_else(|| sender(publisher, Channel::Sms)),
-        purpose: Purpose::Answer(text::answer(verdict, publisher)),
+        purpose: Purpose::Answer(text::answer(verdict, &publisher.display_name, publisher.help_text.as_deref())),
         status: Status::Queued { next_at: draw.now },
         tries: 0,
     }

@@ -1,6 +1,6 @@
 //! "No", "not me": the person did not ask for this.
 
-use crate::domain::keyword::{position, words};
+use crate::domain::keyword::{BUSINESS, position, words};
 
 /// Whether a text says so. It may stand anywhere, beside a code too: then the code doesn't count (decision 18).
 pub fn denies(text: &str) -> bool {
@@ -10,6 +10,7 @@ pub fn denies(text: &str) -> bool {
     words.iter().enumerate().any(|(at, it)| NO.contains(it) && refused(at))
         || (words.len() == 1 && ["n", "non", "nein", "nie"].contains(&words[0]))
         || words.iter().any(|it| ALARMS.contains(it))
+        || (words.iter().any(|it| BUSINESS.contains(it)) && words.iter().any(|it| HALTS.contains(it)))
         || PHRASES.iter().any(|phrase| position(&words, phrase).is_some())
 }
 
@@ -19,7 +20,7 @@ const NO: [&str; 6] = ["no", "nope", "nah", "noo", "nooo", "nein"];
 const NO_WHAT: [&str; 14] =
     ["problem", "problems", "prob", "worries", "worry", "issue", "issues", "code", "text", "texts", "sms", "message", "signal", "idea"];
 
-const ALARMS: [&str; 19] = [
+const ALARMS: [&str; 18] = [
     "fraud",
     "fraude",
     "fraudulent",
@@ -37,11 +38,13 @@ const ALARMS: [&str; 19] = [
     "decline",
     "reject",
     "betrug",
-    "report",
     "suspicious",
 ];
 
-const PHRASES: [&str; 52] = [
+// "Cancel the transfer": what the code would confirm is not wanted.
+const HALTS: [&str; 6] = ["cancel", "stop", "block", "halt", "freeze", "reverse"];
+
+const PHRASES: [&str; 51] = [
     "not me",
     "wasnt me",
     "was not me",
@@ -52,7 +55,6 @@ const PHRASES: [&str; 52] = [
     "not my",
     "isnt my",
     "wasnt my",
-    "not i",
     "not us",
     "wasnt us",
     "didnt request",

@@ -2,13 +2,13 @@
 
 mod denial;
 mod digits;
-pub(super) mod fold;
 mod label;
 mod mixed;
 mod quote;
 
 use super::challenge::Shape;
 use super::code::{CodeKind, Secret};
+use super::fold::fold;
 use super::keyword::{Keyword, classify};
 use label::{unlabelled, untailed};
 
@@ -40,7 +40,7 @@ pub enum Candidate {
 pub fn read(text: &str) -> Reading {
     let end = text.char_indices().nth(CONSIDERED).map(|(at, _)| at);
     let considered = &text[..end.unwrap_or(text.len())];
-    let folded = zeroize::Zeroizing::new(fold::fold(considered));
+    let folded = zeroize::Zeroizing::new(fold(considered));
     let own = quote::own(&folded);
     Reading {
         keyword: classify(&own),
@@ -54,7 +54,7 @@ pub fn read(text: &str) -> Reading {
 /// A value as a [`Candidate`] of shape [`Shape::Free`] would hold it: plain characters, no white space. What a plain `VerifVal` is
 /// brought to before it is compared; case is kept.
 pub fn canonical(value: &str) -> Secret {
-    Secret::new(spaceless(&zeroize::Zeroizing::new(fold::fold(value))))
+    Secret::new(spaceless(&zeroize::Zeroizing::new(fold(value))))
 }
 
 impl Reading {

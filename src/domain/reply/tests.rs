@@ -199,6 +199,8 @@ fn a_denial_beside_a_code_never_verifies() {
         "N\u{200b}o 123456",
         "not me\n> Your code is 123456",
         "stop the payment, fraud",
+        "cancel the transfer 123456",
+        "123456 stop my card",
     ] {
         assert!(read(text).denied(), "{text}");
         for shape in [Shape::Digits(6), Shape::Free, Shape::OtpThen] {

@@ -1,6 +1,6 @@
 //! What `SMSText` may carry at the explicit level: an OTP tag, and no other (3156, 3157).
 
-use super::source::{Segment, TemplateError, compile, tags};
+use super::source::{Segment, TemplateError, compile, place, tags};
 use super::target::Target;
 use crate::domain::code::CodeKind;
 
@@ -39,9 +39,7 @@ pub fn explicit(source: &str) -> Result<Vec<CodeKind>, Vec<ExplicitError>> {
         errors.push(ExplicitError::BothCodes);
     }
     if let Some(at) = other {
-        let before = &source[..at];
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let (line, column) = place(source, at);
         errors.push(ExplicitError::OtherTag { line, column });
     } else {
         match compile(source, Target::Sms) {

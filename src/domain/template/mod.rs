@@ -5,7 +5,7 @@ mod source;
 mod target;
 
 pub use explicit::{ExplicitError, explicit};
-pub use source::{NAME_LENGTH, SOURCE_LIMIT, TAG_LIMIT, TemplateError};
+pub use source::{NAME_LENGTH, SOURCE_LIMIT, Span, TAG_LIMIT, TemplateError, place, tags};
 pub use target::Target;
 
 use super::code::{CodeKind, Secret};

@@ -177,8 +177,12 @@ fn read_format(text: &str) -> Result<Format, String> {
 }
 
 fn located(source: &str, at: usize, message: String) -> TemplateError {
-    let before = &source[..at];
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    let (line, column) = place(source, at);
     TemplateError { line, column, message }
+}
+
+/// Line and column (1-based, in characters) of the byte `at`.
+pub fn place(source: &str, at: usize) -> (usize, usize) {
+    let before = &source[..at];
+    (before.matches('\n').count() + 1, before.rsplit('\n').next().unwrap_or_default().chars().count() + 1)
 }

@@ -20,7 +20,7 @@ use arc_swap::ArcSwap;
 use aws_lc_rs::{constant_time, digest};
 use breaker::Breaker;
 use ipnet::IpNet;
-use passwords::{Asked, Passwords, Registered};
+use passwords::{Asked, Passwords, Registered, Toll};
 use replay::Replay;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -65,7 +65,7 @@ pub enum Proof {
 
 /// What a claim came with.
 #[derive(Clone, Copy, Debug)]
-pub struct Call {
+pub struct Arrival {
     /// Where from.
     pub peer: IpAddr,
     /// When.
@@ -74,8 +74,8 @@ pub struct Call {
     pub body: [u8; 32],
 }
 
-impl Call {
-    /// A call with this body.
+impl Arrival {
+    /// An arrival with this body.
     pub fn new(peer: IpAddr, now: Timestamp, body: &[u8]) -> Self {
         let mut sum = [0; 32];
         sum.copy_from_slice(digest::digest(&digest::SHA256, body).as_ref());
@@ -126,7 +126,7 @@ pub struct Credentials {
 #[derive(Default)]
 struct Users {
     by_name: HashMap<String, User>,
-    rounds: usize,
+    toll: Option<Toll>,
     generation: u64,
 }
 
@@ -155,36 +155,36 @@ impl Credentials {
     }
 
     /// Whom the claim proves.
-    pub async fn check(&self, claim: &Claim, call: &Call) -> Result<PublisherId, Denied> {
-        if self.breaker.is_open(&claim.user, call.peer) {
+    pub async fn check(&self, claim: &Claim, arrival: &Arrival) -> Result<PublisherId, Denied> {
+        if self.breaker.is_open(&claim.user, arrival.peer) {
             return Err(Denied::Blocked);
         }
-        let judged = self.judge(claim, call).await;
+        let judged = self.judge(claim, arrival).await;
         match &judged {
-            Ok(_) => self.breaker.proved(&claim.user, call.peer),
+            Ok(_) => self.breaker.proved(&claim.user, arrival.peer),
             // A late or repeated token of somebody who knows the secret is no guess.
-            Err(Denied::Wrong | Denied::Network) => self.breaker.failed(&claim.user, call.peer),
+            Err(Denied::Wrong | Denied::Network) => self.breaker.failed(&claim.user, arrival.peer),
             Err(_) => {}
         }
         judged
     }
 
-    async fn judge(&self, claim: &Claim, call: &Call) -> Result<PublisherId, Denied> {
+    async fn judge(&self, claim: &Claim, arrival: &Arrival) -> Result<PublisherId, Denied> {
         let users = self.users.load_full();
         let user = users.by_name.get(&claim.user);
         let proven = match &claim.proof {
-            Proof::Password(secret) => self.knows(&users, claim, (secret, call)).await?,
+            Proof::Password(secret) => self.knows(&users, claim, (secret, arrival)).await?,
             Proof::Digest(sum) => user.is_some_and(|it| it.digest && digest_matches(it, claim.once.as_ref(), sum)),
         };
         let Some(user) = user.filter(|_| proven) else { return Err(Denied::Wrong) };
-        if !user.allow.is_empty() && !user.allow.iter().any(|net| net.contains(&call.peer)) {
+        if !user.allow.is_empty() && !user.allow.iter().any(|net| net.contains(&arrival.peer)) {
             return Err(Denied::Network);
         }
-        self.is_timely(claim, call)?;
+        self.is_timely(claim, arrival)?;
         Ok(user.publisher.clone())
     }
 
-    async fn knows(&self, users: &Users, claim: &Claim, (secret, call): (&Secret, &Call)) -> Result<bool, Denied> {
+    async fn knows(&self, users: &Users, claim: &Claim, (secret, arrival): (&Secret, &Arrival)) -> Result<bool, Denied> {
         if claim.user.len() > MAX_TEXT || secret.expose().len() > MAX_TEXT {
             return Ok(false);
         }
@@ -192,25 +192,25 @@ impl Credentials {
             tag: self.mac.tag(&claim.user, secret.expose()),
             secret,
             registered: users.by_name.get(&claim.user).map(|it| &it.registered),
-            rounds: users.rounds,
+            toll: users.toll.as_ref(),
             generation: users.generation,
         };
-        let denied = || self.breaker.is_open(&claim.user, call.peer);
+        let denied = || self.breaker.is_open(&claim.user, arrival.peer);
         self.passwords.verify(asked, denied).await.map_err(|_| Denied::Busy)
     }
 
-    fn is_timely(&self, claim: &Claim, call: &Call) -> Result<(), Denied> {
+    fn is_timely(&self, claim: &Claim, arrival: &Arrival) -> Result<(), Denied> {
         if let Some((created, expires)) = claim.window {
-            let ahead = created.is_some_and(|at| at > call.now && !self.replay.is_fresh(at, call.now));
-            if ahead || expires.is_some_and(|at| !self.replay.is_alive(at, call.now)) {
+            let ahead = created.is_some_and(|at| at > arrival.now && !self.replay.is_fresh(at, arrival.now));
+            if ahead || expires.is_some_and(|at| !self.replay.is_alive(at, arrival.now)) {
                 return Err(Denied::Stale);
             }
         }
         let Some(once) = &claim.once else { return Ok(()) };
-        if !once.created.is_some_and(|at| self.replay.is_fresh(at, call.now)) {
+        if !once.created.is_some_and(|at| self.replay.is_fresh(at, arrival.now)) {
             return Err(Denied::Stale);
         }
-        if self.replay.take(&claim.user, &once.nonce, call.body) { Ok(()) } else { Err(Denied::Replayed) }
+        if self.replay.take(&claim.user, &once.nonce, arrival.body) { Ok(()) } else { Err(Denied::Replayed) }
     }
 }
 
@@ -226,8 +226,8 @@ impl Users {
             };
             by_name.insert(credential.user.clone(), user);
         }
-        let rounds = by_name.values().map(|it| it.registered.hashes.len()).max().unwrap_or(0);
-        Self { by_name, rounds, generation }
+        let toll = Toll::of(by_name.values().map(|it| &it.registered));
+        Self { by_name, toll, generation }
     }
 }
 

@@ -65,10 +65,25 @@ pub(super) struct Asked<'a> {
     pub(super) secret: &'a Secret,
     /// The user's; `None` when there is no such user.
     pub(super) registered: Option<&'a Registered>,
-    /// argon2 runs that a failure costs, whoever was named.
-    pub(super) rounds: usize,
+    /// What a failure costs, whoever was named; `None` when nobody has a human password.
+    pub(super) toll: Option<&'a Toll>,
     /// Changes with every reload, so that nothing proven before it counts after it.
     pub(super) generation: u64,
+}
+
+/// What every failure costs: so many argon2 runs, at the cost of this hash.
+#[derive(Clone)]
+pub(super) struct Toll {
+    rounds: usize,
+    hash: Arc<str>,
+}
+
+impl Toll {
+    /// The most hashes that a user has, and one of them.
+    pub(super) fn of<'a>(users: impl Iterator<Item = &'a Registered>) -> Option<Self> {
+        let most = users.max_by_key(|it| it.hashes.len())?;
+        Some(Self { rounds: most.hashes.len(), hash: Arc::clone(most.hashes.first()?) })
+    }
 }
 
 impl Passwords {
@@ -92,9 +107,7 @@ impl Passwords {
         if self.is_cheaply_proven(&asked) {
             return Ok(true);
         }
-        if asked.rounds == 0 {
-            return Ok(false);
-        }
+        let Some(toll) = asked.toll.cloned() else { return Ok(false) };
         let slot = timeout(self.wait, Arc::clone(&self.slots).acquire_owned()).await;
         let Ok(Ok(slot)) = slot else { return Err(Overloaded) };
         if self.is_cheaply_proven(&asked) {
@@ -103,13 +116,13 @@ impl Passwords {
         if denied() {
             return Ok(false);
         }
-        let hashes = candidates(asked.registered, asked.rounds);
+        let hashes = asked.registered.map(|it| it.hashes.clone()).unwrap_or_default();
         let (secret, runs) = (asked.secret.clone(), Arc::clone(&self.runs));
         let matched = tokio::task::spawn_blocking(move || {
             let _slot = slot;
-            any_matches(&hashes, &secret, &runs)
+            is_one_of(&hashes, &toll, &|hash| is_of(hash, &secret, &runs))
         });
-        let matched = matched.await.unwrap_or(false) && asked.registered.is_some_and(|it| !it.hashes.is_empty());
+        let matched = matched.await.unwrap_or(false);
         if matched {
             self.proven.insert((asked.generation, asked.tag.0), ());
         }
@@ -123,30 +136,19 @@ impl Passwords {
     }
 }
 
-// The user's own hashes, filled up with one that nothing matches, so that each failure costs `rounds` runs.
-fn candidates(registered: Option<&Registered>, rounds: usize) -> Vec<Arc<str>> {
-    let mut hashes = registered.map(|it| it.hashes.clone()).unwrap_or_default();
-    hashes.resize(rounds.max(hashes.len()), Arc::from(UNMATCHED));
-    hashes
-}
-
-// An argon2id string with the default cost; its digest is not the digest of any text that we know.
-const UNMATCHED: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5c19zYWx0XzE2$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-
-fn any_matches(hashes: &[Arc<str>], secret: &Secret, runs: &AtomicU64) -> bool {
-    hashes.iter().any(|hash| {
-        runs.fetch_add(1, Ordering::Relaxed);
-        let parsed = PasswordHash::new(hash);
-        parsed.is_ok_and(|it| Argon2::default().verify_password(secret.expose().as_bytes(), &it).is_ok())
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_hash_that_nobody_matches_is_well_formed() {
-        assert!(PasswordHash::new(UNMATCHED).is_ok());
+// A failure runs until its toll is paid; the runs that make it up prove nothing.
+fn is_one_of(hashes: &[Arc<str>], toll: &Toll, run: &dyn Fn(&str) -> bool) -> bool {
+    if hashes.iter().any(|hash| run(hash)) {
+        return true;
     }
+    for _ in hashes.len()..toll.rounds {
+        std::hint::black_box(run(&toll.hash));
+    }
+    false
+}
+
+fn is_of(hash: &str, secret: &Secret, runs: &AtomicU64) -> bool {
+    runs.fetch_add(1, Ordering::Relaxed);
+    let parsed = PasswordHash::new(hash);
+    parsed.is_ok_and(|it| Argon2::default().verify_password(secret.expose().as_bytes(), &it).is_ok())
 }

@@ -1,4 +1,5 @@
-//! What a person typed, in plain characters: ASCII digits, straight quotes, ordinary spaces, nothing invisible.
+//! What a person typed, in plain characters: ASCII digits, straight quotes, ordinary spaces, nothing invisible. Codes, keywords and
+//! static values are read from this form.
 
 /// Folds a text. Letters keep their case and accents; line ends become `\n`.
 pub fn fold(text: &str) -> String {

@@ -1,0 +1,98 @@
+//! `/sandbox/…`: what was sent, for scripts; and the pause of the outbox.
+
+use super::stage::Message;
+use super::stream::Floor;
+use crate::domain::contact::Channel;
+use crate::domain::id::DeliveryId;
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderName, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+/// Mail of others is shown without scripts, forms, or anything from elsewhere.
+const MAIL_POLICY: &str = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+
+/// A message as JSON.
+#[derive(Serialize)]
+pub(super) struct Shown {
+    id: String,
+    channel: &'static str,
+    to: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<String>,
+    body: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    html: Option<String>,
+    sent_at: String,
+}
+
+impl From<&Message> for Shown {
+    fn from(it: &Message) -> Self {
+        let text = |secret: &Option<crate::domain::code::Secret>| secret.as_ref().map(|it| it.expose().to_owned());
+        let channel = match it.channel {
+            Channel::Sms => "sms",
+            Channel::Mail => "mail",
+        };
+        Self {
+            id: it.id.to_string(),
+            channel,
+            to: it.to.expose().to_owned(),
+            from: it.from.clone(),
+            subject: text(&it.subject),
+            body: text(&it.text).unwrap_or_default(),
+            html: text(&it.html),
+            sent_at: it.sent_at.to_string(),
+        }
+    }
+}
+
+/// `GET /sandbox/messages`
+pub(super) async fn messages(State(floor): State<Floor>) -> Response {
+    let shown: Vec<Shown> = floor.stage.messages().iter().map(Shown::from).collect();
+    fresh(Json(shown))
+}
+
+/// `GET /sandbox/messages/{id}/html`: a mail's HTML, for a frame.
+pub(super) async fn html(State(floor): State<Floor>, Path(id): Path<String>) -> Response {
+    let id = DeliveryId::parse(&id);
+    let found = floor.stage.messages().into_iter().find(|it| Some(it.id) == id).and_then(|it| it.html);
+    let Some(html) = found else { return (StatusCode::NOT_FOUND, "No such mail.").into_response() };
+    let headers = [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CONTENT_SECURITY_POLICY, MAIL_POLICY)];
+    fresh((headers, html.expose().to_owned()))
+}
+
+/// The state of the outbox.
+#[derive(Serialize)]
+pub(super) struct Outbox {
+    pub(super) paused: bool,
+}
+
+/// `GET /sandbox/outbox`
+pub(super) async fn outbox(State(floor): State<Floor>) -> Response {
+    fresh(Json(Outbox { paused: floor.stage.is_paused() }))
+}
+
+/// `POST /sandbox/outbox/pause`
+pub(super) async fn pause(State(floor): State<Floor>) -> Response {
+    set(&floor, true)
+}
+
+/// `POST /sandbox/outbox/resume`
+pub(super) async fn resume(State(floor): State<Floor>) -> Response {
+    set(&floor, false)
+}
+
+fn set(floor: &Floor, paused: bool) -> Response {
+    floor.stage.pause(paused);
+    floor.nudge();
+    fresh(Json(Outbox { paused }))
+}
+
+const NO_STORE: [(HeaderName, &str); 2] = [(header::CACHE_CONTROL, "no-store"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
+
+fn fresh(content: impl IntoResponse) -> Response {
+    (NO_STORE, content).into_response()
+}

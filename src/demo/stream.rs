@@ -1,0 +1,223 @@
+//! `/sandbox/stream`: messages, events and sessions as they happen, by server-sent events. A reader that connects (again) gets
+//! all there is first; it tells repeats by their ids.
+
+use super::sandbox::{Outbox, Shown};
+use super::stage::Stage;
+use crate::domain::challenge::{Challenge, Mode, State as Life};
+use crate::domain::event::FeedEvent;
+use crate::domain::id::{AggregateId, DeliveryId};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream::unfold;
+use serde::Serialize;
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+/// Readers at once.
+const READERS: usize = 32;
+/// Sessions that are looked at again for each reader: the newest.
+const WATCHED: usize = 50;
+/// A look around even when nothing was committed: what was handed over shows at once.
+const PACE: Duration = Duration::from_millis(500);
+
+/// What the routes share.
+#[derive(Clone)]
+pub(super) struct Floor {
+    pub(super) stage: Arc<dyn Stage>,
+    readers: Arc<Semaphore>,
+    nudges: watch::Sender<()>,
+}
+
+impl Floor {
+    pub(super) fn new(stage: Arc<dyn Stage>) -> Self {
+        Self { stage, readers: Arc::new(Semaphore::new(READERS)), nudges: watch::channel(()).0 }
+    }
+
+    /// Wakes all readers.
+    pub(super) fn nudge(&self) {
+        self.nudges.send_replace(());
+    }
+}
+
+/// `GET /sandbox/stream`
+pub(super) async fn stream(State(floor): State<Floor>) -> Response {
+    let Ok(place) = Arc::clone(&floor.readers).try_acquire_owned() else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "Too many pages are open.").into_response();
+    };
+    let reader = Reader::new(floor, place);
+    let events = unfold(reader, |mut reader| async move { reader.next().await.map(|event| (Ok::<_, Infallible>(event), reader)) });
+    Sse::new(events).keep_alive(KeepAlive::default()).into_response()
+}
+
+struct Reader {
+    floor: Floor,
+    changes: watch::Receiver<u64>,
+    nudges: watch::Receiver<()>,
+    cursor: String,
+    seen: HashSet<DeliveryId>,
+    // What was last shown of each session, oldest first.
+    sessions: Vec<(AggregateId, Shot)>,
+    paused: Option<bool>,
+    waiting: VecDeque<Event>,
+    begun: bool,
+    _place: OwnedSemaphorePermit,
+}
+
+#[derive(Default)]
+struct Shot {
+    json: String,
+    over: bool,
+}
+
+impl Reader {
+    fn new(floor: Floor, place: OwnedSemaphorePermit) -> Self {
+        Self {
+            changes: floor.stage.changes(),
+            nudges: floor.nudges.subscribe(),
+            floor,
+            cursor: "0".into(),
+            seen: HashSet::new(),
+            sessions: Vec::new(),
+            paused: None,
+            waiting: VecDeque::new(),
+            begun: false,
+            _place: place,
+        }
+    }
+
+    async fn next(&mut self) -> Option<Event> {
+        let shutdown = self.floor.stage.shutdown();
+        loop {
+            if let Some(event) = self.waiting.pop_front() {
+                return Some(event);
+            }
+            if std::mem::replace(&mut self.begun, true) {
+                tokio::select! {
+                    () = shutdown.cancelled() => return None,
+                    _ = self.changes.changed() => {}
+                    _ = self.nudges.changed() => {}
+                    () = tokio::time::sleep(PACE) => {}
+                }
+            }
+            self.look().await;
+        }
+    }
+
+    // Sessions before their events, so that a page knows what an event belongs to.
+    async fn look(&mut self) {
+        let paused = self.floor.stage.is_paused();
+        if self.paused.replace(paused) != Some(paused) {
+            self.tell("outbox", &Outbox { paused });
+        }
+        let events = self.new_events().await;
+        for event in &events {
+            if !self.sessions.iter().any(|(id, _)| *id == event.aggregate) {
+                self.sessions.push((event.aggregate, Shot::default()));
+            }
+        }
+        self.look_at_sessions().await;
+        for event in &events {
+            self.tell("event", &ShownEvent::from(event));
+        }
+        self.look_at_messages();
+    }
+
+    async fn new_events(&mut self) -> Vec<FeedEvent> {
+        let page = self.floor.stage.events(&self.cursor).await;
+        page.map_or_else(Vec::new, |page| {
+            self.cursor = page.next;
+            page.events
+        })
+    }
+
+    async fn look_at_sessions(&mut self) {
+        let surplus = self.sessions.len().saturating_sub(WATCHED);
+        self.sessions.drain(..surplus);
+        for (id, last) in self.sessions.iter_mut().filter(|(_, last)| !last.over) {
+            let Some(challenge) = self.floor.stage.challenge(*id).await else { continue };
+            let json = serde_json::to_string(&Session::from(&challenge)).unwrap_or_default();
+            if last.json != json {
+                self.waiting.push_back(Event::default().event("session").data(&json));
+                *last = Shot { json, over: challenge.state != Life::Open };
+            }
+        }
+    }
+
+    fn look_at_messages(&mut self) {
+        let messages = self.floor.stage.messages();
+        for message in messages.iter().filter(|it| !self.seen.contains(&it.id)) {
+            self.waiting.push_back(event("message", &Shown::from(message)));
+        }
+        self.seen = messages.iter().map(|it| it.id).collect();
+    }
+
+    fn tell(&mut self, name: &str, what: &impl Serialize) {
+        self.waiting.push_back(event(name, what));
+    }
+}
+
+fn event(name: &str, what: &impl Serialize) -> Event {
+    Event::default().event(name).data(serde_json::to_string(what).unwrap_or_default())
+}
+
+/// The life of a session, without its secrets.
+#[derive(Serialize)]
+struct Session {
+    id: String,
+    state: &'static str,
+    two_way: bool,
+    alert: Option<String>,
+    opened_at: String,
+    expires_at: String,
+    attempts: u8,
+    allowed: u8,
+}
+
+impl From<&Challenge> for Session {
+    fn from(it: &Challenge) -> Self {
+        let state = match it.state {
+            Life::Open => "open",
+            Life::Ended { outcome, .. } => outcome.code(),
+        };
+        Self {
+            id: it.id.to_string(),
+            state,
+            two_way: it.mode == Mode::TwoWay,
+            alert: it.level.alert().map(str::to_owned),
+            opened_at: it.opened_at.to_string(),
+            expires_at: it.expires_at.to_string(),
+            attempts: it.attempts,
+            allowed: it.attempts_allowed,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct ShownEvent<'a> {
+    seq: u64,
+    id: String,
+    number: u32,
+    time: String,
+    session: String,
+    act: &'static str,
+    data: BTreeMap<&'static str, &'a str>,
+}
+
+impl<'a> From<&'a FeedEvent> for ShownEvent<'a> {
+    fn from(it: &'a FeedEvent) -> Self {
+        Self {
+            seq: it.seq,
+            id: it.id.to_string(),
+            number: it.number,
+            time: it.at.to_string(),
+            session: it.aggregate.to_string(),
+            act: it.act.code(),
+            data: it.data.iter().map(|(name, value)| (*name, value.as_str())).collect(),
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Replies through gateways, over real sockets: acknowledged only when they were judged.
+
+mod http_stand;
+
+use countersign::engine::Trouble;
+use countersign::http::Settings;
+use http_stand::*;
+use std::time::Duration;
+
+const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
+const JSON: &str = "Content-Type: application/json\r\n";
+/// `gw:gateway-secret`
+const GATEWAY: &str = "Authorization: Basic Z3c6Z2F0ZXdheS1zZWNyZXQ=\r\n";
+const BODY: &str = "From=%2B12025550123&To=28849&Body=123456&MessageSid=SM1";
+
+#[tokio::test]
+async fn a_reply_is_proved_read_and_judged() {
+    let stand = stand(Settings::default(), &[]).await;
+    let check = async |path: &str, headers: &str, body: &str, expected: u16| {
+        let got = stand.post(&format!("/inbound/sms/{path}"), headers, body).await;
+        assert_eq!(got.status, expected, "{path} {headers} {body}: {}", got.body);
+    };
+    check("sandbox", FORM, BODY, 200).await;
+    check("sandbox", FORM, "From=x&Body=1&MessageSid=SM1", 400).await;
+    check("sandbox", JSON, BODY, 415).await;
+    check("sandbox", FORM, "From=%2B12025550123&Body=1", 400).await;
+    check("none", FORM, BODY, 404).await;
+    check("far", FORM, BODY, 403).await;
+    let json = "{\"from\":\"2025550123\",\"text\":\"1\",\"id\":\"a\"}";
+    check("basic", JSON, json, 401).await;
+    check("basic", &format!("{JSON}Authorization: Basic Z3c6eA==\r\n"), json, 403).await;
+    check("basic", &format!("{JSON}{GATEWAY}"), json, 200).await;
+    let query = stand.get("/inbound/sms/kannel?from=2025550123&text=yes&id=k1", "").await;
+    assert_eq!((query.status, query.body.as_str()), (200, ""));
+    let replies = stand.fake.replies.lock().unwrap();
+    let seen: Vec<_> = replies.iter().map(|it| (it.gateway.as_str(), it.from.expose(), it.text.expose())).collect();
+    assert_eq!(seen, [("sandbox", "+12025550123", "123456"), ("basic", "+12025550123", "1"), ("kannel", "+12025550123", "yes")]);
+    assert_eq!((replies[0].received_at, replies[0].provider_id.as_deref()), (NOW, Some("SM1")));
+}
+
+#[tokio::test]
+async fn what_is_not_durable_is_not_acknowledged() {
+    let stand = stand(Settings::default(), &[]).await;
+    for trouble in [Trouble::Failed, Trouble::Busy { retry_after: Duration::from_secs(2) }] {
+        *stand.fake.trouble.lock().unwrap() = Some(trouble.clone());
+        let got = stand.post("/inbound/sms/sandbox", FORM, BODY).await;
+        assert!(got.status == 503 && got.head.contains("retry-after: "), "{trouble:?}: {got:?}");
+    }
+}

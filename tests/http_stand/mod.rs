@@ -1,0 +1,256 @@
+//! A server on a free port around a service that keeps what it was asked.
+#![allow(dead_code)]
+
+use aws_lc_rs::hmac;
+use countersign::dialect::Dialect;
+use countersign::domain::answer::{Answer, Verdict};
+use countersign::domain::code::{Secret, Tag};
+use countersign::domain::credential::{Credential, StoredSecret};
+use countersign::domain::event::{Act, FeedEvent};
+use countersign::domain::fault::Violation;
+use countersign::domain::id::{AggregateId, EventId, PublisherId};
+use countersign::domain::request::{OobValidate, Origin, Sms};
+use countersign::domain::time::Timestamp;
+use countersign::engine::{Page, Trouble};
+use countersign::http::auth::Mac;
+use countersign::http::settings::AuthSettings;
+use countersign::http::{Ask, Credentials, Gateway, Gateways, Metrics, Operators, Parts, Pulse, Served, Server, Service, Settings};
+use prometheus_client::registry::Registry;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// 2026-11-21T21:00:00Z
+pub const NOW: Timestamp = Timestamp::from_millis(1_795_294_800_000);
+pub const IMS: &str = "/jxchange/2008/ServiceGateway/IMS.svc";
+/// `publisher:a-generated-secret`
+pub const BASIC: &str = "Authorization: Basic cHVibGlzaGVyOmEtZ2VuZXJhdGVkLXNlY3JldA==\r\n";
+pub const SECRET: &str = "a-generated-secret";
+/// `operator:watch`
+pub const OPERATOR: &str = "Authorization: Basic b3BlcmF0b3I6d2F0Y2g=\r\n";
+
+/// A MAC with a fixed key.
+pub struct FixedMac;
+
+impl Mac for FixedMac {
+    fn tag(&self, user: &str, secret: &str) -> Tag {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, b"a fixed key for tests");
+        let mut context = hmac::Context::with_key(&key);
+        context.update(&(user.len() as u64).to_le_bytes());
+        context.update(user.as_bytes());
+        context.update(secret.as_bytes());
+        Tag(context.sign().as_ref().try_into().unwrap())
+    }
+}
+
+/// Keeps what it was asked; answers what it is told.
+pub struct Fake {
+    pub trouble: Mutex<Option<Trouble>>,
+    pub refuse: Mutex<Vec<Violation>>,
+    pub opened: Mutex<Vec<(Origin, OobValidate)>>,
+    pub replies: Mutex<Vec<Sms>>,
+    pub events: Mutex<Vec<FeedEvent>>,
+    pub ready: AtomicBool,
+    /// While there, `open` waits for it to be cancelled.
+    pub gate: Mutex<Option<CancellationToken>>,
+    pub changes: watch::Sender<u64>,
+}
+
+impl Default for Fake {
+    fn default() -> Self {
+        Self {
+            trouble: Mutex::default(),
+            refuse: Mutex::default(),
+            opened: Mutex::default(),
+            replies: Mutex::default(),
+            events: Mutex::default(),
+            ready: AtomicBool::new(true),
+            gate: Mutex::default(),
+            changes: watch::channel(0).0,
+        }
+    }
+}
+
+impl Fake {
+    fn trouble(&self) -> Result<(), Trouble> {
+        self.trouble.lock().unwrap().clone().map_or(Ok(()), Err)
+    }
+
+    pub fn add_event(&self, seq: u64) {
+        let event = FeedEvent {
+            seq,
+            id: EventId(Uuid::from_u128(u128::from(seq))),
+            number: 90040,
+            act: Act::Verified,
+            at: NOW,
+            institution: "011001276".into(),
+            product: "Demo".into(),
+            publisher: "bank".into(),
+            aggregate: AggregateId(Uuid::from_u128(1)),
+            data: vec![("ENSActCode", "OOBVerified".into()), ("AlrtPkgId", "p".into())],
+        };
+        self.events.lock().unwrap().push(event);
+        self.changes.send_modify(|n| *n += 1);
+    }
+}
+
+impl Service for Fake {
+    fn open(&self, origin: Origin, request: OobValidate) -> Served<'_, Answer> {
+        Box::pin(async move {
+            self.opened.lock().unwrap().push((origin, request));
+            let gate = self.gate.lock().unwrap().clone();
+            if let Some(gate) = gate {
+                gate.cancelled().await;
+            }
+            self.trouble()?;
+            let refused = self.refuse.lock().unwrap().clone();
+            if !refused.is_empty() {
+                return Ok(Answer::Refused(refused));
+            }
+            Ok(Answer::Opened { id: AggregateId(Uuid::from_u128(0xA1)), otp: Some(Secret::new("561126")) })
+        })
+    }
+
+    fn reply(&self, sms: Sms) -> Served<'_, Verdict> {
+        Box::pin(async move {
+            self.trouble()?;
+            self.replies.lock().unwrap().push(sms);
+            Ok(Verdict::Verified)
+        })
+    }
+
+    fn events<'a>(&'a self, ask: Ask<'a>) -> Served<'a, Page> {
+        Box::pin(async move {
+            self.trouble()?;
+            let after: u64 = ask.after.parse().map_err(|_| Trouble::Cursor)?;
+            let all = self.events.lock().unwrap();
+            let own = all.iter().filter(|it| it.seq > after && it.publisher == ask.publisher.as_str());
+            let events: Vec<FeedEvent> = own.take(ask.max).cloned().collect();
+            let next = events.last().map_or(after, |it| it.seq).to_string();
+            Ok(Page { events, next })
+        })
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    fn now(&self) -> Timestamp {
+        NOW
+    }
+
+    fn pulse(&self) -> Pulse {
+        Pulse { ready: self.ready.load(Ordering::SeqCst), open: 3, ..Pulse::default() }
+    }
+}
+
+/// A server that runs.
+pub struct Stand {
+    pub fake: Arc<Fake>,
+    pub credentials: Arc<Credentials>,
+    pub address: SocketAddr,
+    pub tls: Option<Arc<countersign::http::Tls>>,
+    pub shutdown: CancellationToken,
+    pub served: JoinHandle<()>,
+}
+
+pub fn publisher(user: &str, secret: StoredSecret) -> Credential {
+    Credential { user: user.into(), publisher: PublisherId::from("bank"), secrets: vec![secret], allow: vec![], password_digest: false }
+}
+
+pub fn generated() -> Vec<Credential> {
+    vec![publisher("publisher", StoredSecret::Generated(Secret::new(SECRET)))]
+}
+
+/// A server on a free port of loopback.
+pub async fn stand(settings: Settings, credentials: &[Credential]) -> Stand {
+    let mut settings = settings;
+    settings.listen = "127.0.0.1:0".parse().unwrap();
+    let (fake, shutdown) = (Arc::new(Fake::default()), CancellationToken::new());
+    let credentials = Arc::new(Credentials::new(credentials, Arc::new(FixedMac), &settings.auth));
+    let operators = Operators::new(Some(("operator".into(), Secret::new("watch"))), Some(Secret::new("scrape-token")), Arc::new(FixedMac));
+    let parts = Parts {
+        service: fake.clone(),
+        credentials: credentials.clone(),
+        operators,
+        gateways: gateways(),
+        metrics: Arc::new(Metrics::new(Registry::default(), None)),
+        extra: None,
+        shutdown: shutdown.clone(),
+    };
+    let server = Server::bind(&settings, parts).await.unwrap();
+    let (address, tls) = (server.address(), server.tls());
+    Stand { fake, credentials, address, tls, shutdown, served: tokio::spawn(server.serve()) }
+}
+
+pub fn auth(change: impl FnOnce(&mut AuthSettings)) -> Settings {
+    let mut settings = Settings::default();
+    change(&mut settings.auth);
+    settings
+}
+
+// One that its network proves, one that Basic does, and one that sends a query.
+fn gateways() -> Gateways {
+    let gateway = |settings: &str| Gateway {
+        dialect: Dialect::new(toml::from_str(settings).unwrap()).unwrap(),
+        secrets: vec![Secret::new("gateway-secret")],
+    };
+    Gateways::new(vec![
+        gateway("name = 'sandbox'\npreset = 'sandbox'\nproof = 'networks'\nnetworks = ['127.0.0.0/8']"),
+        gateway("name = 'basic'\npreset = 'json'\nproof = { basic = { user = 'gw' } }\nsecret_file = 'x'"),
+        gateway("name = 'kannel'\npreset = 'kannel'\nproof = 'networks'\nnetworks = ['127.0.0.1']"),
+        gateway("name = 'far'\npreset = 'kannel'\nproof = 'networks'\nnetworks = ['10.0.0.0/8']"),
+    ])
+    .unwrap()
+}
+
+/// An answer: status, head and body.
+#[derive(Debug)]
+pub struct Got {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
+}
+
+impl Stand {
+    pub async fn send(&self, request: &[u8]) -> Got {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(request).await.unwrap();
+        read(&mut stream).await
+    }
+
+    pub async fn get(&self, path: &str, headers: &str) -> Got {
+        self.send(format!("GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{headers}\r\n").as_bytes()).await
+    }
+
+    pub async fn post(&self, path: &str, headers: &str, body: &str) -> Got {
+        let head = format!("POST {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n", body.len());
+        self.send(format!("{head}{body}").as_bytes()).await
+    }
+}
+
+/// Reads until the peer closes.
+pub async fn read<S: AsyncReadExt + Unpin>(stream: &mut S) -> Got {
+    let mut bytes = Vec::new();
+    let _ = stream.read_to_end(&mut bytes).await;
+    let text = String::from_utf8(bytes).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let status = head.split(' ').nth(1).and_then(|it| it.parse().ok()).unwrap_or(0);
+    Got { status, head: head.to_ascii_lowercase(), body: body.into() }
+}
+
+/// A request as SOAP 1.1 with this header content.
+pub fn envelope(header: &str) -> String {
+    let header = if header.is_empty() { String::new() } else { format!("<s:Header>{header}</s:Header>") };
+    format!(
+        "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\">{header}<s:Body><OOBValidateRq \
+         xmlns=\"http://jackhenry.com/jxchange/TPG/2008\"><MsgRqHdr><jXchangeHdr><AuditUsrId>u</AuditUsrId><AuditWsId>w</AuditWsId>\
+         </jXchangeHdr></MsgRqHdr><PhoneNum>2025550123</PhoneNum></OOBValidateRq></s:Body></s:Envelope>"
+    )
+}
