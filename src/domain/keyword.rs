@@ -44,7 +44,15 @@ pub fn refused_as_value(value: &str) -> bool {
 pub fn words(text: &str) -> Vec<String> {
     let end = text.char_indices().nth(2_000).map_or(text.len(), |(at, _)| at);
     let plain = fold(&text[..end]).replace('\'', "").to_lowercase();
-    plain.split(|c: char| !c.is_alphanumeric()).filter(|it| !it.is_empty()).map(str::to_owned).collect()
+    let mut words: Vec<String> = Vec::new();
+    for word in plain.split(|c: char| !c.is_alphanumeric()).filter(|it| !it.is_empty()) {
+        match words.last_mut() {
+            // Some gateways make a space of the apostrophe: "wasn t".
+            Some(last) if word == "t" && last.ends_with('n') => last.push('t'),
+            _ => words.push(word.to_owned()),
+        }
+    }
+    words
 }
 
 /// Whether the words of `phrase` stand in `words`, one after another. Returns where.

@@ -115,7 +115,7 @@ fn a_denial_beside_a_code_never_verifies() {
         "no", "No.", "NO 123456", "123456 no", "not me", "Not me!! 123456", "it wasn't me", "It wasn\u{2019}t me 123456",
         "123456 I did not request this", "I didn't ask for 123456", "fraud", "FRAUD 123456", "this is a scam", "wrong number 123456",
         "that is not mine", "n", "nope 123456", "someone else did it", "unauthorized 123456", "\u{ff2e}\u{ff2f} 123456",
-        "N\u{200b}o 123456", "not me\n> Your code is 123456", "stop the payment, fraud", "cancel the transfer 123456",
+        "N\u{200b}o 123456", "not me\n> Your code is 123456", "stop the payment, fraud", "cancel the transfer 123456", "wasn t me 123456", "I did not even request this 123456", "It was not really me 123456", "I never asked for 123456",
         "123456 stop my card",
     ] {
         assert!(read(text).denied(), "{text}");
@@ -123,7 +123,7 @@ fn a_denial_beside_a_code_never_verifies() {
             check(text, shape, Candidate::None);
         }
     }
-    for text in ["123456", "no problem 123456", "no code yet", "knot", "I know: 123456", "note 123456", "> not me"] {
+    for text in ["123456", "no problem 123456", "no code yet", "knot", "I know: 123456", "never got the first, 123456", "this isn't working for me 123456", "not sure, text me 123456", "note 123456", "> not me"] {
         assert!(!read(text).denied(), "{text}");
     }
 }
