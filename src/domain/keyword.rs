@@ -98,8 +98,8 @@ const FILLERS: [&str; 32] = [
 ];
 
 #[rustfmt::skip]
-const STOP_WORDS: [&str; 14] = [
-    "stop", "stopall", "stopp", "quit", "end", "revoke", "optout", "cancel", "unsubscribe", "arret", "arr\u{ea}t", "alto", "parar",
+const STOP_WORDS: [&str; 15] = [
+    "stop", "stopall", "stopp", "quit", "end", "revoke", "optout", "cancel", "unsubscribe", "unsub", "arret", "arr\u{ea}t", "alto", "parar",
     "cancelar",
 ];
 
@@ -144,7 +144,7 @@ mod tests {
             "Please stop texting me", "stop it", "\u{201c}STOP\u{201d}", "I want to opt out", "opt me out", "pls quit texting me",
             "can you stop sending me these messages", "do not text me again", "Don\u{2019}t text me", "no more texts",
             "remove me from your list", "take me off this list", "cancel all messages", "end messages", "Revoke my consent please",
-            "unsubscribe me from this", "stop 123456", "STOP THESE MESSAGES NOW", "leave me alone", "arr\u{ea}t",
+            "unsubscribe me from this", "unsub", "stop 123456", "STOP THESE MESSAGES NOW", "leave me alone", "arr\u{ea}t",
         ] {
             check(text, Some(Keyword::Stop));
         }

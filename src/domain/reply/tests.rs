@@ -185,6 +185,7 @@ fn values_of_any_kind() {
         ("Rover", one_of("Rover")),
         ("  my dog Rover ", one_of("mydogRover")),
         ("PIN: 4321", one_of("4321")),
+        ("Re: pin 4321", one_of("4321")),
         ("my pin is 4321.", one_of("4321")),
         ("Here is my password: hunter 2, thanks", one_of("hunter2")),
         ("Code:\n482913", one_of("482913")),
