@@ -1,14 +1,16 @@
 //! Keeps the demonstration on this machine: its secrets are printed in the manual.
 
 use axum::extract::Request;
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::net::SocketAddr;
 
 /// The demonstration may listen on loopback only.
 #[derive(Debug, thiserror::Error)]
-#[error("the demonstration listens on loopback only, and {0} is not: use 127.0.0.1 or [::1], or run `countersign serve` with secrets of your own")]
+#[error(
+    "the demonstration listens on loopback only, and {0} is not: use 127.0.0.1 or [::1], or run `countersign serve` with secrets of your own"
+)]
 pub struct NotLoopback(SocketAddr);
 
 /// Whether the demonstration may listen there.
@@ -19,16 +21,20 @@ pub fn check_listen(address: SocketAddr) -> Result<(), NotLoopback> {
 /// Refuses requests under another name than this machine's own (a page elsewhere can point its own name at us), and those
 /// that a browser says come from another site.
 pub(super) async fn guard(request: Request, next: Next) -> Response {
-    let host = request.uri().authority().map(|it| it.as_str());
-    let host = host.or_else(|| request.headers().get(header::HOST).and_then(|it| it.to_str().ok()));
-    let tells = |name: &str| request.headers().get(name).map(HeaderValue::as_bytes);
-    let own_page = matches!(tells("sec-fetch-site"), None | Some(b"same-origin" | b"none"));
-    // Somebody who follows a link to the handset comes from another site, and can read nothing of ours there.
-    let followed = request.method() == Method::GET && tells("sec-fetch-mode") == Some(b"navigate") && tells("sec-fetch-dest") == Some(b"document");
-    if !host.is_some_and(is_own) || !(own_page || followed) {
-        return (StatusCode::FORBIDDEN, "The demonstration answers this machine only: open it as http://127.0.0.1 or localhost.\n").into_response();
+    if is_welcome(&request) {
+        return next.run(request).await;
     }
-    next.run(request).await
+    (StatusCode::FORBIDDEN, "The demonstration answers this machine only: open it as http://127.0.0.1 or localhost.\n").into_response()
+}
+
+fn is_welcome<B>(request: &axum::http::Request<B>) -> bool {
+    let tells = |name: &str| request.headers().get(name).and_then(|it| it.to_str().ok());
+    let host = request.uri().authority().map(|it| it.as_str()).or_else(|| tells("host"));
+    let own_page = matches!(tells("sec-fetch-site"), None | Some("same-origin" | "none"));
+    // Somebody who follows a link to the handset comes from another site, and that site can read nothing of ours.
+    let opens_page = tells("sec-fetch-mode") == Some("navigate") && tells("sec-fetch-dest") == Some("document");
+    let followed = request.method() == Method::GET && opens_page;
+    host.is_some_and(is_own) && (own_page || followed)
 }
 
 fn is_own(host: &str) -> bool {

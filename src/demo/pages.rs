@@ -19,7 +19,10 @@ pub(super) async fn style() -> Response {
 
 /// `GET /handset.js`
 pub(super) async fn script() -> Response {
-    file("text/javascript; charset=utf-8", concat!(include_str!("page/phone.js"), include_str!("page/request.js"), include_str!("page/handset.js")))
+    file(
+        "text/javascript; charset=utf-8",
+        concat!(include_str!("page/phone.js"), include_str!("page/request.js"), include_str!("page/handset.js")),
+    )
 }
 
 /// `GET /favicon.ico`
