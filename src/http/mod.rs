@@ -23,7 +23,7 @@ pub use auth::{Credentials, Operators};
 pub use inbound::{Gateway, Gateways};
 pub use listener::Peer;
 pub use metrics::{Lag, Metrics};
-pub use server::{HttpError, Parts, Server};
+pub use server::{Extra, HttpError, Parts, Server};
 pub use service::{Ask, Pulse, Served, Service};
 pub use settings::Settings;
 pub use tls::{Tls, TlsError};

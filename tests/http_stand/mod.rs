@@ -14,7 +14,7 @@ use countersign::domain::time::Timestamp;
 use countersign::engine::{Page, Trouble};
 use countersign::http::auth::Mac;
 use countersign::http::settings::AuthSettings;
-use countersign::http::{Ask, Credentials, Gateway, Gateways, Metrics, Operators, Parts, Pulse, Served, Server, Service, Settings};
+use countersign::http::{Ask, Credentials, Extra, Gateway, Gateways, Metrics, Operators, Parts, Pulse, Served, Server, Service, Settings};
 use prometheus_client::registry::Registry;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -170,9 +170,16 @@ pub fn generated() -> Vec<Credential> {
 
 /// A server on a free port of loopback.
 pub async fn stand(settings: Settings, credentials: &[Credential]) -> Stand {
-    let mut settings = settings;
+    stand_with(settings, credentials, (Arc::default(), CancellationToken::new(), None)).await
+}
+
+/// The same, around a service that is there already, with routes of somebody else's.
+pub async fn stand_with(
+    mut settings: Settings,
+    credentials: &[Credential],
+    (fake, shutdown, extra): (Arc<Fake>, CancellationToken, Option<Extra>),
+) -> Stand {
     settings.listen = "127.0.0.1:0".parse().unwrap();
-    let (fake, shutdown) = (Arc::new(Fake::default()), CancellationToken::new());
     let credentials = Arc::new(Credentials::new(credentials, Arc::new(FixedMac), &settings.auth));
     let operators = Operators::new(Some(("operator".into(), Secret::new("watch"))), Some(Secret::new("scrape-token")), Arc::new(FixedMac));
     let parts = Parts {
@@ -181,7 +188,7 @@ pub async fn stand(settings: Settings, credentials: &[Credential]) -> Stand {
         operators,
         gateways: gateways(),
         metrics: Arc::new(Metrics::new(Registry::default(), None)),
-        extra: None,
+        extra,
         shutdown: shutdown.clone(),
     };
     let server = Server::bind(&settings, parts).await.unwrap();
@@ -227,6 +234,12 @@ impl Stand {
 
     pub async fn get(&self, path: &str, headers: &str) -> Got {
         self.send(format!("GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{headers}\r\n").as_bytes()).await
+    }
+
+    /// A request without a body to us under this name.
+    pub async fn at(&self, host: &str, method: &str, path: &str, headers: &str) -> Got {
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: 0\r\n{headers}\r\n");
+        self.send(head.as_bytes()).await
     }
 
     pub async fn post(&self, path: &str, headers: &str, body: &str) -> Got {
