@@ -112,9 +112,9 @@ impl Keys<'_> {
             BudgetKey::Address(institution, address) => {
                 self.0.index_tag(kind::BUDGET, &[b"a", institution.as_str().as_bytes(), address.expose().as_bytes()])
             }
-            BudgetKey::Recipient(institution, publisher, id) => self
-                .0
-                .index_tag(kind::BUDGET, &[b"r", institution.as_str().as_bytes(), publisher.as_str().as_bytes(), id.as_bytes()]),
+            BudgetKey::Recipient(institution, publisher, id) => {
+                self.0.index_tag(kind::BUDGET, &[b"r", institution.as_str().as_bytes(), publisher.as_str().as_bytes(), id.as_bytes()])
+            }
         };
         Key::new(kind::BUDGET, rest)
     }

@@ -192,9 +192,7 @@ fn check(vault: &Vault, expect: &Expect) -> Check {
         Expect::Recipient(key, version) => (keys.recipient(key), Want::Version(*version)),
         Expect::Address(address, version) => (Key::new(kind::ADDRESS, keys.address(address)), Want::Version(*version)),
         Expect::Slot(slot, holder) => (Key::new(kind::SLOT, keys.slot(slot)), Want::Holder(*holder)),
-        Expect::Unrepeated(publisher, institution, key) => {
-            (Key::new(kind::REPEAT, keys.repeat(publisher, institution, key)), Want::Absent)
-        }
+        Expect::Unrepeated(publisher, institution, key) => (Key::new(kind::REPEAT, keys.repeat(publisher, institution, key)), Want::Absent),
         Expect::Unseen(provider_id) => (Key::new(kind::SEEN, keys.seen(provider_id)), Want::Absent),
     };
     Check { key, want }

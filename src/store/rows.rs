@@ -102,12 +102,7 @@ fn put_contact(out: &mut Encoder, it: &Contact) {
 }
 
 fn contact(from: &mut Decoder<'_>) -> Result<Contact, Malformed> {
-    Ok(Contact {
-        id: from.text()?,
-        channel: parts::channel(from)?,
-        address: from.str().map(Address::canonical)?,
-        opted_in: from.flag()?,
-    })
+    Ok(Contact { id: from.text()?, channel: parts::channel(from)?, address: from.str().map(Address::canonical)?, opted_in: from.flag()? })
 }
 
 fn put_subscription(out: &mut Encoder, it: &Subscription) {
