@@ -134,6 +134,11 @@ impl History {
         Ok(old.len())
     }
 
+    /// Closes what is open, so that another may open it.
+    pub(super) fn close(&self) {
+        self.state.lock().open.clear();
+    }
+
     /// Every key and value of a day, in order, for a backup.
     pub(super) fn dump(&self, day: u32, mut each: impl FnMut(&[u8], &[u8]) -> io::Result<()>) -> io::Result<()> {
         let Some(log) = self.day(day, false)? else { return Ok(()) };

@@ -101,6 +101,8 @@ impl SledStore {
         self.shared.ready.store(false, Relaxed);
         let _ = self.writer.send(Message::Close);
         ends.for_each(|it| drop(it.join()));
+        self.lookups.close();
+        self.history.close();
     }
 
     /// One round of housekeeping now: what is over moves to history, what is beyond retention goes.
