@@ -117,7 +117,7 @@ impl<'a> Decoder<'a> {
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
             let part = u64::from(byte & 0x7f);
-            if (shift > 0 && byte == 0) || (shift > 0 && part.leading_zeros() < shift) {
+            if (shift > 0 && byte == 0) || part.leading_zeros() < shift {
                 return Err(Malformed);
             }
             value |= part << shift;

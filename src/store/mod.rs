@@ -6,6 +6,7 @@
 
 pub mod contract;
 pub mod memory;
+pub mod sled;
 
 mod codec;
 mod facts;

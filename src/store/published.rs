@@ -108,6 +108,11 @@ pub(crate) struct Published {
 }
 
 impl Published {
+    /// An empty one that continues after commit `sequence`, with `records` to come.
+    pub(crate) fn after(sequence: u64, records: u64) -> Self {
+        Self { sequence, records, ..Self::default() }
+    }
+
     /// Shows one durable change, written by commit `sequence`.
     pub(crate) fn show(&mut self, sequence: u64, shown: Shown) {
         match shown {
@@ -242,7 +247,7 @@ impl Published {
         };
         if changed {
             let before = old.iter().flat_map(|it| it.facts.addresses());
-            before.chain(new.facts.addresses()).for_each(|it| drop(self.addresses.insert(it, sequence)));
+            self.addresses.extend(before.chain(new.facts.addresses()).map(|it| (it, sequence)));
         }
         if old.is_none() && new.facts.challenge {
             *self.today.entry((new.facts.publisher.clone(), day_of(new.facts.at))).or_default() += 1;
@@ -310,7 +315,9 @@ impl Published {
                 self.seen.remove(route);
             }
         }
-        facts.deliveries.iter().for_each(|delivery| drop(self.deliveries.remove(delivery)));
+        for delivery in &facts.deliveries {
+            self.deliveries.remove(delivery);
+        }
         self.graves.remove(&(facts.over_at(), id));
         self.unindex_live(id, it, new);
     }
@@ -327,7 +334,9 @@ impl Published {
             }
         }
         if let Some(feed) = self.feeds.get_mut(&facts.institution).filter(|_| it.bytes.is_some()) {
-            it.seqs.iter().for_each(|seq| drop(feed.hot.remove(seq)));
+            for seq in &*it.seqs {
+                feed.hot.remove(seq);
+            }
         }
     }
 

@@ -26,6 +26,7 @@ pub struct Vault {
     credential: hmac::Key,
     wrapping: AeadKey,
     standing: DayKeys,
+    standing_rows: hmac::Key,
     fingerprint: String,
     days: Days,
 }
@@ -54,6 +55,7 @@ impl Vault {
             credential: mac("credential tag"),
             wrapping: AeadKey::new(&derive("wrapping")),
             standing: DayKeys::new(STANDING, &derive("standing")),
+            standing_rows: mac("standing rows"),
             fingerprint: hex::encode(&derive("fingerprint")[..8]),
             days: Days::default(),
         }
@@ -101,14 +103,19 @@ impl Vault {
 
     /// Seals a stored value: `long_lived` under the standing key, else under the current day's. `aad` is bound to it.
     pub fn seal_row(&self, long_lived: bool, aad: &[u8], plain: &[u8]) -> SealedRow {
-        let keys = if long_lived { None } else { self.days.current() };
-        let keys = keys.as_deref().unwrap_or(&self.standing);
-        SealedRow { day: keys.day, bytes: keys.rows.seal(&row_aad(keys.day, aad), random(), plain) }
+        match self.days.current().filter(|_| !long_lived) {
+            Some(keys) => SealedRow { day: keys.day, bytes: keys.rows.seal(&row_aad(keys.day, aad), random(), plain) },
+            None => self.seal_standing(aad, plain),
+        }
     }
 
     /// Opens what [`Vault::seal_row`] sealed under the key of `day` with the same `aad`.
     pub fn open_row(&self, day: u32, aad: &[u8], bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-        self.keys_of(day)?.rows.open(&row_aad(day, aad), bytes)
+        if day != STANDING {
+            return self.days.get(day).ok_or(VaultError::Sealed)?.rows.open(&row_aad(day, aad), bytes);
+        }
+        let (salt, rest) = bytes.split_at_checked(SALT).ok_or(VaultError::Sealed)?;
+        self.standing_key(salt).open(&row_aad(day, aad), rest)
     }
 
     /// A new random data key for `day` (days since 1970-01-01 UTC), wrapped: for the store to keep. Not yet known here.
@@ -133,6 +140,18 @@ impl Vault {
     /// Forgets the data key of `day`: what it sealed can no longer be opened here.
     pub fn forget_day(&self, day: u32) {
         self.days.forget(day);
+    }
+
+    // The standing key lives as long as the data, so each value gets a key of its own from a random salt: 224 random bits a
+    // value instead of a nonce's 96, and no limit on how many there are.
+    fn seal_standing(&self, aad: &[u8], plain: &[u8]) -> SealedRow {
+        let salt: [u8; SALT] = random();
+        let sealed = self.standing_key(&salt).seal(&row_aad(STANDING, aad), random(), plain);
+        SealedRow { day: STANDING, bytes: [salt.as_slice(), &sealed].concat() }
+    }
+
+    fn standing_key(&self, salt: &[u8]) -> AeadKey {
+        AeadKey::new(&Zeroizing::new(mac(&self.standing_rows, &[salt])))
     }
 
     fn keys_of(&self, day: u32) -> Result<KeysOf<'_>, VaultError> {
@@ -178,6 +197,7 @@ impl Keyring for Vault {
 
 const MATERIAL_FORM: u8 = 1;
 const MATERIAL_HEAD: usize = 5;
+const SALT: usize = 16;
 
 enum KeysOf<'a> {
     Standing(&'a DayKeys),
