@@ -3,7 +3,7 @@
 //! Each room owns the type of its section; this file only puts them together. `COUNTERSIGN__HTTP__LISTEN=0.0.0.0:8443` sets
 //! `listen` of `[http]`: two underscores stand between the parts. Secrets are never values, only names of files.
 
-use crate::{connect, http};
+use crate::{connect, dialect, http};
 use config::{Environment, File, FileFormat};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
@@ -27,6 +27,8 @@ pub struct Settings {
     pub registration: Registration,
     /// Ways out for SMS, the preferred first.
     pub gateway: Vec<connect::gateway::Settings>,
+    /// Gateways that bring replies, each at `/inbound/sms/{name}`.
+    pub inbound: Vec<dialect::Settings>,
     /// The way out for mail.
     pub smtp: Option<connect::smtp::Settings>,
     /// Who gets events.

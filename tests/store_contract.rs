@@ -93,9 +93,10 @@ async fn numbers(store: &dyn Engine, institution: &InstitutionId, after: u64) ->
 async fn a_new_challenge_is_found_by_everything_it_is_known_by(store: &dyn Engine) {
     let it = challenge(1, &phone());
     let before = load(store, opening(&it, at(1))).await;
-    assert!(before.prior.is_none() && before.holder.is_none() && before.recipient_budget.is_none());
+    assert!(before.prior.is_none() && before.holder.is_none() && before.recipient.is_none());
     assert_eq!((before.addresses.len(), before.addresses[0].version, before.addresses[0].open.len()), (1, 0, 0));
-    assert_eq!(before.addresses[0].budgets, vec![(bank(), Versioned { value: Budget::default(), version: 0 })]);
+    let none = Versioned { value: Budget::default(), version: 0 };
+    assert_eq!(before.budgets, vec![(BudgetKey::Address(bank(), phone()), none)]);
     assert_eq!(load(store, Query::One(id(1))).await.one, None);
     assert_eq!(store.find(id(1)).await.unwrap(), None);
 
@@ -133,7 +134,7 @@ async fn versions_guard_every_kind_of_record(store: &dyn Engine) {
     };
     store.commit(writes(), Vec::new()).await.unwrap();
     let view = load(store, opening(&challenge(1, &phone()), at(1))).await;
-    let budget = view.addresses[0].budgets[0].1.version;
+    let budget = view.budgets[0].1.version;
     let held = load(store, Query::Recipient(person.key.clone())).await.recipient.unwrap().version;
     let challenge_at = version(store, 1).await;
     let now = |aggregate, budget, recipient| {
@@ -156,7 +157,7 @@ async fn what_must_be_absent_conflicts_once_it_is_there(store: &dyn Engine) {
     holds(store, unrepeated("T:track-1")).await;
     holds(store, Expect::Unseen("sandbox/9".into())).await;
     let mut it = challenge(1, &phone());
-    it.seen.push(Seen { provider_id: "sandbox/9".into(), verdict: Verdict::Wrong { left: 2 } });
+    it.seen.push(Seen { provider_id: "sandbox/9".into(), at: at(1), verdict: Verdict::Wrong { left: 2 } });
     put(store, &it).await;
     conflicts(store, unrepeated("T:track-1")).await;
     conflicts(store, Expect::Unseen("sandbox/9".into())).await;
@@ -216,10 +217,14 @@ async fn a_conflict_writes_nothing(store: &dyn Engine) {
         Write::Budget(BudgetKey::Address(bank(), phone()), Budget { recent: vec![at(1)], consecutive: 1 }),
         Write::OptOut(demo(), phone(), true),
     ];
-    let before = load(store, reply_from(&phone(), None, at(2))).await.addresses[0].clone();
+    let read = async || {
+        let view = load(store, reply_from(&phone(), None, at(2))).await;
+        (view.addresses[0].clone(), view.budgets)
+    };
+    let (before, budgets) = read().await;
     assert_eq!(store.commit(writes, vec![Expect::Aggregate(id(1), 77)]).await, Err(StoreError::Conflict));
-    let after = load(store, reply_from(&phone(), None, at(2))).await.addresses[0].clone();
-    assert_eq!((before.version, before.open, before.budgets), (after.version, after.open, after.budgets));
+    let (after, unchanged) = read().await;
+    assert_eq!((before.version, before.open, budgets), (after.version, after.open, unchanged));
     assert!(after.opt_outs.is_empty());
     assert_eq!(numbers(store, &bank(), 0).await, [(1, 1, 0)]);
 }

@@ -69,7 +69,7 @@ async fn is_whole(store: &SledStore) {
     assert_eq!(view.addresses[0].open.len(), 30);
     assert_eq!(view.addresses[0].ended.len(), 5);
     assert_eq!(view.addresses[0].opt_outs, [demo()]);
-    assert_eq!(view.addresses[0].budgets[0].1.value.consecutive, 1);
+    assert_eq!(view.budgets[0].1.value.consecutive, 1);
     assert_eq!(view.addresses[0].sends.len(), 40);
     assert!(view.seen.is_some());
     assert_eq!(numbers(store, 0, 1000).await.len(), 50);

@@ -34,7 +34,8 @@ fn run(verb: Verb) -> Result<String> {
             Ok(String::new())
         }
         Verb::Demo { listen, data } => {
-            telemetry::begin("warn").map_err(anyhow::Error::msg)?;
+            let level = std::env::var("COUNTERSIGN__LOG__LEVEL").unwrap_or_else(|_| "warn".to_owned());
+            telemetry::begin(&level).map_err(anyhow::Error::msg)?;
             runtime()?.block_on(boot::demo(listen, data))?;
             Ok(String::new())
         }

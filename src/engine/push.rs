@@ -9,8 +9,9 @@ use crate::connect::contract::{Pushed, Sink};
 use crate::domain::event::{Act, FeedEvent};
 use crate::domain::id::{AggregateId, InstitutionId, PublisherId};
 use crate::domain::time::Timestamp;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -61,6 +62,23 @@ pub struct Subscriber {
     pub patience: Duration,
 }
 
+/// How far each subscriber is, for the metrics.
+#[derive(Default)]
+pub struct Lags(Mutex<HashMap<String, HashMap<InstitutionId, u64>>>);
+
+impl Lags {
+    /// Numbers that each subscriber has yet to look at, when the feeds have come to `ends`.
+    pub fn since(&self, ends: &HashMap<InstitutionId, u64>) -> Vec<(String, u64)> {
+        let behind =
+            |read: &HashMap<InstitutionId, u64>| ends.iter().map(|(id, end)| end.saturating_sub(read.get(id).copied().unwrap_or(0))).sum();
+        self.0.lock().iter().map(|(name, read)| (name.clone(), behind(read))).collect()
+    }
+
+    fn note(&self, subscriber: &str, institution: &InstitutionId, seq: u64) {
+        self.0.lock().entry(subscriber.to_owned()).or_default().insert(institution.clone(), seq);
+    }
+}
+
 /// An event that waits by itself.
 #[derive(Serialize, Deserialize)]
 struct Held {
@@ -81,9 +99,9 @@ enum Round {
 }
 
 /// Pushes to one subscriber until told to stop.
-pub async fn run(engine: Arc<Engine>, subscriber: Subscriber, stop: CancellationToken) {
+pub async fn run(engine: Arc<Engine>, subscriber: Subscriber, lags: Arc<Lags>, stop: CancellationToken) {
     let mut changes = engine.changes();
-    let mut pusher = Pusher { engine, subscriber, failures: 0 };
+    let mut pusher = Pusher { engine, subscriber, lags, failures: 0 };
     while !stop.is_cancelled() {
         let pause = match pusher.round().await {
             Ok(Round::Moved) => continue,
@@ -112,6 +130,7 @@ fn wait(failures: u32) -> Duration {
 struct Pusher {
     engine: Arc<Engine>,
     subscriber: Subscriber,
+    lags: Arc<Lags>,
     // Rounds in a row in which the head of the feed could not be pushed.
     failures: u32,
 }
@@ -143,6 +162,7 @@ impl Pusher {
     async fn serve(&mut self, institution: &InstitutionId) -> Result<Round, Trouble> {
         self.retry_held(institution).await?;
         let cursor = self.cursor(institution).await?;
+        self.lags.note(self.name(), institution, cursor);
         let page = self.engine.after(institution, cursor, BATCH).await?;
         let Some(last) = page.last().map(|it| it.seq) else { return Ok(Round::Idle) };
         let wanted: Vec<FeedEvent> = page.into_iter().filter(|it| self.subscriber.filter.takes(it)).collect();

@@ -89,14 +89,14 @@ pub fn challenge(n: u128, to: &Address) -> Challenge {
 }
 
 pub fn event(n: u128, which: u128, act: Act, at: Timestamp, delivery: Option<DeliveryId>) -> Event {
-    Event { id: EventId(Uuid::from_u128(n * 1000 + 500 + which)), at, act, feedback: "A message.".into(), delivery, contact: None }
+    Event { id: EventId(Uuid::from_u128(n * 1000 + 500 + which)), at, act, feedback: "A message.".into(), delivery }
 }
 
 /// The same, verified at `when` with its message accepted: nothing is left to do.
 pub fn ended(mut it: Challenge, when: Timestamp) -> Challenge {
     it.state = State::Ended { outcome: Act::Verified, at: when };
     it.material = None;
-    it.seen.push(Seen { provider_id: format!("sandbox/{}", it.id), verdict: Verdict::Verified });
+    it.seen.push(Seen { provider_id: format!("sandbox/{}", it.id), at: it.opened_at, verdict: Verdict::Verified });
     it.deliveries[0].status = Status::Accepted { at: when, provider_id: Some("gw-1".into()) };
     let next = it.events.len() as u128 + 1;
     it.events.push(event(it.id.0.as_u128(), next, Act::Verified, when, None));
