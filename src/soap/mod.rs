@@ -14,6 +14,8 @@ mod ees;
 mod envelope;
 mod fault;
 mod header;
+#[cfg(test)]
+mod hostile;
 mod malformed;
 mod media;
 mod message;
