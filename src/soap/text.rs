@@ -5,7 +5,9 @@ use std::borrow::Cow;
 /// Whether every character is allowed in an XML 1.0 document (production 2).
 pub fn is_xml(text: &str) -> bool {
     let control = text.bytes().any(|byte| byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r'));
-    !control && !(text.as_bytes().contains(&0xEF) && text.contains(['\u{FFFE}', '\u{FFFF}']))
+    // The two non-characters start with this byte in UTF-8, and hardly anything else does.
+    let other = text.as_bytes().contains(&0xEF) && text.contains(['\u{FFFE}', '\u{FFFF}']);
+    !control && !other
 }
 
 /// Whether `text` is a name without a colon (Namespaces in XML 1.0, production 4).
