@@ -4,7 +4,7 @@ use super::decode::MAX_BYTES;
 use super::envelope::read;
 use super::text::is_char;
 use super::writer::escape;
-use super::xml::{MAX_ATTRIBUTES, MAX_BINDINGS, MAX_DEPTH, MAX_EVENTS, Node, Reader};
+use super::xml::{MAX_ATTRIBUTES, MAX_BINDINGS, MAX_DEPTH, MAX_EVENTS, MAX_TAG, Node, Reader};
 use proptest::prelude::*;
 
 #[track_caller]
@@ -41,6 +41,8 @@ fn what_soap_or_xml_forbid_is_refused() {
         "<a/><b/>",
         "<a/>text",
         "text<a/>",
+        "\u{FEFF}<a/>",
+        "<a/>\u{FEFF}",
         "<a/>&#32;",
         "<a/><![CDATA[ ]]>",
         "<a>",
@@ -125,6 +127,9 @@ fn every_limit_holds_and_is_not_one_off() {
     let bindings = |count: usize| format!("<a{}/>", (0..count).map(|it| format!(" xmlns:b{it}='urn:x'")).collect::<String>());
     accepted(&bindings(MAX_BINDINGS));
     refused(&bindings(MAX_BINDINGS + 1));
+    let tag = |length: usize| format!("<a b='>{}'/>", "x".repeat(length - 10));
+    accepted(&tag(MAX_TAG));
+    refused(&tag(MAX_TAG + 1));
     // The root's two tags and the end count too.
     let events = |count: usize| format!("<a>{}</a>", "<b/>".repeat(count - 3));
     accepted(&events(MAX_EVENTS));
@@ -138,6 +143,12 @@ fn a_document_type_is_refused_before_it_is_read() {
     let (offset, message) = refused(&laughs);
     assert_eq!(offset, 0);
     assert!(message.contains("document type"));
+}
+
+#[test]
+fn a_second_byte_order_mark_is_refused() {
+    let marked = "\u{FEFF}\u{FEFF}<s:Envelope xmlns:s='http://schemas.xmlsoap.org/soap/envelope/'><s:Body/></s:Envelope>";
+    assert!(read(marked.as_bytes(), None, None).unwrap_err().to_string().contains("byte order mark"));
 }
 
 #[test]

@@ -2,16 +2,53 @@
 
 use std::borrow::Cow;
 
-/// Whether every character is allowed in an XML 1.0 document (production 2).
-pub fn is_xml(text: &str) -> bool {
-    let control = text.bytes().any(|byte| byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r'));
-    // The two non-characters start with this byte in UTF-8, and hardly anything else does.
-    let other = text.as_bytes().contains(&0xEF) && text.contains(['\u{FFFE}', '\u{FFFF}']);
-    !control && !other
+/// What one pass over a token finds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Traits(u8);
+
+const CONTROL: u8 = 1;
+const RARE: u8 = 2;
+const RETURN: u8 = 4;
+const BRACKET: u8 = 8;
+
+impl Traits {
+    /// Looks at every byte once, without branches.
+    pub fn of(text: &str) -> Self {
+        Self(text.bytes().fold(0, |found, byte| {
+            let control = byte < 0x20 && byte != b'\t' && byte != b'\n' && byte != b'\r';
+            found
+                | (u8::from(control) * CONTROL)
+                | (u8::from(byte == 0xEF) * RARE)
+                | (u8::from(byte == b'\r') * RETURN)
+                | (u8::from(byte == b']') * BRACKET)
+        }))
+    }
+
+    /// Whether every character of `text`, which these are the traits of, is allowed in XML 1.0 (production 2).
+    pub fn is_xml(self, text: &str) -> bool {
+        // The two non-characters start with 0xEF in UTF-8, and hardly anything else does.
+        self.0 & CONTROL == 0 && (self.0 & RARE == 0 || !text.contains(['\u{FFFE}', '\u{FFFF}']))
+    }
+
+    /// Whether `text` may hold a carriage return.
+    pub fn has_return(self) -> bool {
+        self.0 & RETURN != 0
+    }
+
+    /// Whether `text` may hold the end of a CDATA section.
+    pub fn has_bracket(self) -> bool {
+        self.0 & BRACKET != 0
+    }
 }
 
 /// Whether `text` is a name without a colon (Namespaces in XML 1.0, production 4).
 pub fn is_name(text: &str) -> bool {
+    if let [first, rest @ ..] = text.as_bytes()
+        && text.is_ascii()
+    {
+        let letter = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_';
+        return letter(first) && rest.iter().all(|byte| letter(byte) || byte.is_ascii_digit() || matches!(byte, b'-' | b'.'));
+    }
     let mut chars = text.chars();
     chars.next().is_some_and(starts_name) && chars.all(continues_name)
 }
