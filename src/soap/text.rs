@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// What one pass over a token finds.
+/// What one pass over a text finds. Taken of a whole document, it tells which tokens need no look of their own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Traits(u8);
 
@@ -11,7 +11,15 @@ const RARE: u8 = 2;
 const RETURN: u8 = 4;
 const BRACKET: u8 = 8;
 
+/// Largest text worth a pass of its own, in bytes: a hostile one is refused long before its end.
+const SMALL: usize = 8 * 1024;
+
 impl Traits {
+    /// The traits of a small text; of a larger one, that it may hold anything.
+    pub fn of_small(text: &str) -> Self {
+        if text.len() <= SMALL { Self::of(text) } else { Self(CONTROL | RARE | RETURN | BRACKET) }
+    }
+
     /// Looks at every byte once, without branches.
     pub fn of(text: &str) -> Self {
         Self(text.bytes().fold(0, |found, byte| {
@@ -24,21 +32,27 @@ impl Traits {
         }))
     }
 
-    /// Whether every character of `text`, which these are the traits of, is allowed in XML 1.0 (production 2).
-    pub fn is_xml(self, text: &str) -> bool {
-        // The two non-characters start with 0xEF in UTF-8, and hardly anything else does.
-        self.0 & CONTROL == 0 && (self.0 & RARE == 0 || !text.contains(['\u{FFFE}', '\u{FFFF}']))
+    /// Whether nothing in the text can be a character that XML doesn't allow.
+    pub fn is_plain(self) -> bool {
+        self.0 & (CONTROL | RARE) == 0
     }
 
-    /// Whether `text` may hold a carriage return.
+    /// Whether the text may hold a carriage return.
     pub fn has_return(self) -> bool {
         self.0 & RETURN != 0
     }
 
-    /// Whether `text` may hold the end of a CDATA section.
+    /// Whether the text may hold a bracket that ends a CDATA section.
     pub fn has_bracket(self) -> bool {
         self.0 & BRACKET != 0
     }
+}
+
+/// Whether every character of `text` is allowed in XML 1.0 (production 2).
+pub fn is_xml(text: &str) -> bool {
+    // The two non-characters start with 0xEF in UTF-8, and hardly anything else does.
+    let traits = Traits::of(text);
+    traits.is_plain() || (traits.0 & CONTROL == 0 && !text.contains(['\u{FFFE}', '\u{FFFF}']))
 }
 
 /// Whether `text` is a name without a colon (Namespaces in XML 1.0, production 4).

@@ -5,7 +5,7 @@
 
 use super::malformed::{Malformed, Position};
 use super::names::Ns;
-use super::text::{Traits, entity, is_name, newlines, unescape};
+use super::text::{Traits, entity, is_name, is_xml, newlines, unescape};
 use quick_xml::events::attributes::Attributes;
 use quick_xml::events::{BytesRef, Event};
 use quick_xml::name::{QName, ResolveResult};
@@ -86,6 +86,7 @@ pub enum Node<'a> {
 pub struct Reader<'a> {
     inner: NsReader<&'a [u8]>,
     text: &'a str,
+    traits: Traits,
     start: usize,
     events: usize,
     depth: usize,
@@ -99,7 +100,7 @@ impl<'a> Reader<'a> {
         let mut inner = NsReader::from_str(text);
         inner.config_mut().check_comments = true;
         inner.resolver_mut().set_max_namespace_bindings(MAX_BINDINGS);
-        Self { inner, text, start: 0, events: 0, depth: 0, empty: false, rooted: false }
+        Self { inner, text, traits: Traits::of_small(text), start: 0, events: 0, depth: 0, empty: false, rooted: false }
     }
 
     /// The next node. Comments are passed over; a document type or a processing instruction is refused.
@@ -111,8 +112,7 @@ impl<'a> Reader<'a> {
             let event = self.event()?;
             let end = self.position();
             let source = self.text.get(self.start..end).unwrap_or_default();
-            let traits = Traits::of(source);
-            if !traits.is_xml(source) {
+            if !self.traits.is_plain() && !is_xml(source) {
                 return Err(self.fail("A character is not allowed in XML."));
             }
             match event {
@@ -120,7 +120,7 @@ impl<'a> Reader<'a> {
                 Event::Empty(tag) => return self.open(source, tag.name().0.len(), true),
                 Event::End(_) => return self.close(),
                 Event::Text(_) if self.depth == 0 => self.blank(source)?,
-                Event::Text(_) => return self.characters(source, traits),
+                Event::Text(_) => return self.characters(source),
                 Event::CData(_) | Event::GeneralRef(_) if self.depth == 0 => return Err(self.fail("Text outside the root element.")),
                 Event::CData(_) => return self.section(source),
                 Event::GeneralRef(reference) => return self.reference(&reference),
@@ -284,11 +284,11 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn characters(&self, source: &'a str, traits: Traits) -> Result<Node<'a>, Malformed> {
-        if traits.has_bracket() && source.contains("]]>") {
+    fn characters(&self, source: &'a str) -> Result<Node<'a>, Malformed> {
+        if self.traits.has_bracket() && source.contains("]]>") {
             return Err(self.fail("Text may not hold the end of a CDATA section."));
         }
-        Ok(Node::Text(if traits.has_return() { newlines(source) } else { Cow::Borrowed(source) }))
+        Ok(Node::Text(if self.traits.has_return() { newlines(source) } else { Cow::Borrowed(source) }))
     }
 
     fn section(&self, source: &'a str) -> Result<Node<'a>, Malformed> {
@@ -323,7 +323,7 @@ impl<'a> Reader<'a> {
 
 // Whether a start tag does not end within MAX_TAG bytes: the library would read all of it, however many attributes it has.
 fn is_long(rest: &[u8]) -> bool {
-    if !matches!(rest, [b'<', first, ..] if !matches!(first, b'/' | b'!' | b'?')) {
+    if rest.len() <= MAX_TAG || !matches!(rest, [b'<', first, ..] if !matches!(first, b'/' | b'!' | b'?')) {
         return false;
     }
     let mut quote = None;
@@ -335,5 +335,5 @@ fn is_long(rest: &[u8]) -> bool {
             _ => {}
         }
     }
-    rest.len() > MAX_TAG
+    true
 }
