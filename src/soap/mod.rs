@@ -11,6 +11,7 @@ mod answer;
 mod call;
 mod decode;
 mod ees;
+mod element;
 mod envelope;
 mod fault;
 mod header;

@@ -3,6 +3,7 @@
 //! Everything is judged as it comes: a document that is refused costs no more than the part before the place where it
 //! goes wrong. Names and text are borrowed from the document; only entities and line ends make copies.
 
+pub use super::element::{Attribute, Element};
 use super::malformed::{Malformed, Position};
 use super::names::Ns;
 use super::text::{Traits, entity, is_name, is_xml, newlines, unescape};
@@ -22,52 +23,6 @@ pub const MAX_ATTRIBUTES: usize = 32;
 pub const MAX_TAG: usize = 8 * 1024;
 /// Most namespace declarations in scope at once.
 pub const MAX_BINDINGS: usize = 32;
-
-/// A start tag.
-#[derive(Clone, Debug)]
-pub struct Element<'a> {
-    /// Its namespace.
-    pub ns: Ns,
-    /// Its local name.
-    pub name: &'a str,
-    /// Its attributes, namespace declarations left out.
-    pub attributes: Vec<Attribute<'a>>,
-    foreign: String,
-}
-
-/// An attribute, normalised.
-#[derive(Clone, Debug)]
-pub struct Attribute<'a> {
-    /// Its namespace; none for an unprefixed one.
-    pub ns: Ns,
-    /// Its local name.
-    pub name: &'a str,
-    /// Its value.
-    pub value: Cow<'a, str>,
-}
-
-impl Element<'_> {
-    /// The URI of its namespace.
-    pub fn uri(&self) -> &str {
-        if self.ns == Ns::Other { &self.foreign } else { self.ns.uri() }
-    }
-
-    /// Whether this is the element `name` of `ns`.
-    pub fn is(&self, ns: Ns, name: &str) -> bool {
-        self.ns == ns && self.name == name
-    }
-
-    /// The value of an attribute.
-    pub fn attribute(&self, ns: Ns, name: &str) -> Option<&str> {
-        self.attributes.iter().find(|it| it.ns == ns && it.name == name).map(|it| it.value.trim())
-    }
-
-    /// Whether it says that it has no value: `xsi:nil`, or `JHANull` unqualified or in our namespace.
-    pub fn is_nil(&self) -> bool {
-        let yes = |ns, name| matches!(self.attribute(ns, name), Some("true" | "1"));
-        !self.attributes.is_empty() && (yes(Ns::Xsi, "nil") || yes(Ns::None, "JHANull") || yes(Ns::Tpg, "JHANull"))
-    }
-}
 
 /// The next thing in a document.
 #[derive(Clone, Debug)]
