@@ -4,6 +4,7 @@ use countersign::demo::registration::files as demo;
 use countersign::domain::contact::Channel;
 use countersign::domain::credential::StoredSecret;
 use countersign::registration::{self, Registered, files};
+use proptest::prelude::*;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -30,7 +31,7 @@ version = "1.0"
 
 [[alert]]
 name = "Old"
-sms = "Old text"
+sms = "It was <%$otp%>"
 "#;
 
 const LIBRARY: &str = r#"[library]
@@ -318,7 +319,9 @@ fn a_thing_that_is_there_twice_is_told() {
 #[test]
 fn the_demo_registers_the_use_cases() {
     let demo = read(&demo());
-    assert_eq!(demo.warnings, []);
+    // The bodies of use cases 4 and 5 show what the publisher sends; nothing else is doubtful, and each SMS is one segment.
+    let doubts: Vec<_> = demo.warnings.iter().map(|it| (it.line, it.message.contains("it shows no code of ours"))).collect();
+    assert_eq!(doubts, [(67, true), (72, true)], "{:?}", demo.warnings);
     let expected = [
         ("MERCHANT10277", "Unrecognized User Alert", vec![("Han's e-mail", Channel::Mail), ("Leia's e-mail", Channel::Mail)]),
         ("MERCHANT89785", "Unknown User OOB Alert", vec![("Mobile number", Channel::Sms), ("E-mail address", Channel::Mail)]),
@@ -366,4 +369,109 @@ fn files_are_gathered_with_those_they_name() {
     read(&files::gather(&[dir.path().to_owned()]).expect("gathered"));
     let missing = dir.path().join("nowhere.toml");
     assert_eq!(told(files::gather(&[missing])), ["DIR/nowhere.toml: can't be read: No such file or directory (os error 2)"]);
+}
+
+/// A problem inside a body is told where the body was written, whatever it was written as.
+#[test]
+fn a_problem_in_a_body_is_told_where_it_is_written() {
+    let check = |body: &str, file: Option<(&str, &str)>, expected: &[&str]| {
+        let mut files = bank("library.toml", "text = \"It is <%$otp%>\"", body);
+        files.extend(file.map(|(path, text)| (PathBuf::from(path), text.to_owned())));
+        let found = problems(&files);
+        let places: Vec<_> = found.iter().map(|it| it.split(": ").next().unwrap_or_default()).collect();
+        assert_eq!(places, expected, "{body}: {found:?}");
+    };
+    check(r#"text = "It is <%$otpx%>""#, None, &["bank/library.toml:8:17"]);
+    check("text = 'It is <%$otpx%>'", None, &["bank/library.toml:8:17"]);
+    check(r#"text = "a\nb <%$otpx%>""#, None, &["bank/library.toml:8:16"]);
+    check("text = \"\"\"\nfirst\n\n  é <%$otpx%>\n\"\"\"", None, &["bank/library.toml:11:7"]);
+    check("text = '''\nfirst\n<%name:Nothing%> and\n<%$otp%>'''", None, &["bank/library.toml:10:8"]);
+    check("text_file = \"sign-on.txt\"", Some(("bank/sign-on.txt", "first\nsecond <%$otpx%>\n")), &["bank/sign-on.txt:2:10"]);
+    check("html = '<p title=<%name%>>It is <%$otp%></p>'", None, &["bank/library.toml:8:18"]);
+    let both = "text_file = \"sign-on.txt\"\nhtml = \"<%x:Y%>\"";
+    check(both, Some(("bank/sign-on.txt", "<%$otpx%>")), &["bank/library.toml:9:13", "bank/sign-on.txt:1:3"]);
+}
+
+/// Phones beyond ten digits are taken only where the publisher has their country.
+#[test]
+fn phones_are_judged_by_the_publishers_countries() {
+    let check = |countries: &str, phone: &str, expected: &str| {
+        let contact = format!("[[recipient.contact]]\nid = \"p\"\nsms = \"{phone}\"\n\n[[recipient.contact]]");
+        let mut files = bank("recipients.toml", "[[recipient.contact]]", &contact);
+        files[0].1 = files[0].1.replace("products", &format!("countries = [{countries}]\nproducts"));
+        let found = match registration::read(&files) {
+            Ok(read) => read.recipients[0].contacts[0].address.expose().to_owned(),
+            Err(problems) => problems[0].to_string().replace("bank/recipients.toml:", ""),
+        };
+        assert!(found.starts_with(expected), "{countries} {phone}: {found}");
+    };
+    check("", "(202) 555-0143", "+12025550143");
+    check("", "202-555-01", "10:7: not a phone number; ");
+    check("", "000-555-0143", "10:7: no such phone number in the numbering plan; ");
+    check("\"GB\"", "+44 20 7946 0018", "+442079460018");
+    check("\"GB\"", "+49 30 901820", "10:7: a phone of a country that the publisher may not send to; ");
+}
+
+#[test]
+fn a_password_can_be_rotated() {
+    let more = r#"user = "bank"
+password_digest = true
+previous_password_file = "old.password"
+allow = ["192.0.2.0/24", "::1"]"#;
+    let mut files = bank("publisher.toml", "user = \"bank\"", more);
+    files.push(("bank/old.password".into(), "an-older-generated-password\n".to_owned()));
+    let credential = read(&files).credentials.remove(0);
+    let secrets: Vec<_> = credential
+        .secrets
+        .iter()
+        .map(|it| match it {
+            StoredSecret::Generated(it) => it.expose(),
+            StoredSecret::Argon2(_) => "a hash",
+        })
+        .collect();
+    assert_eq!(secrets, [PASSWORD.trim(), "an-older-generated-password"]);
+    let allowed: Vec<_> = credential.allow.iter().map(ToString::to_string).collect();
+    assert_eq!(allowed, ["192.0.2.0/24", "::1/128"]);
+    assert!(credential.password_digest);
+}
+
+/// What changes is told by field; secrets and addresses are not.
+#[test]
+fn a_difference_is_told_by_field_and_without_secrets() {
+    let check = |(name, old, new): (&str, &str, &str), expected: &[&str]| {
+        let (before, after) = (read(&bank(name, "", "")), read(&bank(name, old, new)));
+        let told: Vec<_> = registration::diff(&before, &after).iter().map(ToString::to_string).collect();
+        assert_eq!(told, expected, "{name}: {old:?} → {new:?}");
+    };
+    check(("publisher.toml", "", ""), &[]);
+    check(
+        ("publisher.toml", "products", "attempts = 3\nsms_sender = \"2025550143\"\nproducts"),
+        &["~ publisher bank\n    attempts: 5 → 3\n    sms_sender: None → Some(\"******0143\")"],
+    );
+    check(("bank.password", PASSWORD, "another-generated-password"), &["~ credential bank\n    password: changed"]);
+    check(("library.toml", "Your code", "Our code"), &["~ alert bank/2.0 \"Sign-on\"\n    subject: changed"]);
+    check(("library.toml", "Text only", "Text"), &["+ alert bank/2.0 \"Text\"", "- alert bank/2.0 \"Text only\""]);
+    check(("recipients.toml", "r1@example.com", "r2@example.com"), &["~ recipient bank/011001276/R1\n    contacts: changed"]);
+    check(("recipients.toml", "id = \"R1\"", "id = \"R1\"\nactive = false"), &["~ recipient bank/011001276/R1\n    active: true → false"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    /// Whatever stands in a file, it is read or refused; every problem is on a line of its file.
+    #[test]
+    fn any_text_is_read_or_refused(at in 0usize..4000, cut in 0usize..60, insert in "[\\[\\]=\"'.a-z0-9\n\\\\<%$>é]{0,12}") {
+        let mut files = demo();
+        for (_, text) in &mut files {
+            let starts: Vec<_> = text.char_indices().map(|(at, _)| at).collect();
+            let from = starts[at % starts.len()];
+            let to = starts.get(at % starts.len() + cut).copied().unwrap_or(text.len());
+            text.replace_range(from..to, &insert);
+        }
+        for problem in registration::read(&files).err().into_iter().flatten() {
+            let (_, text) = files.iter().find(|(path, _)| *path == problem.file).expect("one of the files");
+            prop_assert!((1..=text.matches('\n').count() + 1).contains(&problem.line), "{}", problem);
+            prop_assert!(problem.column >= 1 && problem.message.len() < 1000, "{}", problem);
+        }
+    }
 }

@@ -102,10 +102,10 @@ impl Office {
 
     async fn carry_out(self: &Arc<Self>, peer: Peer, command: Command) -> Reply {
         let entry = Entry::from(&command);
-        if command.changes() {
-            if let Err(refusal) = self.record(peer, &entry, Step::Started).await {
-                return refusal;
-            }
+        if command.changes()
+            && let Err(refusal) = self.record(peer, &entry, Step::Started).await
+        {
+            return refusal;
         }
         let (step, reply) = match command.run(&*self.operations).await {
             Ok(text) => (Step::Done, Reply::Done(text)),

@@ -107,8 +107,13 @@ impl<'a, 'i> Fields<'a, 'i> {
         self.table.get(key).map_or(self.place, |it| self.at(it.span().start))
     }
 
-    /// Refuses the keys that were not asked for.
+    /// Refuses the keys that were not asked for; nothing is read after this.
     pub fn finish(self) {
+        self.known();
+    }
+
+    /// As [`Fields::finish`], for a table whose place is still needed.
+    pub fn known(&self) {
         let asked = self.asked.borrow();
         for key in self.table.keys().filter(|it| !asked.contains(&it.get_ref().as_ref())) {
             let message = format!("unknown key `{}`; known here: {}", key.get_ref(), asked.join(", "));

@@ -117,8 +117,9 @@ fn defaults(file: &Fields<'_, '_>, publisher: &Publisher) -> Defaults {
 }
 
 fn at_least_one(head: &Fields<'_, '_>, key: &'static str) -> Vec<String> {
+    let before = head.report.count();
     let found = values(head.list(key));
-    if found.is_empty() && !head.report.is_at(head.place_of(key)) {
+    if found.is_empty() && head.report.count() == before {
         head.report.wrong(head.place_of(key), format!("`{key}` must name at least one: {key} = [\"…\"]"));
     }
     found
