@@ -475,3 +475,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn there_is_an_end_to_everything() {
+    let many = |name: &str, one: &str, count: usize| problems(&bank(name, one, &format!("{one}\n").repeat(count))).join("\n");
+    assert!(many("recipients.toml", "[[recipient.contact]]", 101).contains("recipients.toml:8:1: more than 100 of [[contact]]"));
+    let long = problems(&bank("library.toml", "Your code", &"x".repeat(70_000))).join("\n");
+    assert_eq!(long, "bank/library.toml:7:12: a body must have some text, and at most 65536 bytes");
+    let wrong = problems(&bank("recipients.toml", "[[recipient.contact]]", &"x = 1\n[[recipient]]\n".repeat(300)));
+    assert_eq!(wrong.len(), 201);
+    assert!(wrong[200].ends_with("more; correct these first"), "{}", wrong[200]);
+}

@@ -34,7 +34,7 @@ pub(super) fn read(file: Fields<'_, '_>) -> Option<Draft> {
     let (publisher, version) = (head.required("publisher"), head.required("version"));
     head.finish();
     let named = version.as_ref().map_or("", |it| &it.value);
-    let alerts: Vec<_> = file.tables("alert").into_iter().filter_map(|it| alert(it, named)).collect();
+    let alerts: Vec<_> = file.tables("alert", 5_000).into_iter().filter_map(|it| alert(it, named)).collect();
     if !file.has("alert") {
         file.report.wrong(file.place, "no alert; add [[alert]] with name = \"…\" and a body");
     }

@@ -73,7 +73,7 @@ fn publisher(head: &Fields<'_, '_>, file: &Fields<'_, '_>, id: &str) -> Publishe
 
 fn institutions(file: &Fields<'_, '_>) -> Vec<(InstitutionId, Vec<At<String>>)> {
     let mut found: Vec<(InstitutionId, Vec<At<String>>)> = Vec::new();
-    for fields in file.tables("institution") {
+    for fields in file.tables("institution", 10_000) {
         if let Some(id) = fields.required("id") {
             let key = InstitutionId::from(id.value.as_str());
             if found.iter().any(|(it, _)| *it == key) {
