@@ -1,0 +1,51 @@
+//! Whom a message came from or went to: any number a gateway may name.
+
+use crate::domain::contact::Address;
+
+/// Reads a number: `+` and digits as they are; ten digits, or eleven with a leading 1, of the North American plan; three to six
+/// digits (a short code) kept; other digits as an international number without its `+`. `None` for all else: names, too long
+/// (E.164: 15 digits), a leading zero.
+///
+/// Wider than [`crate::domain::contact::phone`]: a handset is whoever wrote, not whom we may send to.
+pub fn handset(text: &str) -> Option<Address> {
+    let text = text.trim();
+    let (plus, rest) = text.strip_prefix('+').map_or((false, text), |rest| (true, rest));
+    if rest.len() > 32 || !rest.chars().all(|it| it.is_ascii_digit() || matches!(it, ' ' | '-' | '.' | '(' | ')')) {
+        return None;
+    }
+    let digits: String = rest.chars().filter(char::is_ascii_digit).collect();
+    let first = digits.bytes().next().filter(|it| *it != b'0')?;
+    let canonical = match (plus, digits.len()) {
+        (true, 7..=15) => format!("+{digits}"),
+        (false, 3..=6) => digits,
+        (false, 10) if first >= b'2' => format!("+1{digits}"),
+        (false, 7..=15) => format!("+{digits}"),
+        _ => return None,
+    };
+    Some(Address::canonical(&canonical))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_normalised() {
+        let check = |text: &str, expected: Option<&str>| assert_eq!(handset(text).as_ref().map(Address::expose), expected, "{text}");
+        check("+12025550123", Some("+12025550123"));
+        check("12025550123", Some("+12025550123"));
+        check("2025550123", Some("+12025550123"));
+        check(" (202) 555-0123", Some("+12025550123"));
+        check(" 12025550123", Some("+12025550123"));
+        check("+436641234567", Some("+436641234567"));
+        check("436641234567", Some("+436641234567"));
+        check("28849", Some("28849"));
+        check("+28849", None);
+        check("", None);
+        check("+", None);
+        check("BANK", None);
+        check("0012025550123", None);
+        check("1234567890123456", None);
+        check("２０２５５５０１２３", None);
+    }
+}
