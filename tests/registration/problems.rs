@@ -1,112 +1,10 @@
-//! Registration files: what they register, and every problem at its line and column.
+//! Every problem at its line and column, whatever is in the files.
 
+use super::bank::{PASSWORD, bank, problems};
 use countersign::demo::registration::files as demo;
-use countersign::domain::contact::Channel;
-use countersign::domain::credential::StoredSecret;
-use countersign::registration::{self, Registered, files};
+use countersign::registration;
 use proptest::prelude::*;
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-
-const PUBLISHER: &str = r#"[publisher]
-id = "bank"
-display_name = "The Bank"
-products = ["Online"]
-
-[[institution]]
-id = "011001276"
-versions = ["2.0", "1.0"]
-
-[[credential]]
-user = "bank"
-password_file = "bank.password"
-"#;
-
-const PASSWORD: &str = "Zr0W6cJ4c1mUuS9oHqk3xg==\n";
-
-const OLDER: &str = r#"[library]
-publisher = "bank"
-version = "1.0"
-
-[[alert]]
-name = "Old"
-sms = "It was <%$otp%>"
-"#;
-
-const LIBRARY: &str = r#"[library]
-publisher = "bank"
-version = "2.0"
-
-[[alert]]
-name = "Sign-on"
-subject = "Your code"
-text = "It is <%$otp%>"
-
-[[alert]]
-name = "Text only"
-sms = "It is <%$otp%>"
-"#;
-
-const RECIPIENTS: &str = r#"[recipients]
-publisher = "bank"
-institution = "011001276"
-
-[[recipient]]
-id = "R1"
-
-[[recipient.contact]]
-id = "mail"
-mail = "r1@example.com"
-
-[[recipient.subscription]]
-alert = "Sign-on"
-contacts = ["mail"]
-"#;
-
-/// The whole bank, with `old` replaced by `new` in the file called `name`.
-fn bank(name: &str, old: &str, new: &str) -> Vec<(PathBuf, String)> {
-    let all = [
-        ("bank/publisher.toml", PUBLISHER),
-        ("bank/older.toml", OLDER),
-        ("bank/library.toml", LIBRARY),
-        ("bank/recipients.toml", RECIPIENTS),
-        ("bank/bank.password", PASSWORD),
-    ];
-    let edit = |(path, text): &(&str, &str)| {
-        let here = path.ends_with(name);
-        assert!(!here || text.contains(old), "{name} has no {old:?}");
-        (PathBuf::from(path), if here { text.replacen(old, new, 1) } else { (*text).to_owned() })
-    };
-    all.iter().map(edit).collect()
-}
-
-fn problems(files: &[(PathBuf, String)]) -> Vec<String> {
-    match registration::read(files) {
-        Ok(_) => Vec::new(),
-        Err(problems) => problems.iter().map(ToString::to_string).collect(),
-    }
-}
-
-fn read(files: &[(PathBuf, String)]) -> Registered {
-    registration::read(files).unwrap_or_else(|it| panic!("{}", it.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
-}
-
-#[test]
-fn the_whole_bank_is_read() {
-    let bank = read(&bank("publisher.toml", "", ""));
-    let publisher = &bank.registry.publishers[&"bank".into()];
-    assert_eq!(publisher.institutions[&"011001276".into()], ["2.0", "1.0"]);
-    assert_eq!(publisher.defaults.consumer_prod.as_deref(), Some("Online"));
-    assert_eq!(publisher.defaults.inst_rt_id.as_deref(), Some("011001276"));
-    assert_eq!((publisher.lifetime.min, publisher.lifetime.max, publisher.lifetime.default), (15, 3600, 600));
-    let alert = bank.registry.alert(&"bank".into(), "2.0", "Sign-on").expect("deployed");
-    assert_eq!(alert.bodies(Channel::Mail).len(), 2);
-    assert_eq!(alert.bodies(Channel::Sms).len(), 0);
-    assert!(matches!(&bank.credentials[0].secrets[..], [StoredSecret::Generated(it)] if it.expose() == PASSWORD.trim()));
-    assert_eq!(bank.recipients[0].key.id, "R1");
-    assert_eq!(bank.warnings, []);
-}
 
 #[test]
 fn every_problem_is_told_at_its_place() {
@@ -316,61 +214,6 @@ fn a_thing_that_is_there_twice_is_told() {
     );
 }
 
-#[test]
-fn the_demo_registers_the_use_cases() {
-    let demo = read(&demo());
-    // The bodies of use cases 4 and 5 show what the publisher sends; nothing else is doubtful, and each SMS is one segment.
-    let doubts: Vec<_> = demo.warnings.iter().map(|it| (it.line, it.message.contains("it shows no code of ours"))).collect();
-    assert_eq!(doubts, [(67, true), (72, true)], "{:?}", demo.warnings);
-    let expected = [
-        ("MERCHANT10277", "Unrecognized User Alert", vec![("Han's e-mail", Channel::Mail), ("Leia's e-mail", Channel::Mail)]),
-        ("MERCHANT89785", "Unknown User OOB Alert", vec![("Mobile number", Channel::Sms), ("E-mail address", Channel::Mail)]),
-        ("MERCHANT40312", "Omni-Channel OOB Challenge", vec![("Home phone", Channel::Sms), ("Work phone", Channel::Sms)]),
-        ("ADMIN0001", "ECS Admin Login OOB Alert", vec![("Mobile", Channel::Sms)]),
-    ];
-    assert_eq!(demo.recipients.len(), expected.len());
-    for (id, alert, contacts) in expected {
-        let recipient = demo.recipients.iter().find(|it| it.key.id == id).expect(id);
-        let subscription = recipient.subscription(alert, None).expect(alert);
-        let found: Vec<_> =
-            subscription.contacts.iter().map(|it| (it.as_str(), recipient.contact(it).expect("a contact").channel)).collect();
-        assert_eq!(found, contacts);
-        assert!(demo.registry.alert(&"demo".into(), "1.0", alert).is_some());
-    }
-}
-
-#[test]
-fn the_demo_password_is_demo() {
-    use argon2::PasswordVerifier;
-    let demo = read(&demo());
-    let [StoredSecret::Argon2(hash)] = &demo.credentials[0].secrets[..] else { panic!("one hash") };
-    let hash = argon2::password_hash::phc::PasswordHash::new(hash).expect("a hash");
-    assert!(argon2::Argon2::default().verify_password(b"demo", &hash).is_ok());
-    assert!(argon2::Argon2::default().verify_password(b"Demo", &hash).is_err());
-}
-
-#[test]
-fn files_are_gathered_with_those_they_name() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let put = |name: &str, text: &str| fs::write(dir.path().join(name), text).expect("written");
-    for (name, text) in [("publisher.toml", PUBLISHER), ("library.toml", LIBRARY), ("older.toml", OLDER), ("bank.password", PASSWORD)] {
-        put(name, text);
-    }
-    let told = |found: Result<Vec<(PathBuf, String)>, Vec<registration::Problem>>| match found {
-        Ok(files) => files.iter().map(|(path, _)| path.strip_prefix(dir.path()).expect("inside").display().to_string()).collect::<Vec<_>>(),
-        Err(problems) => problems.iter().map(|it| it.to_string().replace(&dir.path().display().to_string(), "DIR")).collect(),
-    };
-    let password = dir.path().join("bank.password");
-    fs::set_permissions(&password, fs::Permissions::from_mode(0o644)).expect("set");
-    let gather = || told(files::gather(&[dir.path().to_owned()]));
-    assert_eq!(gather(), ["DIR/bank.password: everybody may read this password file; chmod o-rwx it"]);
-    fs::set_permissions(&password, fs::Permissions::from_mode(0o640)).expect("set");
-    assert_eq!(gather(), ["library.toml", "older.toml", "publisher.toml", "bank.password"]);
-    read(&files::gather(&[dir.path().to_owned()]).expect("gathered"));
-    let missing = dir.path().join("nowhere.toml");
-    assert_eq!(told(files::gather(&[missing])), ["DIR/nowhere.toml: can't be read: No such file or directory (os error 2)"]);
-}
-
 /// A problem inside a body is told where the body was written, whatever it was written as.
 #[test]
 fn a_problem_in_a_body_is_told_where_it_is_written() {
@@ -392,67 +235,15 @@ fn a_problem_in_a_body_is_told_where_it_is_written() {
     check(both, Some(("bank/sign-on.txt", "<%$otpx%>")), &["bank/library.toml:9:13", "bank/sign-on.txt:1:3"]);
 }
 
-/// Phones beyond ten digits are taken only where the publisher has their country.
 #[test]
-fn phones_are_judged_by_the_publishers_countries() {
-    let check = |countries: &str, phone: &str, expected: &str| {
-        let contact = format!("[[recipient.contact]]\nid = \"p\"\nsms = \"{phone}\"\n\n[[recipient.contact]]");
-        let mut files = bank("recipients.toml", "[[recipient.contact]]", &contact);
-        files[0].1 = files[0].1.replace("products", &format!("countries = [{countries}]\nproducts"));
-        let found = match registration::read(&files) {
-            Ok(read) => read.recipients[0].contacts[0].address.expose().to_owned(),
-            Err(problems) => problems[0].to_string().replace("bank/recipients.toml:", ""),
-        };
-        assert!(found.starts_with(expected), "{countries} {phone}: {found}");
-    };
-    check("", "(202) 555-0143", "+12025550143");
-    check("", "202-555-01", "10:7: not a phone number; ");
-    check("", "000-555-0143", "10:7: no such phone number in the numbering plan; ");
-    check("\"GB\"", "+44 20 7946 0018", "+442079460018");
-    check("\"GB\"", "+49 30 901820", "10:7: a phone of a country that the publisher may not send to; ");
-}
-
-#[test]
-fn a_password_can_be_rotated() {
-    let more = r#"user = "bank"
-password_digest = true
-previous_password_file = "old.password"
-allow = ["192.0.2.0/24", "::1"]"#;
-    let mut files = bank("publisher.toml", "user = \"bank\"", more);
-    files.push(("bank/old.password".into(), "an-older-generated-password\n".to_owned()));
-    let credential = read(&files).credentials.remove(0);
-    let secrets: Vec<_> = credential
-        .secrets
-        .iter()
-        .map(|it| match it {
-            StoredSecret::Generated(it) => it.expose(),
-            StoredSecret::Argon2(_) => "a hash",
-        })
-        .collect();
-    assert_eq!(secrets, [PASSWORD.trim(), "an-older-generated-password"]);
-    let allowed: Vec<_> = credential.allow.iter().map(ToString::to_string).collect();
-    assert_eq!(allowed, ["192.0.2.0/24", "::1/128"]);
-    assert!(credential.password_digest);
-}
-
-/// What changes is told by field; secrets and addresses are not.
-#[test]
-fn a_difference_is_told_by_field_and_without_secrets() {
-    let check = |(name, old, new): (&str, &str, &str), expected: &[&str]| {
-        let (before, after) = (read(&bank(name, "", "")), read(&bank(name, old, new)));
-        let told: Vec<_> = registration::diff(&before, &after).iter().map(ToString::to_string).collect();
-        assert_eq!(told, expected, "{name}: {old:?} → {new:?}");
-    };
-    check(("publisher.toml", "", ""), &[]);
-    check(
-        ("publisher.toml", "products", "attempts = 3\nsms_sender = \"2025550143\"\nproducts"),
-        &["~ publisher bank\n    attempts: 5 → 3\n    sms_sender: None → Some(\"******0143\")"],
-    );
-    check(("bank.password", PASSWORD, "another-generated-password"), &["~ credential bank\n    password: changed"]);
-    check(("library.toml", "Your code", "Our code"), &["~ alert bank/2.0 \"Sign-on\"\n    subject: changed"]);
-    check(("library.toml", "Text only", "Text"), &["+ alert bank/2.0 \"Text\"", "- alert bank/2.0 \"Text only\""]);
-    check(("recipients.toml", "r1@example.com", "r2@example.com"), &["~ recipient bank/011001276/R1\n    contacts: changed"]);
-    check(("recipients.toml", "id = \"R1\"", "id = \"R1\"\nactive = false"), &["~ recipient bank/011001276/R1\n    active: true → false"]);
+fn there_is_an_end_to_everything() {
+    let many = |name: &str, one: &str, count: usize| problems(&bank(name, one, &format!("{one}\n").repeat(count))).join("\n");
+    assert!(many("recipients.toml", "[[recipient.contact]]", 101).contains("recipients.toml:8:1: more than 100 of [[contact]]"));
+    let long = problems(&bank("library.toml", "Your code", &"x".repeat(70_000))).join("\n");
+    assert_eq!(long, "bank/library.toml:7:12: a body must have some text, and at most 65536 bytes");
+    let wrong = problems(&bank("recipients.toml", "[[recipient.contact]]", &"x = 1\n[[recipient]]\n".repeat(300)));
+    assert_eq!(wrong.len(), 201);
+    assert!(wrong[200].ends_with("more; correct these first"), "{}", wrong[200]);
 }
 
 proptest! {
@@ -474,15 +265,4 @@ proptest! {
             prop_assert!(problem.column >= 1 && problem.message.len() < 1000, "{}", problem);
         }
     }
-}
-
-#[test]
-fn there_is_an_end_to_everything() {
-    let many = |name: &str, one: &str, count: usize| problems(&bank(name, one, &format!("{one}\n").repeat(count))).join("\n");
-    assert!(many("recipients.toml", "[[recipient.contact]]", 101).contains("recipients.toml:8:1: more than 100 of [[contact]]"));
-    let long = problems(&bank("library.toml", "Your code", &"x".repeat(70_000))).join("\n");
-    assert_eq!(long, "bank/library.toml:7:12: a body must have some text, and at most 65536 bytes");
-    let wrong = problems(&bank("recipients.toml", "[[recipient.contact]]", &"x = 1\n[[recipient]]\n".repeat(300)));
-    assert_eq!(wrong.len(), 201);
-    assert!(wrong[200].ends_with("more; correct these first"), "{}", wrong[200]);
 }
