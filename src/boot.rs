@@ -1,12 +1,14 @@
 //! (to come)
 
 use crate::config::Settings;
+use crate::telemetry;
 use anyhow::{Result, bail};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// Runs the server until it is told to stop.
 pub async fn serve(settings: Settings) -> Result<()> {
+    telemetry::begin(&settings.log.level).map_err(anyhow::Error::msg)?;
     bail!("the server is not part of this build ({})", settings.source.display())
 }
 
