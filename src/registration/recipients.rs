@@ -147,9 +147,10 @@ fn subscription(fields: Fields<'_, '_>, contacts: &[String]) -> Option<(Subscrip
     let account = fields.short("account").map(|it| it.value);
     let active = fields.flag("active", true);
     let utc_offset_minutes = offset(&fields);
+    let before = fields.report.count();
     let listed = fields.list("contacts");
-    if !fields.has("contacts") {
-        fields.report.wrong(fields.place, "`contacts` is missing; list the ids of the contacts that get the alert");
+    if listed.is_empty() && fields.report.count() == before {
+        fields.report.wrong(fields.place_of("contacts"), "list the ids of the contacts that get the alert: contacts = [\"…\"]");
     }
     for it in listed.iter().filter(|it| !contacts.contains(&it.value)) {
         let known: Vec<_> = contacts.iter().map(|it| format!("\"{it}\"")).collect();

@@ -177,6 +177,9 @@ fn every_problem_is_told_at_its_place() {
         ("recipients.toml", "\"Sign-on\"", "\"Text only\""),
         "bank/recipients.toml:14:13: alert \"Text only\" has no text or html body for this contact; add one to it",
     );
+    let empty = "list the ids of the contacts that get the alert: contacts = [\"…\"]";
+    one(("recipients.toml", "contacts = [\"mail\"]", "contacts = []"), &format!("bank/recipients.toml:14:12: {empty}"));
+    one(("recipients.toml", "contacts = [\"mail\"]", ""), &format!("bank/recipients.toml:12:1: {empty}"));
     one(
         ("recipients.toml", "contacts = [\"mail\"]", "contacts = [\"post\"]"),
         "bank/recipients.toml:14:13: the recipient has no contact \"post\"; it has \"mail\"",
