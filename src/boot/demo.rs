@@ -23,7 +23,8 @@ use std::sync::Arc;
 /// one, which stays for the next start).
 pub async fn demo(listen: SocketAddr, data: Option<PathBuf>) -> Result<()> {
     demo::check_listen(listen)?;
-    prepare();
+    // There is no settings file here; the variable is the same as for `serve`.
+    prepare(std::env::var("COUNTERSIGN__LOG__LEVEL").as_deref().unwrap_or("warn"))?;
     let data = data.unwrap_or_else(|| std::env::temp_dir().join("countersign-demo"));
     let vault = Arc::new(root(&data)?);
     let registered = read(&registration::files()).map_err(|_| anyhow!("the demonstration's registration is broken"))?;

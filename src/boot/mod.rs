@@ -17,6 +17,7 @@ use crate::engine::draw::{Clock, SystemClock};
 use crate::http::{Credentials, Gateways, Operators};
 use crate::registration::{self, Problem, Registered};
 use crate::store::sled::{Settings as StoreSettings, SledStore};
+use crate::telemetry;
 use crate::vault::Vault;
 use anyhow::{Context, Result};
 use house::{Front, House};
@@ -30,7 +31,7 @@ pub use demo::demo;
 
 /// Runs the server until it is told to stop (SIGTERM or SIGINT). SIGHUP reads registration and certificates again.
 pub async fn serve(settings: Settings) -> Result<()> {
-    prepare();
+    prepare(&settings.log.level)?;
     let vault = Arc::new(Vault::from_file(&settings.keys.root_file)?);
     let registered = registered(&settings.registration.files)?;
     let mut at = StoreSettings::new(&settings.store.dir);
@@ -76,10 +77,12 @@ pub async fn restore(from: &Path, into: &Path) -> Result<String> {
     Ok(restored?)
 }
 
-// Before anything that needs them: the one TLS provider, and the numbering plans, which take a moment to load.
-fn prepare() {
+// Before anything that needs them: logs, the one TLS provider, and the numbering plans, which take a moment to load.
+fn prepare(log_level: &str) -> Result<()> {
+    telemetry::begin(log_level).map_err(anyhow::Error::msg)?;
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     contact::warm();
+    Ok(())
 }
 
 fn now() -> crate::connect::setting::Now {
