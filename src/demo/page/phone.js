@@ -33,9 +33,11 @@ function takeMessage(message) {
   if (message.channel === "mail") {
     showMail(message);
     if (phone.ready && phone.tab !== "mail") phone.unseenMail += 1;
-  } else if (phone.number === null || (phone.ready && phone.tab === "sms" && $("reply").value === "")) {
+  } else if (!phone.ready || $("reply").value === "") {
+    // The newest message is what a person would look at, unless they are just writing an answer.
     phone.number = message.to;
-  } else if (phone.ready && message.to !== phone.number) {
+    phone.unread.delete(message.to);
+  } else if (message.to !== phone.number) {
     phone.unread.add(message.to);
   }
   showPhone();
