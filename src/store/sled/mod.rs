@@ -4,6 +4,7 @@
 //! is opened. One `writer` thread groups commits into durable steps; one `keeper` thread moves what is over into `history`,
 //! a database a day, and writes the `watermark` that tells a shortened store when it is opened (`recover`).
 
+mod backup;
 mod history;
 mod keeper;
 mod log;
@@ -22,10 +23,12 @@ use crate::domain::recipient::{Recipient, RecipientKey};
 use crate::domain::snapshot::{Expect, Lease, Query, Versioned, View, Write};
 use crate::domain::time::Timestamp;
 use crate::vault::Vault;
+pub use backup::{Backup, restore, verify};
 use history::History;
 use keeper::{Keeper, Order};
 use parking_lot::{Mutex, RwLock};
 pub use settings::{OpenError, Settings};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -115,6 +118,13 @@ impl SledStore {
     /// The aggregate that a delivery belongs to, for 72 hours after its end.
     pub fn by_delivery(&self, delivery: DeliveryId) -> Option<AggregateId> {
         self.shared.published.read().by_delivery(delivery)
+    }
+
+    /// Writes a consistent copy of everything to `to`, which must not exist, while commits go on.
+    pub async fn backup(&self, to: &Path) -> std::io::Result<Backup> {
+        let (to, shared, history) = (to.to_owned(), self.shared.clone(), self.history.clone());
+        let work = move || backup::write(&to, &shared.vault, &shared.published, &history);
+        tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other)?
     }
 
     fn reader(&self) -> Reader<'_> {

@@ -46,8 +46,57 @@ pub(super) fn open(place: &Place<'_>, vault: &Vault) -> Result<(Log, Published),
     match attempt(&hot, place.cache_bytes, vault, mark.0) {
         Ok(opened) => Ok(opened),
         Err(Failure::Elsewhere(error)) => Err(error),
-        Err(Failure::Damaged(why)) => Err(set_aside(place, &hot, &format!("{why}; commit {} with {} records was durable", mark.0, mark.1))),
+        Err(Failure::Damaged(why)) => match rebuild(place, &hot, vault, mark.0) {
+            Ok(true) => attempt(&hot, place.cache_bytes, vault, mark.0).map_err(|failure| match failure {
+                Failure::Elsewhere(error) => error,
+                Failure::Damaged(why) => set_aside(place, &hot, &why),
+            }),
+            Ok(false) => Err(set_aside(place, &hot, &format!("{why}; commit {} with {} records was durable", mark.0, mark.1))),
+            Err(error) => Err(error.into()),
+        },
     }
+}
+
+// A broken snapshot on a clean log: sled fails, but rebuilds everything without it. Tried on a copy, which takes the store's
+// place only when every record verifies, all are there, and it reaches the watermark. The store itself is kept aside.
+fn rebuild(place: &Place<'_>, hot: &Path, vault: &Vault, mark: u64) -> std::io::Result<bool> {
+    if mark == 0 {
+        return Ok(false);
+    }
+    let copy = place.dir.join("rebuilding");
+    if copy.exists() {
+        std::fs::remove_dir_all(&copy)?;
+    }
+    copy_without_snapshots(hot, &copy)?;
+    if attempt(&copy, place.cache_bytes, vault, mark).is_err() {
+        std::fs::remove_dir_all(&copy)?;
+        return Ok(false);
+    }
+    let aside = quarantine(place);
+    std::fs::rename(hot, &aside)?;
+    std::fs::rename(&copy, hot)?;
+    sync_dir(place.dir)?;
+    tracing::warn!(aside = %aside.display(), "the store's snapshot was broken; all records were recovered from its log");
+    Ok(true)
+}
+
+fn copy_without_snapshots(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir(to)?;
+    for item in std::fs::read_dir(from)? {
+        let item = item?;
+        let name = item.file_name();
+        if item.file_type()?.is_dir() {
+            copy_without_snapshots(&item.path(), &to.join(name))?;
+        } else if !name.as_encoded_bytes().starts_with(b"snap.") {
+            std::fs::copy(item.path(), to.join(&name))?;
+            std::fs::File::open(to.join(&name))?.sync_all()?;
+        }
+    }
+    sync_dir(to)
+}
+
+fn quarantine(place: &Place<'_>) -> PathBuf {
+    place.dir.join(format!("quarantine-{}", place.now.millis()))
 }
 
 enum Failure {
@@ -190,7 +239,7 @@ fn damaged(key: &Key) -> Failure {
 }
 
 fn set_aside(place: &Place<'_>, hot: &Path, why: &str) -> OpenError {
-    let copy: PathBuf = place.dir.join(format!("quarantine-{}", place.now.millis()));
+    let copy = quarantine(place);
     match std::fs::rename(hot, &copy).and_then(|()| sync_dir(place.dir)) {
         Ok(()) => OpenError::Damaged { why: why.to_owned(), copy },
         Err(error) => OpenError::Io(error),
