@@ -30,7 +30,11 @@ fn copy(from: &Path, to: &Path) {
     for item in fs::read_dir(from).unwrap() {
         let item = item.unwrap();
         let to = to.join(item.file_name());
-        if item.file_type().unwrap().is_dir() { copy(&item.path(), &to) } else { drop(fs::copy(item.path(), to).unwrap()) }
+        if item.file_type().unwrap().is_dir() {
+            copy(&item.path(), &to);
+        } else {
+            fs::copy(item.path(), to).unwrap();
+        }
     }
 }
 
@@ -338,9 +342,16 @@ async fn a_queue_that_is_full_refuses_and_answers_everyone() {
 async fn without_its_watermark_a_store_is_refused() {
     let (dir, time) = (tempfile::tempdir().unwrap(), Time::at(0));
     filled(dir.path(), &time).await.close();
-    fs::remove_file(dir.path().join("watermark")).unwrap();
+    let mark = dir.path().join("watermark");
+    let kept = fs::read(&mark).unwrap();
+    fs::write(&mark, &kept[..10]).unwrap();
     let refusal = refused(dir.path(), vault());
     assert!(matches!(refusal, OpenError::Unproven(_)), "{refusal}");
+    fs::remove_file(&mark).unwrap();
+    let refusal = refused(dir.path(), vault());
+    assert!(matches!(refusal, OpenError::Unproven(_)), "{refusal}");
+    fs::write(&mark, kept).unwrap();
+    is_whole(&open(dir.path(), &time)).await;
 }
 
 #[tokio::test]

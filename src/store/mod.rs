@@ -11,6 +11,7 @@ pub mod sled;
 mod codec;
 mod facts;
 mod key;
+mod outbox;
 mod parts;
 mod prepare;
 mod published;

@@ -5,16 +5,15 @@
 
 use super::facts::Facts;
 use super::key::{Key, Route, kind};
+use super::outbox::Outbox;
 use crate::domain::answer::Verdict;
 use crate::domain::id::{AggregateId, DeliveryId, InstitutionId, PublisherId};
 use crate::domain::recipient::RecipientKey;
-use crate::domain::snapshot::Lease;
 use crate::domain::time::Timestamp;
 use crate::store::contract::Status;
 use crate::vault::day_of;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// A stored value and the commit that wrote it.
 #[derive(Clone, Debug)]
@@ -60,14 +59,6 @@ pub(crate) enum Shown {
     Record(Key, Option<Row>, Aside),
 }
 
-/// A delivery that somebody works on.
-#[derive(Clone, Copy)]
-struct Held {
-    until: Timestamp,
-    due: Timestamp,
-    aggregate: AggregateId,
-}
-
 /// The feed of one institution, as far as it is in the hot store.
 #[derive(Default)]
 pub(crate) struct Feed {
@@ -99,9 +90,8 @@ pub(crate) struct Published {
     seen: HashMap<Route, (Verdict, AggregateId)>,
     deliveries: HashMap<DeliveryId, AggregateId>,
     timers: BTreeSet<(Timestamp, AggregateId)>,
-    outbox: BTreeMap<(Timestamp, DeliveryId), AggregateId>,
-    leases: HashMap<DeliveryId, Held>,
-    lease_ends: BTreeSet<(Timestamp, DeliveryId)>,
+    /// Deliveries that wait, and who works on them.
+    pub(crate) outbox: Outbox,
     today: HashMap<(PublisherId, u32), u64>,
     finished: BTreeSet<(Timestamp, AggregateId)>,
     graves: BTreeSet<(Timestamp, AggregateId)>,
@@ -201,32 +191,13 @@ impl Published {
         self.graves.range(..=(until, LAST)).map(|it| it.1)
     }
 
-    /// Hands deliveries out (contract, `lease`).
-    pub(crate) fn lease(&mut self, now: Timestamp, span: Duration, max: usize) -> Vec<Lease> {
-        while let Some(&(until, id)) = self.lease_ends.first().filter(|it| it.0 <= now) {
-            self.lease_ends.remove(&(until, id));
-            if let Some(held) = self.leases.remove(&id) {
-                self.outbox.insert((held.due, id), held.aggregate);
-            }
-        }
-        let due: Vec<_> = self.outbox.range(..=(now, DeliveryId(uuid::Uuid::max()))).take(max).map(|(key, id)| (*key, *id)).collect();
-        let until = now.plus(span);
-        for ((at, id), aggregate) in &due {
-            self.outbox.remove(&(*at, *id));
-            self.leases.insert(*id, Held { until, due: *at, aggregate: *aggregate });
-            self.lease_ends.insert((until, *id));
-        }
-        due.into_iter().map(|((_, delivery), aggregate)| Lease { aggregate, delivery }).collect()
-    }
-
     /// The part of [`Status`] that is the state's.
     pub(crate) fn status(&self) -> Status {
-        let waiting = self.outbox.keys().next().map(|it| it.0);
         Status {
             open: self.timers.len() as u64,
             records: self.records,
-            outbox: (self.outbox.len() + self.leases.len()) as u64,
-            outbox_oldest: self.leases.values().map(|it| it.due).chain(waiting).min(),
+            outbox: self.outbox.len() as u64,
+            outbox_oldest: self.outbox.oldest(),
             feed: self.feeds.iter().map(|(institution, feed)| (institution.clone(), feed.last)).collect(),
             ..Status::default()
         }
@@ -284,9 +255,7 @@ impl Published {
         self.slots.extend(live.slot.map(|route| (route, facts.at, id)));
         self.timers.extend(live.timer.map(|at| (at, id)));
         for (at, delivery, _) in &live.due {
-            if !self.leases.contains_key(delivery) {
-                self.outbox.insert((*at, *delivery), id);
-            }
+            self.outbox.insert(*at, *delivery, id);
         }
         if live.finished {
             self.finished.insert((facts.over_at(), id));
@@ -328,21 +297,13 @@ impl Published {
         live.timer.map(|at| self.timers.remove(&(at, id)));
         self.finished.remove(&(facts.over_at(), id));
         for due in &live.due {
-            self.outbox.remove(&(due.0, due.1));
-            if !new.is_some_and(|new| new.facts.live.due.contains(due)) {
-                self.end_lease(due.1);
-            }
+            let stays = new.is_some_and(|new| new.facts.live.due.contains(due));
+            self.outbox.remove(due.0, due.1, stays);
         }
         if let Some(feed) = self.feeds.get_mut(&facts.institution).filter(|_| it.bytes.is_some()) {
             for seq in &*it.seqs {
                 feed.hot.remove(seq);
             }
-        }
-    }
-
-    fn end_lease(&mut self, delivery: DeliveryId) {
-        if let Some(held) = self.leases.remove(&delivery) {
-            self.lease_ends.remove(&(held.until, delivery));
         }
     }
 

@@ -84,10 +84,11 @@ impl SledStore {
         });
         let work = Writer { shared: shared.clone(), log, inbox };
         let writing = spawn("store-writer", move || work.run())?;
-        let house = Keeper { shared: shared.clone(), history: history.clone(), writer: writer.clone(), marked: 0 };
+        let mut house = Keeper { shared: shared.clone(), history: history.clone(), writer: writer.clone(), marked: 0 };
         // On a thread of its own: it waits, and the caller may be a runtime's worker.
         let ready = std::thread::scope(|scope| scope.spawn(|| house.keys(now)).join());
         ready.unwrap_or_else(|_| Err(closed())).map_err(|error| OpenError::Io(std::io::Error::other(error)))?;
+        house.mark()?;
         let keeping = spawn("store-keeper", move || house.run(&orders))?;
         let threads = Mutex::new(vec![keeping, writing]);
         Ok(Arc::new(Self { shared, history, lookups: Semaphore::new(MOST_LOOKUPS), writer, keeper, threads }))
@@ -221,7 +222,7 @@ impl Store for SledStore {
     }
 
     fn lease(&self, now: Timestamp, span: Duration, max: usize) -> Later<'_, Vec<Lease>> {
-        Box::pin(async move { Ok(self.shared.published.write().lease(now, span, max)) })
+        Box::pin(async move { Ok(self.shared.published.write().outbox.lease(now, span, max)) })
     }
 
     fn due(&self, now: Timestamp, max: usize) -> Later<'_, Vec<AggregateId>> {

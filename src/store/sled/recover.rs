@@ -13,6 +13,7 @@ use crate::store::read::decode_note;
 use crate::store::row::{self, Head};
 use crate::store::rows;
 use crate::vault::Vault;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,9 +30,12 @@ pub(super) struct Place<'a> {
 
 /// Opens the hot store, or makes it where there never was one.
 pub(super) fn open(place: &Place<'_>, vault: &Vault) -> Result<(Log, Published), OpenError> {
-    std::fs::create_dir_all(place.dir)?;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(place.dir)?;
     let hot = place.dir.join("hot");
-    let mark = Watermark::read(place.dir)?;
+    let mark = Watermark::read(place.dir).map_err(|error| match error.kind() {
+        std::io::ErrorKind::InvalidData => OpenError::Unproven(place.dir.to_owned()),
+        _ => OpenError::Io(error),
+    })?;
     let fingerprint = vault.fingerprint();
     match &mark {
         Some(mark) if mark.fingerprint != fingerprint => {
