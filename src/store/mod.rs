@@ -8,6 +8,7 @@ pub mod contract;
 pub mod memory;
 pub mod sled;
 
+mod addresses;
 mod codec;
 mod facts;
 mod key;

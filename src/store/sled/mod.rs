@@ -53,6 +53,21 @@ struct Shared {
     waiting: AtomicU64,
 }
 
+impl Shared {
+    fn new(settings: Settings, vault: Arc<Vault>, published: Published) -> Self {
+        Self {
+            settings,
+            vault,
+            published: RwLock::new(published),
+            ready: AtomicBool::new(true),
+            commits: AtomicU64::new(0),
+            syncs: AtomicU64::new(0),
+            sync_micros: AtomicU64::new(0),
+            waiting: AtomicU64::new(0),
+        }
+    }
+}
+
 /// The store on sled. Closes itself when dropped; [`SledStore::close`] does it in order.
 pub struct SledStore {
     shared: Arc<Shared>,
@@ -72,17 +87,8 @@ impl SledStore {
         let history = Arc::new(History::open(settings.dir.join("history"))?);
         let (writer, inbox) = sync_channel(settings.queue.max(1));
         let (keeper, orders) = channel();
-        let shared = Arc::new(Shared {
-            settings,
-            vault,
-            published: RwLock::new(published),
-            ready: AtomicBool::new(true),
-            commits: AtomicU64::new(0),
-            syncs: AtomicU64::new(0),
-            sync_micros: AtomicU64::new(0),
-            waiting: AtomicU64::new(0),
-        });
-        let work = Writer { shared: shared.clone(), log, inbox };
+        let shared = Arc::new(Shared::new(settings, vault, published));
+        let work = Writer { shared: shared.clone(), append: Box::new(move |batch| log.append(batch)), inbox };
         let writing = spawn("store-writer", move || work.run())?;
         let mut house = Keeper { shared: shared.clone(), history: history.clone(), writer: writer.clone(), marked: 0 };
         // On a thread of its own: it waits, and the caller may be a runtime's worker.

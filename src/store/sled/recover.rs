@@ -5,11 +5,11 @@ use super::OpenError;
 use super::log::{Log, sync_dir};
 use super::watermark::Watermark;
 use crate::domain::time::Timestamp;
-use crate::store::codec::Decoder;
+use crate::store::codec::{Decoder, Malformed};
 use crate::store::facts::Facts;
 use crate::store::key::{Key, kind};
+use crate::store::prepare::decode_note;
 use crate::store::published::{Aside, Entry, Published, Row, Shown};
-use crate::store::read::decode_note;
 use crate::store::row::{self, Head};
 use crate::store::rows;
 use crate::vault::Vault;
@@ -225,7 +225,7 @@ fn entry(head: Head, bytes: Option<Arc<[u8]>>, facts: Facts) -> Entry {
     Entry { version: head.version, bytes, facts: Arc::new(facts), seqs: head.seqs.into() }
 }
 
-fn aside(key: &Key, plain: &[u8]) -> Result<Aside, crate::store::codec::Malformed> {
+fn aside(key: &Key, plain: &[u8]) -> Result<Aside, Malformed> {
     let mut from = Decoder::new(plain);
     match key.kind() {
         kind::RECIPIENT => rows::decode_recipient(plain).map(|it| Aside::Recipient(it.key)),
@@ -234,7 +234,7 @@ fn aside(key: &Key, plain: &[u8]) -> Result<Aside, crate::store::codec::Malforme
         kind::FEED => Ok(Aside::Feed(from.str()?.into(), from.number()?)),
         kind::BUDGET => rows::decode_budget(plain).map(|_| Aside::None),
         kind::DAY => Ok(Aside::None),
-        _ => Err(crate::store::codec::Malformed),
+        _ => Err(Malformed),
     }
 }
 
