@@ -51,7 +51,7 @@ suite! {
     numbers_are_each_institutions_own
     a_finished_challenge_answers_its_repeat_and_is_shown_as_ended
     a_reply_seen_before_is_known_with_its_verdict
-    replies_reach_two_way_challenges_only
+    every_open_challenge_of_an_address_is_shown
     sends_and_the_days_count_are_told
     deliveries_are_leased_to_one_at_a_time
     a_commit_ends_the_lease_of_what_it_changes_only
@@ -276,7 +276,7 @@ async fn a_finished_challenge_answers_its_repeat_and_is_shown_as_ended(store: &d
 
 async fn a_reply_seen_before_is_known_with_its_verdict(store: &dyn Engine) {
     let mut it = challenge(1, &phone());
-    it.seen.push(Seen { provider_id: "sandbox/1".into(), verdict: Verdict::Wrong { left: 2 } });
+    it.seen.push(Seen { provider_id: "sandbox/1".into(), at: at(1), verdict: Verdict::Wrong { left: 2 } });
     let stray = Inbound {
         id: id(2),
         publisher: demo(),
@@ -303,7 +303,7 @@ async fn a_reply_seen_before_is_known_with_its_verdict(store: &dyn Engine) {
     assert_eq!(numbers(store, &bank(), 0).await, [(1, 1, 0), (2, 2, 0)]);
 }
 
-async fn replies_reach_two_way_challenges_only(store: &dyn Engine) {
+async fn every_open_challenge_of_an_address_is_shown(store: &dyn Engine) {
     let mut one_way = challenge(1, &phone());
     one_way.mode = Mode::OneWay;
     let mut unverified = challenge(2, &phone());
@@ -313,7 +313,8 @@ async fn replies_reach_two_way_challenges_only(store: &dyn Engine) {
         put(store, it).await;
     }
     let open = load(store, reply_from(&phone(), None, at(6))).await.addresses.remove(0).open;
-    assert_eq!(open.iter().map(|it| it.value.id).collect::<Vec<_>>(), [id(4), id(3)], "newest first");
+    let shown: Vec<_> = open.iter().map(|it| it.value.id).collect();
+    assert_eq!(shown, [id(4), id(3), id(2), id(1)], "of any mode, newest first: STOP ends them all");
 }
 
 async fn sends_and_the_days_count_are_told(store: &dyn Engine) {
@@ -405,7 +406,9 @@ async fn recipients_are_kept_and_paged(store: &dyn Engine) {
     assert_eq!(view.recipient.unwrap().value, recipient("anna"));
     let addresses: Vec<_> = view.addresses.iter().map(|it| it.address.expose().to_owned()).collect();
     assert_eq!(addresses, ["+12025550123", "canary@example.com"], "all contacts, without repeats");
-    assert_eq!(view.recipient_budget, Some(Versioned { value: Budget::default(), version: 0 }));
+    let persons = BudgetKey::Recipient(bank(), demo(), "anna".into());
+    let its: Vec<_> = view.budgets.iter().filter(|(key, _)| *key == persons).map(|(_, budget)| budget.version).collect();
+    assert_eq!((its, view.budgets.len()), (vec![0], 3), "the recipient's, and one an address");
     store.commit(vec![Write::Recipient(key("anna"), None)], Vec::new()).await.unwrap();
     assert_eq!(load(store, Query::Recipient(key("anna"))).await.recipient, None);
     holds(store, Expect::Recipient(key("anna"), 0)).await;
@@ -425,9 +428,15 @@ async fn budgets_come_with_who_they_are_of(store: &dyn Engine) {
         Write::Budget(BudgetKey::Recipient(bank(), demo(), "anna".into()), budget(3)),
     ];
     store.commit(writes, Vec::new()).await.unwrap();
-    let of = |view: &View| view.addresses[0].budgets.iter().map(|it| (it.0.clone(), it.1.value.consecutive)).collect::<Vec<_>>();
-    assert_eq!(of(&load(store, reply_from(&phone(), None, at(2))).await), [(bank(), 1), (other, 2)]);
-    assert_eq!(of(&load(store, opening(&challenge(1, &phone()), at(2))).await), [(bank(), 1)]);
+    let of = |view: &View| {
+        let mut counts: Vec<_> = view.budgets.iter().map(|it| (it.0.clone(), it.1.value.consecutive)).collect();
+        counts.sort();
+        counts
+    };
+    let (here, elsewhere) = (BudgetKey::Address(bank(), phone()), BudgetKey::Address(other, phone()));
+    assert_eq!(of(&load(store, reply_from(&phone(), None, at(2))).await), [(here.clone(), 1), (elsewhere, 2)]);
+    assert_eq!(of(&load(store, opening(&challenge(1, &phone()), at(2))).await), [(here, 1)]);
+    assert_eq!(of(&load(store, Query::Budget(BudgetKey::Recipient(bank(), demo(), "anna".into()))).await).len(), 1);
     store.commit(vec![Write::OptOut("second".into(), phone(), true), Write::OptOut(demo(), phone(), true)], Vec::new()).await.unwrap();
     let stopped = load(store, reply_from(&phone(), None, at(2))).await.addresses.remove(0).opt_outs;
     assert_eq!(stopped, [demo(), PublisherId::from("second")]);

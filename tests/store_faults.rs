@@ -8,7 +8,7 @@ use countersign::domain::challenge::Challenge;
 use countersign::domain::contact::Address;
 use countersign::domain::snapshot::{Expect, Query, Write};
 use countersign::store::contract::{Notes, Store, StoreError};
-use countersign::store::sled::{OpenError, SledStore};
+use countersign::store::sled::{OpenError, SledStore, restore, verify};
 use countersign::vault::Vault;
 use sample::*;
 use std::fs;
@@ -30,7 +30,11 @@ fn copy(from: &Path, to: &Path) {
     for item in fs::read_dir(from).unwrap() {
         let item = item.unwrap();
         let to = to.join(item.file_name());
-        if item.file_type().unwrap().is_dir() { copy(&item.path(), &to) } else { drop(fs::copy(item.path(), to).unwrap()) }
+        if item.file_type().unwrap().is_dir() {
+            copy(&item.path(), &to);
+        } else {
+            fs::copy(item.path(), to).unwrap();
+        }
     }
 }
 
@@ -269,12 +273,85 @@ async fn a_damaged_or_shorter_store_is_set_aside_and_never_started() {
 }
 
 #[tokio::test]
+async fn a_broken_snapshot_on_a_whole_log_is_rebuilt_on_a_copy() {
+    for length in [0, 10] {
+        let (dir, time) = (tempfile::tempdir().unwrap(), Time::at(0));
+        filled(dir.path(), &time).await.close();
+        open(dir.path(), &time).close(); // sled writes a snapshot when it reads a log
+        let snapshots: Vec<_> = files(&dir.path().join("hot")).into_iter().filter(|it| it.to_string_lossy().contains("snap.")).collect();
+        assert!(!snapshots.is_empty());
+        for snapshot in snapshots {
+            fs::OpenOptions::new().write(true).open(snapshot).unwrap().set_len(length).unwrap();
+        }
+        is_whole(&open(dir.path(), &time)).await;
+        assert!(dir.path().join(format!("quarantine-{}", at(0).millis())).join("db").exists(), "the store as it was is kept");
+    }
+}
+
+#[tokio::test]
+async fn a_backup_is_verified_and_restores_everything() {
+    let (dir, time) = (tempfile::tempdir().unwrap(), Time::at(0));
+    let (live, file, back) = (dir.path().join("live"), dir.path().join("file.backup"), dir.path().join("back"));
+    let store = filled(&live, &time).await;
+    time.set(at(60));
+    store.sweep().await.unwrap();
+    let made = store.backup(&file).await.unwrap();
+    assert!(made.total > made.records);
+    assert!(store.backup(&file).await.is_err(), "a backup is never overwritten");
+    let feed = numbers(&store, 0, 1000).await;
+    put(&store, &challenge(41, &phone())).await;
+    assert_eq!(verify(&file).unwrap(), made);
+    assert_eq!(restore(&file, &back).unwrap(), made);
+    assert!(restore(&file, &back).is_err(), "a store is never overwritten");
+    let restored = open(&back, &time);
+    is_whole(&restored).await;
+    assert_eq!(numbers(&restored, 0, 1000).await, feed);
+    assert_eq!(restored.load(&Query::One(id(3))).await.unwrap().one, store.load(&Query::One(id(3))).await.unwrap().one);
+    restored.close();
+    let bytes = fs::read(&file).unwrap();
+    let harmed = dir.path().join("harmed");
+    for at in (0..bytes.len()).step_by(bytes.len() / 40).chain([bytes.len() - 1]) {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1;
+        fs::write(&harmed, &changed).unwrap();
+        assert!(verify(&harmed).is_err(), "byte {at} was changed");
+        fs::write(&harmed, &bytes[..at]).unwrap();
+        assert!(verify(&harmed).is_err(), "cut at {at}");
+    }
+    assert!(restore(&harmed, &dir.path().join("none")).is_err());
+    assert!(!dir.path().join("none").exists(), "nothing is restored from a backup that does not verify");
+}
+
+#[tokio::test]
+async fn a_queue_that_is_full_refuses_and_answers_everyone() {
+    let (dir, time) = (tempfile::tempdir().unwrap(), Time::at(0));
+    let mut settings = settings(dir.path(), &time);
+    settings.queue = 1;
+    let store = SledStore::open(settings, vault(), time.now()).unwrap();
+    let writes = (1..=500).map(|n| store.commit(vec![Write::Aggregate(boxed(&challenge(n, &phone())))], Vec::new()));
+    let outcomes = futures_util::future::join_all(writes).await;
+    let busy = outcomes.iter().filter(|it| **it == Err(StoreError::Busy)).count();
+    let done = outcomes.iter().filter(|it| it.is_ok()).count();
+    assert!(busy > 0, "one may wait, and five hundred come at once");
+    assert_eq!(busy + done, 500, "an answer for each, and no other");
+    assert_eq!(store.status().open, done as u64);
+    assert_eq!(store.status().waiting, 0);
+}
+
+#[tokio::test]
 async fn without_its_watermark_a_store_is_refused() {
     let (dir, time) = (tempfile::tempdir().unwrap(), Time::at(0));
     filled(dir.path(), &time).await.close();
-    fs::remove_file(dir.path().join("watermark")).unwrap();
+    let mark = dir.path().join("watermark");
+    let kept = fs::read(&mark).unwrap();
+    fs::write(&mark, &kept[..10]).unwrap();
     let refusal = refused(dir.path(), vault());
     assert!(matches!(refusal, OpenError::Unproven(_)), "{refusal}");
+    fs::remove_file(&mark).unwrap();
+    let refusal = refused(dir.path(), vault());
+    assert!(matches!(refusal, OpenError::Unproven(_)), "{refusal}");
+    fs::write(&mark, kept).unwrap();
+    is_whole(&open(dir.path(), &time)).await;
 }
 
 #[tokio::test]

@@ -8,7 +8,6 @@ use crate::engine::outbox::Outbox;
 use crate::engine::push::{self, Subscriber};
 use crate::engine::{Engine, Parts, timers};
 use crate::http::{Credentials, Extra, Gateways, Metrics, Operators, Parts as HttpParts, Server, Settings};
-use crate::store::contract::Store;
 use crate::store::sled::SledStore;
 use crate::vault::Vault;
 use anyhow::Result;

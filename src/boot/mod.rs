@@ -16,6 +16,7 @@ use crate::domain::contact;
 use crate::engine::draw::{Clock, SystemClock};
 use crate::http::{Credentials, Gateways, Operators};
 use crate::registration::{self, Problem, Registered};
+use crate::store;
 use crate::store::sled::{Settings as StoreSettings, SledStore};
 use crate::telemetry;
 use crate::vault::Vault;
@@ -68,13 +69,17 @@ pub fn init_keys(out: &Path) -> Result<()> {
 
 /// Restores the backup at `from` into the empty or absent directory `into`; the text says what was restored.
 pub async fn restore(from: &Path, into: &Path) -> Result<String> {
-    let (from, into) = (from.to_owned(), into.to_owned());
-    let restored = tokio::task::spawn_blocking(move || -> Result<String> {
-        drop((from, into));
-        anyhow::bail!("later")
-    })
-    .await?;
-    Ok(restored?)
+    let (source, target) = (from.to_owned(), into.to_owned());
+    let restored = tokio::task::spawn_blocking(move || store::sled::restore(&source, &target)).await?;
+    let it = restored.with_context(|| format!("{}", from.display()))?;
+    Ok(format!(
+        "{}: verified and restored into {}: {} records up to commit {}, root key {}.",
+        from.display(),
+        into.display(),
+        it.total,
+        it.sequence,
+        it.fingerprint
+    ))
 }
 
 // Before anything that needs them: logs, the one TLS provider, and the numbering plans, which take a moment to load.

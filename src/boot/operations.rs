@@ -12,7 +12,7 @@ use crate::engine::outbox::Outbox;
 use crate::http::{Credentials, Tls};
 use crate::registration::{self, Change, Problem, Registered, diff_recipients, diff_registry};
 use crate::store::contract::StoreError;
-use crate::store::sled::SledStore;
+use crate::store::sled::{SledStore, verify};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -139,14 +139,25 @@ impl Operations for Counter {
     }
 
     fn backup<'a>(&'a self, to: &'a Path) -> Soon<'a> {
-        let (store, to) = (self.store.clone(), to.to_owned());
         Box::pin(async move {
-            let done = tokio::task::spawn_blocking(move || -> Result<String, String> {
-                drop((store, to));
-                Err(String::new())
-            })
-            .await;
-            done.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+            let name = format!("countersign-{}.backup", self.engine.now().to_utc().format("%Y%m%dT%H%M%SZ"));
+            let (file, unusable) = (to.join(name), |error: std::io::Error| format!("{}: {error}", to.display()));
+            std::fs::create_dir_all(to).map_err(unusable)?;
+            let written = self.store.backup(&file).await.map_err(unusable)?;
+            // Read from the disk again, from end to end: only that says that it can be restored.
+            let copy = file.clone();
+            let verified = tokio::task::spawn_blocking(move || verify(&copy)).await.map_err(|error| error.to_string())?;
+            match verified {
+                Ok(verified) if verified == written => Ok(format!(
+                    "{}: verified, {} records up to commit {}. It needs the root key {} to be read.\n",
+                    file.display(),
+                    written.total,
+                    written.sequence,
+                    written.fingerprint
+                )),
+                Ok(_) => Err(format!("{}: what was read back is not what was written; the disk is not to be trusted", file.display())),
+                Err(error) => Err(format!("{}: written, but can't be verified: {error}", file.display())),
+            }
         })
     }
 

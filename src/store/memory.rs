@@ -13,7 +13,6 @@ use crate::domain::snapshot::{Expect, Lease, Query, Versioned, View, Write};
 use crate::domain::time::Timestamp;
 use crate::vault::Vault;
 use parking_lot::RwLock;
-use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,27 +46,27 @@ impl MemoryStore {
 
 impl Store for MemoryStore {
     fn load<'a>(&'a self, query: &'a Query) -> Later<'a, View> {
-        done(settled(self.reader().load(query, &Fetched::new())))
+        Box::pin(async move { settled(self.reader().load(query, &Fetched::new())) })
     }
 
     fn commit(&self, writes: Vec<Write>, expects: Vec<Expect>) -> Later<'_, ()> {
-        done(Commit::prepare(&self.vault, &writes, &expects).and_then(|commit| self.apply(&commit)))
+        Box::pin(async move { Commit::prepare(&self.vault, &writes, &expects).and_then(|commit| self.apply(&commit)) })
     }
 
     fn lease(&self, now: Timestamp, span: Duration, max: usize) -> Later<'_, Vec<Lease>> {
-        done(Ok(self.published.write().lease(now, span, max)))
+        Box::pin(async move { Ok(self.published.write().outbox.lease(now, span, max)) })
     }
 
     fn due(&self, now: Timestamp, max: usize) -> Later<'_, Vec<AggregateId>> {
-        done(Ok(self.published.read().due(now).take(max).collect()))
+        Box::pin(async move { Ok(self.published.read().due(now).take(max).collect()) })
     }
 
     fn feed<'a>(&'a self, institution: &'a InstitutionId, after: u64, max: usize) -> Later<'a, Vec<(u64, Aggregate, usize)>> {
-        done(self.reader().feed(institution, after, max).map(|(events, _)| events))
+        Box::pin(async move { self.reader().feed(institution, after, max).map(|(events, _)| events) })
     }
 
     fn find(&self, id: AggregateId) -> Later<'_, Option<Versioned<Aggregate>>> {
-        done(settled(self.reader().find(id, &Fetched::new())))
+        Box::pin(async move { settled(self.reader().find(id, &Fetched::new())) })
     }
 
     fn recipients<'a>(
@@ -76,7 +75,7 @@ impl Store for MemoryStore {
         after: Option<&'a RecipientKey>,
         max: usize,
     ) -> Later<'a, Vec<Versioned<Recipient>>> {
-        done(self.reader().recipients(publisher, after, max))
+        Box::pin(async move { self.reader().recipients(publisher, after, max) })
     }
 
     fn status(&self) -> Status {
@@ -87,20 +86,16 @@ impl Store for MemoryStore {
 
 impl Notes for MemoryStore {
     fn note<'a>(&'a self, name: &'a str) -> Later<'a, Option<Vec<u8>>> {
-        done(self.reader().note(name))
+        Box::pin(async move { self.reader().note(name) })
     }
 
     fn set_notes(&self, values: Vec<(String, Option<Vec<u8>>)>) -> Later<'_, ()> {
-        done(Commit::notes(&self.vault, values).and_then(|commit| self.apply(&commit)))
+        Box::pin(async move { Commit::notes(&self.vault, values).and_then(|commit| self.apply(&commit)) })
     }
 
     fn notes<'a>(&'a self, prefix: &'a str) -> Later<'a, Vec<(String, Vec<u8>)>> {
-        done(self.reader().notes(prefix))
+        Box::pin(async move { self.reader().notes(prefix) })
     }
-}
-
-fn done<'a, T: Send + 'a>(value: Result<T, StoreError>) -> Later<'a, T> {
-    Box::pin(ready(value))
 }
 
 fn settled<T>(read: Result<T, Unread>) -> Result<T, StoreError> {

@@ -8,9 +8,11 @@ pub mod contract;
 pub mod memory;
 pub mod sled;
 
+mod addresses;
 mod codec;
 mod facts;
 mod key;
+mod outbox;
 mod parts;
 mod prepare;
 mod published;

@@ -1,6 +1,6 @@
 //! Turns a decision's writes and expectations into sealed values and checks, on the caller's own time.
 
-use super::codec::Encoder;
+use super::codec::{Decoder, Encoder, Malformed};
 use super::contract::StoreError;
 use super::facts::Facts;
 use super::key::{Key, Keys, Route, kind};
@@ -199,11 +199,19 @@ fn check(vault: &Vault, expect: &Expect) -> Check {
 }
 
 /// A note's stored form: its name, then its value.
-pub(crate) fn encode_note(name: &str, value: &[u8]) -> Vec<u8> {
+fn encode_note(name: &str, value: &[u8]) -> Vec<u8> {
     let mut out = Encoder::with_capacity(name.len() + value.len() + 8);
     out.text(name);
     out.bytes(value);
     out.finish()
+}
+
+/// A note's name and value.
+pub(crate) fn decode_note(plain: &[u8]) -> Result<(&str, &[u8]), Malformed> {
+    let mut from = Decoder::new(plain);
+    let note = (from.str()?, from.bytes()?);
+    from.end()?;
+    Ok(note)
 }
 
 /// An opt-out's stored form: the address's route, then the publisher.

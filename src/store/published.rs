@@ -3,18 +3,18 @@
 //! Only what is durable gets in. One thread changes it, after its durable step; readers hold the lock for a look-up only and
 //! open what they found without it.
 
+use super::addresses::Addresses;
 use super::facts::Facts;
 use super::key::{Key, Route, kind};
+use super::outbox::Outbox;
 use crate::domain::answer::Verdict;
 use crate::domain::id::{AggregateId, DeliveryId, InstitutionId, PublisherId};
 use crate::domain::recipient::RecipientKey;
-use crate::domain::snapshot::Lease;
 use crate::domain::time::Timestamp;
 use crate::store::contract::Status;
 use crate::vault::day_of;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// A stored value and the commit that wrote it.
 #[derive(Clone, Debug)]
@@ -60,14 +60,6 @@ pub(crate) enum Shown {
     Record(Key, Option<Row>, Aside),
 }
 
-/// A delivery that somebody works on.
-#[derive(Clone, Copy)]
-struct Held {
-    until: Timestamp,
-    due: Timestamp,
-    aggregate: AggregateId,
-}
-
 /// The feed of one institution, as far as it is in the hot store.
 #[derive(Default)]
 pub(crate) struct Feed {
@@ -89,19 +81,15 @@ pub(crate) struct Published {
     pub(crate) recipients: BTreeMap<RecipientKey, Key>,
     pub(crate) notes: BTreeMap<String, Key>,
     pub(crate) feeds: HashMap<InstitutionId, Feed>,
-    opt_outs: BTreeSet<(Route, PublisherId)>,
-    addresses: HashMap<Route, u64>,
-    open_on: BTreeSet<(Route, Timestamp, AggregateId)>,
-    ended_on: BTreeSet<(Route, Timestamp, AggregateId)>,
-    sent_on: BTreeSet<(Route, Timestamp, AggregateId, u16)>,
+    /// What is known of each address.
+    pub(crate) addresses: Addresses,
     slots: BTreeSet<(Route, Timestamp, AggregateId)>,
     repeats: HashMap<Route, AggregateId>,
     seen: HashMap<Route, (Verdict, AggregateId)>,
     deliveries: HashMap<DeliveryId, AggregateId>,
     timers: BTreeSet<(Timestamp, AggregateId)>,
-    outbox: BTreeMap<(Timestamp, DeliveryId), AggregateId>,
-    leases: HashMap<DeliveryId, Held>,
-    lease_ends: BTreeSet<(Timestamp, DeliveryId)>,
+    /// Deliveries that wait, and who works on them.
+    pub(crate) outbox: Outbox,
     today: HashMap<(PublisherId, u32), u64>,
     finished: BTreeSet<(Timestamp, AggregateId)>,
     graves: BTreeSet<(Timestamp, AggregateId)>,
@@ -135,14 +123,15 @@ impl Published {
     pub(crate) fn version(&self, key: &Key) -> u64 {
         match key.kind() {
             kind::AGGREGATE => self.entries.get(&key.id()).map_or(0, |it| it.version),
-            kind::ADDRESS => self.addresses.get(&key.rest()).copied().unwrap_or(0),
+            kind::ADDRESS => self.addresses.version(key.rest()),
             _ => self.rows.get(key).map_or(0, |it| it.version),
         }
     }
 
     /// Who holds a slot: the newest open challenge, where several do.
     pub(crate) fn holder(&self, slot: &Route) -> Option<AggregateId> {
-        self.slots.range(of(*slot)).next_back().map(|it| it.2)
+        let (first, last) = (Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX));
+        self.slots.range((*slot, first, FIRST)..=(*slot, last, LAST)).next_back().map(|it| it.2)
     }
 
     /// The challenge with this idempotency key.
@@ -162,23 +151,12 @@ impl Published {
 
     /// Open TwoWay challenges on an address, newest first.
     pub(crate) fn open_on(&self, address: Route) -> impl Iterator<Item = (AggregateId, &Entry)> + '_ {
-        self.open_on.range(of(address)).rev().filter_map(|it| Some((it.2, self.entries.get(&it.2)?)))
+        self.addresses.open(address).filter_map(|id| Some((id, self.entries.get(&id)?)))
     }
 
     /// Challenges that ended on an address since `from`, newest first.
     pub(crate) fn ended_on(&self, address: Route, from: Timestamp) -> impl Iterator<Item = (AggregateId, &Entry)> + '_ {
-        let range = (address, from, FIRST)..=(address, END, LAST);
-        self.ended_on.range(range).rev().filter_map(|it| Some((it.2, self.entries.get(&it.2)?)))
-    }
-
-    /// When challenge messages were queued to an address after `from`, oldest first.
-    pub(crate) fn sent_on(&self, address: Route, from: Timestamp) -> impl Iterator<Item = Timestamp> + '_ {
-        self.sent_on.range((address, from, FIRST, 0)..=(address, END, LAST, u16::MAX)).map(|it| it.1).filter(move |at| *at > from)
-    }
-
-    /// Publishers that an address opted out of.
-    pub(crate) fn opted_out_of(&self, address: Route) -> impl Iterator<Item = &PublisherId> + '_ {
-        self.opt_outs.range((address, PublisherId::from(""))..).take_while(move |it| it.0 == address).map(|it| &it.1)
+        self.addresses.ended(address, from).filter_map(|id| Some((id, self.entries.get(&id)?)))
     }
 
     /// Challenges that a publisher opened in a UTC day.
@@ -201,32 +179,13 @@ impl Published {
         self.graves.range(..=(until, LAST)).map(|it| it.1)
     }
 
-    /// Hands deliveries out (contract, `lease`).
-    pub(crate) fn lease(&mut self, now: Timestamp, span: Duration, max: usize) -> Vec<Lease> {
-        while let Some(&(until, id)) = self.lease_ends.first().filter(|it| it.0 <= now) {
-            self.lease_ends.remove(&(until, id));
-            if let Some(held) = self.leases.remove(&id) {
-                self.outbox.insert((held.due, id), held.aggregate);
-            }
-        }
-        let due: Vec<_> = self.outbox.range(..=(now, DeliveryId(uuid::Uuid::max()))).take(max).map(|(key, id)| (*key, *id)).collect();
-        let until = now.plus(span);
-        for ((at, id), aggregate) in &due {
-            self.outbox.remove(&(*at, *id));
-            self.leases.insert(*id, Held { until, due: *at, aggregate: *aggregate });
-            self.lease_ends.insert((until, *id));
-        }
-        due.into_iter().map(|((_, delivery), aggregate)| Lease { aggregate, delivery }).collect()
-    }
-
     /// The part of [`Status`] that is the state's.
     pub(crate) fn status(&self) -> Status {
-        let waiting = self.outbox.keys().next().map(|it| it.0);
         Status {
             open: self.timers.len() as u64,
             records: self.records,
-            outbox: (self.outbox.len() + self.leases.len()) as u64,
-            outbox_oldest: self.leases.values().map(|it| it.due).chain(waiting).min(),
+            outbox: self.outbox.len() as u64,
+            outbox_oldest: self.outbox.oldest(),
             feed: self.feeds.iter().map(|(institution, feed)| (institution.clone(), feed.last)).collect(),
             ..Status::default()
         }
@@ -242,12 +201,12 @@ impl Published {
             self.unindex(id, old, new.as_ref());
         }
         let Some(new) = new else {
-            self.prune(old.iter().flat_map(|it| it.facts.addresses()));
+            old.iter().for_each(|it| self.addresses.prune(&it.facts));
             return;
         };
         if changed {
-            let before = old.iter().flat_map(|it| it.facts.addresses());
-            self.addresses.extend(before.chain(new.facts.addresses()).map(|it| (it, sequence)));
+            old.iter().for_each(|it| self.addresses.touch(it.facts.addresses(), sequence));
+            self.addresses.touch(new.facts.addresses(), sequence);
         }
         if old.is_none() && new.facts.challenge {
             *self.today.entry((new.facts.publisher.clone(), day_of(new.facts.at))).or_default() += 1;
@@ -258,12 +217,7 @@ impl Published {
 
     fn index(&mut self, id: AggregateId, it: &Entry) {
         let facts = &it.facts;
-        for (at, (route, sent_at)) in facts.sent.iter().enumerate() {
-            self.sent_on.insert((*route, *sent_at, id, at as u16));
-        }
-        if let (true, Some(ended_at)) = (facts.challenge, facts.ended_at) {
-            self.ended_on.extend(facts.addresses().map(|route| (route, ended_at, id)));
-        }
+        self.addresses.insert(id, facts);
         if let Some((route, _)) = &facts.repeat {
             self.repeats.entry(*route).or_insert(id);
         }
@@ -278,15 +232,10 @@ impl Published {
 
     fn index_live(&mut self, id: AggregateId, it: &Entry) {
         let (facts, live) = (&it.facts, &it.facts.live);
-        if live.listens {
-            self.open_on.extend(facts.addresses().map(|route| (route, facts.at, id)));
-        }
         self.slots.extend(live.slot.map(|route| (route, facts.at, id)));
         self.timers.extend(live.timer.map(|at| (at, id)));
         for (at, delivery, _) in &live.due {
-            if !self.leases.contains_key(delivery) {
-                self.outbox.insert((*at, *delivery), id);
-            }
+            self.outbox.insert(*at, *delivery, id);
         }
         if live.finished {
             self.finished.insert((facts.over_at(), id));
@@ -300,13 +249,7 @@ impl Published {
 
     fn unindex(&mut self, id: AggregateId, it: &Entry, new: Option<&Entry>) {
         let facts = &it.facts;
-        for (at, (route, sent_at)) in facts.sent.iter().enumerate() {
-            self.sent_on.remove(&(*route, *sent_at, id, at as u16));
-        }
-        for route in facts.addresses() {
-            self.open_on.remove(&(route, facts.at, id));
-            facts.ended_at.map(|at| self.ended_on.remove(&(route, at, id)));
-        }
+        self.addresses.remove(id, facts);
         if let Some((route, _)) = facts.repeat.as_ref().filter(|it| self.repeats.get(&it.0) == Some(&id)) {
             self.repeats.remove(route);
         }
@@ -328,21 +271,13 @@ impl Published {
         live.timer.map(|at| self.timers.remove(&(at, id)));
         self.finished.remove(&(facts.over_at(), id));
         for due in &live.due {
-            self.outbox.remove(&(due.0, due.1));
-            if !new.is_some_and(|new| new.facts.live.due.contains(due)) {
-                self.end_lease(due.1);
-            }
+            let stays = new.is_some_and(|new| new.facts.live.due.contains(due));
+            self.outbox.remove(due.0, due.1, stays);
         }
         if let Some(feed) = self.feeds.get_mut(&facts.institution).filter(|_| it.bytes.is_some()) {
             for seq in &*it.seqs {
                 feed.hot.remove(seq);
             }
-        }
-    }
-
-    fn end_lease(&mut self, delivery: DeliveryId) {
-        if let Some(held) = self.leases.remove(&delivery) {
-            self.lease_ends.remove(&(held.until, delivery));
         }
     }
 
@@ -359,24 +294,12 @@ impl Published {
             Aside::Note(name) if there => drop(self.notes.insert(name, key)),
             Aside::Note(name) => drop(self.notes.remove(&name)),
             Aside::OptOut(address, publisher) => {
-                self.addresses.insert(address, sequence);
-                let _ = if there { self.opt_outs.insert((address, publisher)) } else { self.opt_outs.remove(&(address, publisher)) };
+                self.addresses.opt_out(address, publisher, there);
+                self.addresses.touch([address], sequence);
             }
             Aside::Feed(institution, last) => {
                 let feed = self.feeds.entry(institution).or_default();
                 feed.last = feed.last.max(last);
-            }
-        }
-    }
-
-    // Drops the counters of addresses that nothing is known of any more, and of days that are over.
-    fn prune(&mut self, routes: impl Iterator<Item = Route>) {
-        for route in routes {
-            let open = self.open_on.range(of(route)).next().is_some();
-            let sent = self.sent_on.range((route, START, FIRST, 0)..=(route, END, LAST, u16::MAX)).next().is_some();
-            let stopped = self.opted_out_of(route).next().is_some();
-            if !(open || sent || stopped) {
-                self.addresses.remove(&route);
             }
         }
     }
@@ -387,11 +310,5 @@ impl Published {
     }
 }
 
-const START: Timestamp = Timestamp::from_millis(i64::MIN);
-const END: Timestamp = Timestamp::from_millis(i64::MAX);
 const FIRST: AggregateId = AggregateId(uuid::Uuid::nil());
 const LAST: AggregateId = AggregateId(uuid::Uuid::max());
-
-fn of(route: Route) -> std::ops::RangeInclusive<(Route, Timestamp, AggregateId)> {
-    (route, START, FIRST)..=(route, END, LAST)
-}

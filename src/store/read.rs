@@ -1,8 +1,8 @@
 //! Answers queries from the published state. Rows that have moved to history are asked of whoever has them.
 
-use super::codec::Decoder;
 use super::contract::StoreError;
 use super::key::{Key, Keys, Route};
+use super::prepare::decode_note;
 use super::published::{Entry, Published};
 use super::{row, rows};
 use crate::domain::aggregate::Aggregate;
@@ -208,8 +208,8 @@ impl Reader<'_> {
             version: published.version(&Key::new(super::key::kind::ADDRESS, route)),
             open: Vec::new(),
             ended: Vec::new(),
-            sends: published.sent_on(route, now.minus(DAY)).collect(),
-            opt_outs: published.opted_out_of(route).cloned().collect(),
+            sends: published.addresses.sent(route, now.minus(DAY)).collect(),
+            opt_outs: published.addresses.opted_out_of(route).cloned().collect(),
         };
         (view, open, ended)
     }
@@ -282,14 +282,6 @@ impl Reader<'_> {
 
 /// Events with their numbers, what they are about, and which of its events they are.
 pub(crate) type FeedPart = Vec<(u64, Aggregate, usize)>;
-
-/// A note's name and value.
-pub(crate) fn decode_note(plain: &[u8]) -> Result<(&str, &[u8]), super::codec::Malformed> {
-    let mut from = Decoder::new(plain);
-    let note = (from.str()?, from.bytes()?);
-    from.end()?;
-    Ok(note)
-}
 
 // A value that was verified when the store was opened can't be read: memory or a key is gone.
 fn unreadable(error: impl std::fmt::Display) -> StoreError {

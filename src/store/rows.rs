@@ -252,3 +252,6 @@ fn put_offset(out: &mut Encoder, minutes: i32) {
 fn offset(from: &mut Decoder<'_>) -> Result<i32, Malformed> {
     from.array().map(i32::from_be_bytes)
 }
+
+#[cfg(test)]
+mod tests;

@@ -79,11 +79,7 @@ impl<'a> Step<'a> {
             let body = row::seal(self.vault, &key, &out.finish(), true);
             self.record(key, Some(&body), &Aside::Feed(institution, last));
         }
-        let mut meta = Encoder::with_capacity(48);
-        meta.number(self.sequence);
-        meta.number(self.records);
-        let body = row::seal(self.vault, &Key::META, &meta.finish(), true);
-        self.puts.push((Key::META, Some(row::assemble(&Key::META, self.sequence, None, &[], &body))));
+        self.puts.push((Key::META, Some(meta_value(self.vault, self.sequence, self.records))));
         Sealed { sequence: self.sequence, records: self.records, puts: self.puts, shown: self.shown }
     }
 
@@ -183,4 +179,13 @@ impl Sealed {
         published.sequence = self.sequence;
         published.records = self.records;
     }
+}
+
+/// The meta record's value: the last commit, and how many records there are.
+pub(crate) fn meta_value(vault: &Vault, sequence: u64, records: u64) -> Vec<u8> {
+    let mut meta = Encoder::with_capacity(24);
+    meta.number(sequence);
+    meta.number(records);
+    let body = row::seal(vault, &Key::META, &meta.finish(), true);
+    row::assemble(&Key::META, sequence, None, &[], &body)
 }

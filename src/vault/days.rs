@@ -68,7 +68,7 @@ pub(super) struct DayKeys {
 impl DayKeys {
     pub(super) fn new(day: u32, secret: &[u8; 32]) -> Self {
         let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, b"countersign day v1").extract(secret);
-        let of = |purpose: &str| AeadKey::new(&super::expand(&prk, purpose));
+        let of = |purpose: &str| AeadKey::new(&super::derive::expand(&prk, purpose));
         Self { day, material: of("material"), rows: of("rows") }
     }
 }

@@ -1,6 +1,7 @@
 //! Keys, and the only place that uses them (decisions 2, 3): everything is derived from one root file, kept apart by purpose.
 
 mod days;
+mod derive;
 mod root;
 
 use crate::domain::code::{HashKind, Sealed, Tag};
@@ -8,6 +9,7 @@ use crate::domain::id::AggregateId;
 use crate::domain::keyring::Keyring;
 use aws_lc_rs::{digest, hkdf, hmac};
 use days::{AeadKey, DayKeys, Days};
+use derive::{expand, feed, mac, random};
 use std::path::Path;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -213,35 +215,6 @@ impl std::ops::Deref for KeysOf<'_> {
             Self::Day(keys) => keys,
         }
     }
-}
-
-fn expand(prk: &hkdf::Prk, purpose: &str) -> Zeroizing<[u8; 32]> {
-    let mut out = Zeroizing::new([0; 32]);
-    let info = [purpose.as_bytes()];
-    prk.expand(&info, hkdf::HKDF_SHA256).and_then(|okm| okm.fill(out.as_mut_slice())).expect("32 bytes are within what HKDF-SHA-256 gives");
-    out
-}
-
-fn random<const N: usize>() -> [u8; N] {
-    let mut out = [0; N];
-    aws_lc_rs::rand::fill(&mut out).expect("the operating system gives random bytes");
-    out
-}
-
-// Each part is preceded by its length, so that no two lists of parts give the same bytes.
-fn feed(context: &mut hmac::Context, parts: &[&[u8]]) {
-    for part in parts {
-        context.update(&(part.len() as u64).to_be_bytes());
-        context.update(part);
-    }
-}
-
-fn mac(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
-    let mut context = hmac::Context::with_key(key);
-    feed(&mut context, parts);
-    let mut out = [0; 32];
-    out.copy_from_slice(context.sign().as_ref());
-    out
 }
 
 fn material_aad(challenge: AggregateId, day: u32) -> Vec<u8> {

@@ -16,8 +16,8 @@ use countersign::domain::time::Timestamp;
 use countersign::store::sled::{Settings, SledStore};
 use countersign::vault::Vault;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -53,8 +53,8 @@ pub fn vault() -> Arc<Vault> {
 
 /// An open TwoWay challenge number `n`, opened at second `n`, with one event and one delivery that is due at once.
 pub fn challenge(n: u128, to: &Address) -> Challenge {
-    let opened_at = at(n as i64);
-    let vault = vault();
+    static SEALING: OnceLock<Arc<Vault>> = OnceLock::new();
+    let (opened_at, vault) = (at(n as i64), SEALING.get_or_init(vault));
     Challenge {
         id: id(n),
         publisher: demo(),

@@ -147,6 +147,11 @@ impl Keeper {
 
     fn dead_days(&self, before: u32) -> Vec<u32> {
         let published = self.shared.published.read();
+        // A tombstone that is overdue may be sealed under an old key; the younger ones never are.
+        let tombstones = (self.shared.settings.clock)().minus(self.shared.settings.tombstones);
+        if published.graves(tombstones).next().is_some() {
+            return Vec::new();
+        }
         let days = published.rows.keys().filter(|key| key.kind() == kind::DAY).map(Key::as_day).filter(|day| *day < before);
         let mut days: Vec<u32> = days.collect();
         if !days.is_empty() {
@@ -156,7 +161,8 @@ impl Keeper {
         days
     }
 
-    fn mark(&mut self) -> std::io::Result<()> {
+    /// Writes the watermark, when something was committed since.
+    pub(super) fn mark(&mut self) -> std::io::Result<()> {
         let (sequence, records) = {
             let published = self.shared.published.read();
             (published.sequence, published.records)

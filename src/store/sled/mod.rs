@@ -4,6 +4,7 @@
 //! is opened. One `writer` thread groups commits into durable steps; one `keeper` thread moves what is over into `history`,
 //! a database a day, and writes the `watermark` that tells a shortened store when it is opened (`recover`).
 
+mod backup;
 mod history;
 mod keeper;
 mod log;
@@ -22,10 +23,12 @@ use crate::domain::recipient::{Recipient, RecipientKey};
 use crate::domain::snapshot::{Expect, Lease, Query, Versioned, View, Write};
 use crate::domain::time::Timestamp;
 use crate::vault::Vault;
+pub use backup::{Backup, restore, verify};
 use history::History;
 use keeper::{Keeper, Order};
 use parking_lot::{Mutex, RwLock};
 pub use settings::{OpenError, Settings};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -50,6 +53,21 @@ struct Shared {
     waiting: AtomicU64,
 }
 
+impl Shared {
+    fn new(settings: Settings, vault: Arc<Vault>, published: Published) -> Self {
+        Self {
+            settings,
+            vault,
+            published: RwLock::new(published),
+            ready: AtomicBool::new(true),
+            commits: AtomicU64::new(0),
+            syncs: AtomicU64::new(0),
+            sync_micros: AtomicU64::new(0),
+            waiting: AtomicU64::new(0),
+        }
+    }
+}
+
 /// The store on sled. Closes itself when dropped; [`SledStore::close`] does it in order.
 pub struct SledStore {
     shared: Arc<Shared>,
@@ -69,22 +87,14 @@ impl SledStore {
         let history = Arc::new(History::open(settings.dir.join("history"))?);
         let (writer, inbox) = sync_channel(settings.queue.max(1));
         let (keeper, orders) = channel();
-        let shared = Arc::new(Shared {
-            settings,
-            vault,
-            published: RwLock::new(published),
-            ready: AtomicBool::new(true),
-            commits: AtomicU64::new(0),
-            syncs: AtomicU64::new(0),
-            sync_micros: AtomicU64::new(0),
-            waiting: AtomicU64::new(0),
-        });
-        let work = Writer { shared: shared.clone(), log, inbox };
+        let shared = Arc::new(Shared::new(settings, vault, published));
+        let work = Writer { shared: shared.clone(), append: Box::new(move |batch| log.append(batch)), inbox };
         let writing = spawn("store-writer", move || work.run())?;
-        let house = Keeper { shared: shared.clone(), history: history.clone(), writer: writer.clone(), marked: 0 };
+        let mut house = Keeper { shared: shared.clone(), history: history.clone(), writer: writer.clone(), marked: 0 };
         // On a thread of its own: it waits, and the caller may be a runtime's worker.
         let ready = std::thread::scope(|scope| scope.spawn(|| house.keys(now)).join());
         ready.unwrap_or_else(|_| Err(closed())).map_err(|error| OpenError::Io(std::io::Error::other(error)))?;
+        house.mark()?;
         let keeping = spawn("store-keeper", move || house.run(&orders))?;
         let threads = Mutex::new(vec![keeping, writing]);
         Ok(Arc::new(Self { shared, history, lookups: Semaphore::new(MOST_LOOKUPS), writer, keeper, threads }))
@@ -115,6 +125,13 @@ impl SledStore {
     /// The aggregate that a delivery belongs to, for 72 hours after its end.
     pub fn by_delivery(&self, delivery: DeliveryId) -> Option<AggregateId> {
         self.shared.published.read().by_delivery(delivery)
+    }
+
+    /// Writes a consistent copy of everything to `to`, which must not exist, while commits go on.
+    pub async fn backup(&self, to: &Path) -> std::io::Result<Backup> {
+        let (to, shared, history) = (to.to_owned(), self.shared.clone(), self.history.clone());
+        let work = move || backup::write(&to, &shared.vault, &shared.published, &history);
+        tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other)?
     }
 
     fn reader(&self) -> Reader<'_> {
@@ -211,7 +228,7 @@ impl Store for SledStore {
     }
 
     fn lease(&self, now: Timestamp, span: Duration, max: usize) -> Later<'_, Vec<Lease>> {
-        Box::pin(async move { Ok(self.shared.published.write().lease(now, span, max)) })
+        Box::pin(async move { Ok(self.shared.published.write().outbox.lease(now, span, max)) })
     }
 
     fn due(&self, now: Timestamp, max: usize) -> Later<'_, Vec<AggregateId>> {

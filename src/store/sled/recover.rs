@@ -5,14 +5,15 @@ use super::OpenError;
 use super::log::{Log, sync_dir};
 use super::watermark::Watermark;
 use crate::domain::time::Timestamp;
-use crate::store::codec::Decoder;
+use crate::store::codec::{Decoder, Malformed};
 use crate::store::facts::Facts;
 use crate::store::key::{Key, kind};
+use crate::store::prepare::decode_note;
 use crate::store::published::{Aside, Entry, Published, Row, Shown};
-use crate::store::read::decode_note;
 use crate::store::row::{self, Head};
 use crate::store::rows;
 use crate::vault::Vault;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,9 +30,12 @@ pub(super) struct Place<'a> {
 
 /// Opens the hot store, or makes it where there never was one.
 pub(super) fn open(place: &Place<'_>, vault: &Vault) -> Result<(Log, Published), OpenError> {
-    std::fs::create_dir_all(place.dir)?;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(place.dir)?;
     let hot = place.dir.join("hot");
-    let mark = Watermark::read(place.dir)?;
+    let mark = Watermark::read(place.dir).map_err(|error| match error.kind() {
+        std::io::ErrorKind::InvalidData => OpenError::Unproven(place.dir.to_owned()),
+        _ => OpenError::Io(error),
+    })?;
     let fingerprint = vault.fingerprint();
     match &mark {
         Some(mark) if mark.fingerprint != fingerprint => {
@@ -46,8 +50,57 @@ pub(super) fn open(place: &Place<'_>, vault: &Vault) -> Result<(Log, Published),
     match attempt(&hot, place.cache_bytes, vault, mark.0) {
         Ok(opened) => Ok(opened),
         Err(Failure::Elsewhere(error)) => Err(error),
-        Err(Failure::Damaged(why)) => Err(set_aside(place, &hot, &format!("{why}; commit {} with {} records was durable", mark.0, mark.1))),
+        Err(Failure::Damaged(why)) => match rebuild(place, &hot, vault, mark.0) {
+            Ok(true) => attempt(&hot, place.cache_bytes, vault, mark.0).map_err(|failure| match failure {
+                Failure::Elsewhere(error) => error,
+                Failure::Damaged(why) => set_aside(place, &hot, &why),
+            }),
+            Ok(false) => Err(set_aside(place, &hot, &format!("{why}; commit {} with {} records was durable", mark.0, mark.1))),
+            Err(error) => Err(error.into()),
+        },
     }
+}
+
+// A broken snapshot on a clean log: sled fails, but rebuilds everything without it. Tried on a copy, which takes the store's
+// place only when every record verifies, all are there, and it reaches the watermark. The store itself is kept aside.
+fn rebuild(place: &Place<'_>, hot: &Path, vault: &Vault, mark: u64) -> std::io::Result<bool> {
+    if mark == 0 {
+        return Ok(false);
+    }
+    let copy = place.dir.join("rebuilding");
+    if copy.exists() {
+        std::fs::remove_dir_all(&copy)?;
+    }
+    copy_without_snapshots(hot, &copy)?;
+    if attempt(&copy, place.cache_bytes, vault, mark).is_err() {
+        std::fs::remove_dir_all(&copy)?;
+        return Ok(false);
+    }
+    let aside = quarantine(place);
+    std::fs::rename(hot, &aside)?;
+    std::fs::rename(&copy, hot)?;
+    sync_dir(place.dir)?;
+    tracing::warn!(aside = %aside.display(), "the store's snapshot was broken; all records were recovered from its log");
+    Ok(true)
+}
+
+fn copy_without_snapshots(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir(to)?;
+    for item in std::fs::read_dir(from)? {
+        let item = item?;
+        let name = item.file_name();
+        if item.file_type()?.is_dir() {
+            copy_without_snapshots(&item.path(), &to.join(name))?;
+        } else if !name.as_encoded_bytes().starts_with(b"snap.") {
+            std::fs::copy(item.path(), to.join(&name))?;
+            std::fs::File::open(to.join(&name))?.sync_all()?;
+        }
+    }
+    sync_dir(to)
+}
+
+fn quarantine(place: &Place<'_>) -> PathBuf {
+    place.dir.join(format!("quarantine-{}", place.now.millis()))
 }
 
 enum Failure {
@@ -172,7 +225,7 @@ fn entry(head: Head, bytes: Option<Arc<[u8]>>, facts: Facts) -> Entry {
     Entry { version: head.version, bytes, facts: Arc::new(facts), seqs: head.seqs.into() }
 }
 
-fn aside(key: &Key, plain: &[u8]) -> Result<Aside, crate::store::codec::Malformed> {
+fn aside(key: &Key, plain: &[u8]) -> Result<Aside, Malformed> {
     let mut from = Decoder::new(plain);
     match key.kind() {
         kind::RECIPIENT => rows::decode_recipient(plain).map(|it| Aside::Recipient(it.key)),
@@ -181,7 +234,7 @@ fn aside(key: &Key, plain: &[u8]) -> Result<Aside, crate::store::codec::Malforme
         kind::FEED => Ok(Aside::Feed(from.str()?.into(), from.number()?)),
         kind::BUDGET => rows::decode_budget(plain).map(|_| Aside::None),
         kind::DAY => Ok(Aside::None),
-        _ => Err(crate::store::codec::Malformed),
+        _ => Err(Malformed),
     }
 }
 
@@ -190,7 +243,7 @@ fn damaged(key: &Key) -> Failure {
 }
 
 fn set_aside(place: &Place<'_>, hot: &Path, why: &str) -> OpenError {
-    let copy: PathBuf = place.dir.join(format!("quarantine-{}", place.now.millis()));
+    let copy = quarantine(place);
     match std::fs::rename(hot, &copy).and_then(|()| sync_dir(place.dir)) {
         Ok(()) => OpenError::Damaged { why: why.to_owned(), copy },
         Err(error) => OpenError::Io(error),

@@ -72,7 +72,7 @@ pub enum OpenError {
     #[error("{} is gone, although data was stored: put it back, or restore a backup with `countersign restore`", .0.display())]
     Missing(PathBuf),
     /// There is a store, and nothing that says how far it had come.
-    #[error("the file `watermark` in {} is missing: without it a loss can't be noticed; put it back, or restore a backup with `countersign restore`", .0.display())]
+    #[error("the file `watermark` in {} is missing or not readable: without it a loss can't be noticed; put it back, or restore a backup with `countersign restore`", .0.display())]
     Unproven(PathBuf),
     /// The store is damaged or shorter than it was, and was set aside.
     #[error("the store is damaged or incomplete: {why}. Nothing was deleted: it is now in {}. Restore a backup with `countersign restore`", .copy.display())]

@@ -1,7 +1,6 @@
 //! The one thread that writes: it groups everything that waits into one durable step, shows it, and acknowledges it.
 
 use super::Shared;
-use super::log::Log;
 use crate::store::contract::StoreError;
 use crate::store::prepare::Commit;
 use crate::store::stage::{Fit, Sealed, Step};
@@ -28,10 +27,13 @@ pub(super) struct Job {
     pub(super) ack: oneshot::Sender<Result<(), StoreError>>,
 }
 
+/// What makes a batch durable: the log, or in a test what fails or waits.
+pub(super) type Append = Box<dyn Fn(::sled::Batch) -> Result<(), ::sled::Error> + Send>;
+
 /// The writer's own state.
 pub(super) struct Writer {
     pub(super) shared: Arc<Shared>,
-    pub(super) log: Log,
+    pub(super) append: Append,
     pub(super) inbox: Receiver<Message>,
 }
 
@@ -111,7 +113,8 @@ impl Writer {
             }
         }
         let begun = Instant::now();
-        if let Err(error) = self.log.append(batch) {
+        if let Err(error) = (self.append)(batch) {
+            self.shared.ready.store(false, Relaxed);
             jobs.into_iter().for_each(|job| self.answer(job, Err(StoreError::Failed(error.to_string()))));
             return Err(error);
         }
@@ -125,7 +128,6 @@ impl Writer {
 
     // Nothing may be acknowledged after this: whether the last step is durable is unknown (decision 7).
     fn fail(&self, why: &str, carried: Option<Job>) {
-        self.shared.ready.store(false, Relaxed);
         let failed = || Err(StoreError::Failed(why.to_owned()));
         carried.into_iter().for_each(|job| self.answer(job, failed()));
         (self.shared.settings.fatal)(why);
@@ -138,5 +140,85 @@ impl Writer {
         self.shared.waiting.fetch_sub(1, Relaxed);
         // Whoever asked may have gone; what was written stays written.
         let _ = job.ack.send(outcome);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::key::kind;
+    use crate::store::published::Published;
+    use crate::store::sled::Settings;
+    use crate::vault::Vault;
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::mpsc::{SyncSender, channel, sync_channel};
+    use tokio::sync::oneshot::Receiver as Ack;
+
+    struct Desk {
+        shared: Arc<Shared>,
+        sender: SyncSender<Message>,
+        ends: Arc<AtomicUsize>,
+        thread: std::thread::JoinHandle<()>,
+    }
+
+    fn start(append: Append) -> Desk {
+        let ends = Arc::new(AtomicUsize::new(0));
+        let counted = ends.clone();
+        let mut settings = Settings::new("unused");
+        settings.fatal = Arc::new(move |_| {
+            counted.fetch_add(1, Relaxed);
+        });
+        let shared = Arc::new(Shared::new(settings, Arc::new(Vault::from_root(&[3; 32])), Published::default()));
+        let (sender, inbox) = sync_channel(9);
+        let writer = Writer { shared: shared.clone(), append, inbox };
+        Desk { shared, sender, ends, thread: std::thread::spawn(move || writer.run()) }
+    }
+
+    fn note(desk: &Desk, name: &str) -> Ack<Result<(), StoreError>> {
+        let (ack, done) = oneshot::channel();
+        let commit = Commit::notes(&desk.shared.vault, vec![(name.into(), Some(vec![1]))]).unwrap();
+        desk.shared.waiting.fetch_add(1, Relaxed);
+        desk.sender.send(Message::Commit(Job { commit, ack })).unwrap();
+        done
+    }
+
+    fn notes(desk: &Desk) -> usize {
+        desk.shared.published.read().rows.keys().filter(|key| key.kind() == kind::NOTE).count()
+    }
+
+    #[test]
+    fn a_step_that_fails_fails_everyone_shows_nothing_and_calls_for_the_end_once() {
+        let desk = start(Box::new(|_| Err(::sled::Error::Unsupported("no disk".into()))));
+        for name in ["first", "later"] {
+            assert!(matches!(note(&desk, name).blocking_recv().unwrap(), Err(StoreError::Failed(_))));
+            assert!(!desk.shared.ready.load(Relaxed));
+        }
+        assert_eq!((notes(&desk), desk.shared.published.read().sequence), (0, 0));
+        desk.sender.send(Message::Close).unwrap();
+        desk.thread.join().unwrap();
+        assert_eq!((desk.ends.load(Relaxed), desk.shared.waiting.load(Relaxed)), (1, 0));
+    }
+
+    #[test]
+    fn nothing_is_shown_or_acknowledged_before_it_is_durable_and_what_waited_shares_a_step() {
+        let ((entered, enter), (release, released)) = (channel(), channel());
+        let desk = start(Box::new(move |_| {
+            entered.send(()).unwrap();
+            released.recv().unwrap();
+            Ok(())
+        }));
+        let mut first = note(&desk, "first");
+        enter.recv().unwrap();
+        let rest: Vec<_> = (0..5).map(|n| note(&desk, &format!("{n}"))).collect();
+        assert!(first.try_recv().is_err());
+        assert_eq!(notes(&desk), 0);
+        release.send(()).unwrap();
+        first.blocking_recv().unwrap().unwrap();
+        assert_eq!(notes(&desk), 1);
+        release.send(()).unwrap();
+        rest.into_iter().for_each(|it| it.blocking_recv().unwrap().unwrap());
+        assert_eq!((notes(&desk), desk.shared.syncs.load(Relaxed), desk.shared.commits.load(Relaxed)), (6, 2, 6));
+        desk.sender.send(Message::Close).unwrap();
+        desk.thread.join().unwrap();
     }
 }

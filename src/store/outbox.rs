@@ -1,0 +1,72 @@
+//! Deliveries that wait to be handed over, in the order they are due, and who works on which (decision 8). Leases live in
+//! memory only: they are void after a restart.
+
+use crate::domain::id::{AggregateId, DeliveryId};
+use crate::domain::snapshot::Lease;
+use crate::domain::time::Timestamp;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+/// What waits, and what is leased.
+#[derive(Default)]
+pub(crate) struct Outbox {
+    waiting: BTreeMap<(Timestamp, DeliveryId), AggregateId>,
+    leased: HashMap<DeliveryId, Held>,
+    ends: BTreeSet<(Timestamp, DeliveryId)>,
+}
+
+/// A delivery that somebody works on.
+#[derive(Clone, Copy)]
+struct Held {
+    until: Timestamp,
+    due: Timestamp,
+    aggregate: AggregateId,
+}
+
+impl Outbox {
+    /// Hands out at most `max` that are due at `now`, soonest first, each for `span`. Leases that ended are handed out again.
+    pub(crate) fn lease(&mut self, now: Timestamp, span: Duration, max: usize) -> Vec<Lease> {
+        while let Some(&(until, id)) = self.ends.first().filter(|it| it.0 <= now) {
+            self.ends.remove(&(until, id));
+            if let Some(held) = self.leased.remove(&id) {
+                self.waiting.insert((held.due, id), held.aggregate);
+            }
+        }
+        let last = DeliveryId(uuid::Uuid::max());
+        let due: Vec<_> = self.waiting.range(..=(now, last)).take(max).map(|(key, of)| (key.0, key.1, *of)).collect();
+        let until = now.plus(span);
+        for (at, id, aggregate) in &due {
+            self.waiting.remove(&(*at, *id));
+            self.leased.insert(*id, Held { until, due: *at, aggregate: *aggregate });
+            self.ends.insert((until, *id));
+        }
+        due.into_iter().map(|(_, delivery, aggregate)| Lease { aggregate, delivery }).collect()
+    }
+
+    /// A delivery waits from `at` on. One that is leased stays so.
+    pub(crate) fn insert(&mut self, at: Timestamp, id: DeliveryId, of: AggregateId) {
+        if !self.leased.contains_key(&id) {
+            self.waiting.insert((at, id), of);
+        }
+    }
+
+    /// A delivery no longer waits; unless it `stays` as it was, its lease ends.
+    pub(crate) fn remove(&mut self, at: Timestamp, id: DeliveryId, stays: bool) {
+        self.waiting.remove(&(at, id));
+        if let Some(held) = self.leased.get(&id).copied().filter(|_| !stays) {
+            self.leased.remove(&id);
+            self.ends.remove(&(held.until, id));
+        }
+    }
+
+    /// How many there are, leased or not.
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len() + self.leased.len()
+    }
+
+    /// When the one that waits longest became due, or will.
+    pub(crate) fn oldest(&self) -> Option<Timestamp> {
+        let waiting = self.waiting.keys().next().map(|it| it.0);
+        self.leased.values().map(|it| it.due).chain(waiting).min()
+    }
+}
