@@ -3,7 +3,7 @@
 //! Each room owns the type of its section; this file only puts them together. `COUNTERSIGN__HTTP__LISTEN=0.0.0.0:8443` sets
 //! `listen` of `[http]`: two underscores stand between the parts. Secrets are never values, only names of files.
 
-use crate::{connect, http};
+use crate::{connect, dialect, http};
 use config::{Environment, File, FileFormat};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
@@ -27,6 +27,8 @@ pub struct Settings {
     pub registration: Registration,
     /// Ways out for SMS, the preferred first.
     pub gateway: Vec<connect::gateway::Settings>,
+    /// How replies come in from those that send them. A name is part of the path: `/inbound/sms/{name}`.
+    pub inbound: Vec<dialect::Settings>,
     /// The way out for mail.
     pub smtp: Option<connect::smtp::Settings>,
     /// Who gets events.
@@ -236,8 +238,11 @@ fn check(settings: &Settings) -> Result<(), Unusable> {
             return refuse("retry_hours of a [[subscriber]] must be a number from 1 to 720");
         }
     }
-    if let Some(name) = twice(settings) {
+    if let Some(name) = twice(ways_out(settings)) {
         return refuse(&format!("`{name}` names two gateways, relays or subscribers; names are unique"));
+    }
+    if let Some(name) = twice(settings.inbound.iter().map(|it| it.name.as_str())) {
+        return refuse(&format!("`{name}` names two [[inbound]]; names are unique"));
     }
     if let Err(why) = crate::telemetry::filter(&settings.log.level) {
         return refuse(&format!("log.level: {why}"));
@@ -245,25 +250,36 @@ fn check(settings: &Settings) -> Result<(), Unusable> {
     Ok(())
 }
 
-/// A name that two ways out share.
-fn twice(settings: &Settings) -> Option<&str> {
+/// The names of everything that sends: one label of logs and metrics for each.
+fn ways_out(settings: &Settings) -> impl Iterator<Item = &str> {
     let gateways = settings.gateway.iter().map(|it| it.name.as_str());
     let relays = settings.smtp.iter().map(|it| it.name.as_str());
     let ees = settings.subscriber.iter().filter_map(|it| it.ees.as_ref()).map(|it| it.name.as_str());
     let webhooks = settings.subscriber.iter().filter_map(|it| it.webhook.as_ref()).map(|it| it.name.as_str());
-    let mut seen = HashSet::new();
-    gateways.chain(relays).chain(ees).chain(webhooks).find(|it| !seen.insert(*it))
+    gateways.chain(relays).chain(ees).chain(webhooks)
 }
 
-/// Replaces what may be a secret that somebody wrote in spite of all: texts under names that sound like one, and headers.
+fn twice<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let mut seen = HashSet::new();
+    names.find(|it| !seen.insert(*it))
+}
+
+/// Replaces what may be a secret that somebody wrote in spite of all: texts under names that sound like one (also as the
+/// first of a pair), and headers.
 fn hide(key: &str, value: &mut toml::Value, inside: bool) {
-    let names_file = key.ends_with("_file");
-    let sounds = ["secret", "password", "token", "authorization", "api_key", "headers"].iter().any(|it| key.to_lowercase().contains(it));
-    let inside = (inside || sounds) && !names_file;
+    let inside = (inside || sounds_secret(key)) && !key.ends_with("_file");
     match value {
         toml::Value::Table(table) => table.iter_mut().for_each(|(key, value)| hide(key, value, inside)),
-        toml::Value::Array(items) => items.iter_mut().for_each(|it| hide(key, it, inside)),
-        toml::Value::String(text) if inside => "[hidden]".clone_into(text),
+        toml::Value::Array(items) => match &mut items[..] {
+            [toml::Value::String(name), second] if key.is_empty() => hide(&name.clone(), second, inside),
+            items => items.iter_mut().for_each(|it| hide("", it, inside)),
+        },
+        toml::Value::String(text) if inside && !text.starts_with('{') => "[hidden]".clone_into(text),
         _ => {}
     }
+}
+
+fn sounds_secret(name: &str) -> bool {
+    let name = name.to_lowercase();
+    ["secret", "pass", "pwd", "token", "auth", "key", "headers"].iter().any(|it| name.contains(it))
 }

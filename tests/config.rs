@@ -44,7 +44,7 @@ fn what_is_wrong_is_refused_at_its_place() {
     let file = |text: &str, expected: &str| check(text, &[], expected);
     file(
         "[stroe]\n",
-        "c.toml:1:2: unknown field `stroe`, expected one of `http`, `store`, `keys`, `registration`, `gateway`, `smtp`, `subscriber`, `admin`, `log`",
+        "c.toml:1:2: unknown field `stroe`, expected one of `http`, `store`, `keys`, `registration`, `gateway`, `inbound`, `smtp`, `subscriber`, `admin`, `log`",
     );
     file("[store]\nretention = 3\n", "c.toml:2:1: unknown field `retention`, expected `dir` or `retention_days`");
     file("\n[store]\n  retention_days = \"week\"\n", "c.toml:3:20: invalid type: string \"week\", expected u32");
@@ -69,11 +69,13 @@ fn what_is_wrong_is_refused_at_its_place() {
         "[[gateway]]\nname = \"a\"\nurl = \"https://a.example\"\n[[gateway]]\nname = \"a\"\nurl = \"https://b.example\"\n",
         "c.toml: `a` names two gateways, relays or subscribers; names are unique",
     );
+    let inbound = "[[inbound]]\nname = \"a\"\npreset = \"json\"\nproof = \"networks\"\nnetworks = [\"192.0.2.0/24\"]\n";
+    file(&inbound.repeat(2), "c.toml: `a` names two [[inbound]]; names are unique");
     file("[[subscriber]]\npublisher = \"demo\"\n", "c.toml: each [[subscriber]] has either [subscriber.ees] or [subscriber.webhook]");
     check(
         "",
         &[("COUNTERSIGN__STROE__DIR", "/d")],
-        "c.toml: unknown field `stroe`, expected one of `http`, `store`, `keys`, `registration`, `gateway`, `smtp`, `subscriber`, `admin`, `log`",
+        "c.toml: unknown field `stroe`, expected one of `http`, `store`, `keys`, `registration`, `gateway`, `inbound`, `smtp`, `subscriber`, `admin`, `log`",
     );
     check(
         "",
@@ -90,12 +92,15 @@ name = "carrier"
 url = "https://carrier.example/send"
 secret_file = "/etc/countersign/carrier.secret"
 headers = { Authorization = "Bearer canary-1", X-Account = "canary-2" }
+query = [["password", "canary-3"], ["pwd", "{secret}"], ["to", "{to}"]]
 
 [http]
 operator_password_file = "/etc/countersign/operator.password"
 "#;
     let printed = load(text, &[("COUNTERSIGN__STORE__DIR", "/data")]).expect("settings").printed();
-    for expected in ["dir = \"/data\"", "retention_days = 90", "/etc/countersign/carrier.secret", "operator.password", "[hidden]"] {
+    for expected in
+        ["dir = \"/data\"", "retention_days = 90", "/etc/countersign/carrier.secret", "operator.password", "[hidden]", "{secret}", "{to}"]
+    {
         assert!(printed.contains(expected), "{expected} in {printed}");
     }
     assert!(!printed.contains("canary"), "{printed}");
@@ -105,5 +110,5 @@ operator_password_file = "/etc/countersign/operator.password"
 fn the_example_in_the_documentation_holds() {
     let text = include_str!("../docs/countersign.toml");
     let settings = load(text, &[]).expect("settings").settings;
-    assert_eq!((settings.gateway.len(), settings.subscriber.len(), settings.smtp.is_some()), (1, 2, true));
+    assert_eq!((settings.gateway.len(), settings.inbound.len(), settings.subscriber.len(), settings.smtp.is_some()), (1, 1, 2, true));
 }

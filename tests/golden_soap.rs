@@ -4,11 +4,12 @@
 //! change run with `BLESS=1` and review the difference.
 
 use countersign::domain::code::Secret;
+use countersign::domain::event::{Act, FeedEvent};
 use countersign::domain::fault::Violation;
-use countersign::domain::id::AggregateId;
+use countersign::domain::id::{AggregateId, EventId};
 use countersign::domain::request::{Field, Header, OobValidate};
 use countersign::domain::time::Timestamp;
-use countersign::soap::{self, Call, Fault, Malformed, Opened, Operation, Problem, Root, Stamp, Version};
+use countersign::soap::{self, Call, EesAnswer, EesPush, Fault, Malformed, Opened, Operation, Problem, Root, Stamp, Version};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -45,7 +46,8 @@ fn every_fault_has_its_form_in_both_versions() {
         Violation { code: 2005, text: "a < b & c".into(), element: None, value: Some("canary".into()) },
     ];
     let one_id = Header { audit_usr_id: Some("u".into()), bus_correl_id: Some("b".into()), ..Header::default() };
-    let broken = soap::read(b"<a>\n <b></a>", None, None).unwrap_err();
+    let broken = soap::read(envelope(SOAP11, "\n <b>", "").as_bytes(), None, None).unwrap_err();
+    let page = soap::read(b"<html/>", None, None).unwrap_err();
     let strange = envelope(SOAP12, "<x:Block xmlns:x=\"urn:x\" s:mustUnderstand=\"true\"/>", "");
     let strange = soap::read(strange.as_bytes(), Some("application/soap+xml"), None).unwrap_err();
     let faults = [
@@ -53,6 +55,7 @@ fn every_fault_has_its_form_in_both_versions() {
         ("rules-without-header", Fault::Violations { header: None, list: &list[..1] }),
         ("rules-one-id", Fault::Violations { header: Some(&one_id), list: &list[..1] }),
         ("malformed", Fault::Malformed(&broken)),
+        ("version-mismatch", Fault::Malformed(&page)),
         ("must-understand", Fault::Malformed(&strange)),
         ("denied", Fault::Denied),
         ("server", Fault::Server { correlation: "c-1" }),
@@ -215,6 +218,64 @@ fn refusals_are_answered_in_kind() {
     assert_eq!(must.problem, Problem::MustUnderstand { namespace: "urn:x".into(), name: "B".into() });
     let not_ours = block.replace("/>", " s:actor=\"urn:someone-else\"/>");
     assert!(soap::read(envelope(SOAP11, &not_ours, &format!("<Ping xmlns=\"{TPG}\"/>")).as_bytes(), None, None).is_ok());
+}
+
+#[test]
+fn events_are_pushed_and_answers_read_leniently() {
+    let event = |number: u64, feedback: &str| FeedEvent {
+        seq: number,
+        id: EventId::parse("0193a1c0-0000-7000-8000-000000000001").unwrap(),
+        number: 90040,
+        act: Act::Verified,
+        at: Timestamp::from_millis(1_770_000_000_000),
+        institution: "011001276".into(),
+        product: "Demo".into(),
+        publisher: "demo".into(),
+        aggregate: id(),
+        data: vec![
+            ("AlrtEventTimeDt", "2026-02-02T02:40:00.000Z".into()),
+            ("ENSActCode", "OOBVerified".into()),
+            ("ENSFeedback", feedback.into()),
+        ],
+    };
+    let events = [event(1, "The reply was right."), event(2, "a < b & c")];
+    let push = EesPush {
+        audit_usr_id: None,
+        audit_ws_id: "countersign",
+        product: "ENS",
+        tracking_id: "t-9",
+        environment: Some("TEST"),
+        stamp: stamp(),
+        events: &events,
+    };
+    golden("ees-event-add.xml", &text(push.write()));
+    golden(
+        "ees-event-add-plain.xml",
+        &text(EesPush { audit_usr_id: Some("svc"), environment: None, events: &events[..1], ..push }.write()),
+    );
+
+    let stamped = format!("<o:Security xmlns:o=\"{WSSE}\"><u:Timestamp xmlns:u=\"{WSU}\"/></o:Security>");
+    let good = "<EESEventAddResponse xmlns=\"http://jackhenry.com/jxchange/JES/2008\"><JESMsgRsHdr/></EESEventAddResponse>";
+    let media = Some("text/xml; charset=utf-8");
+    let read = |message: &str, media| EesAnswer::read(message.as_bytes(), media);
+    assert_eq!(read(&envelope(SOAP11, &stamped, good), media), EesAnswer::Acknowledged { odd: None });
+    let odd = |message: &str, media| match read(message, media) {
+        EesAnswer::Acknowledged { odd: Some(odd) } => odd,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(odd(&envelope(SOAP11, "", good), media), "The answer has no Timestamp.");
+    assert_eq!(odd(&envelope(SOAP11, &stamped, "<Ok/>"), media), "The Body is not an EESEventAddResponse.");
+    assert_eq!(odd(&envelope(SOAP11, &stamped, ""), media), "The Body is not an EESEventAddResponse.");
+    assert_eq!(odd(&envelope(SOAP11, &stamped, good), Some("text/html")), "The content type is not text/xml.");
+    let denied = EesAnswer::Fault { code: "s:Client".into(), text: "No.".into() };
+    let fault = "<s:Fault><faultcode>s:Client</faultcode><faultstring> No. </faultstring><detail><x/></detail></s:Fault>";
+    assert_eq!(read(&envelope(SOAP11, &stamped, fault), media), denied);
+    let fault = "<s:Fault><s:Code><s:Value>s:Sender</s:Value><s:Subcode><s:Value>s:Client</s:Value></s:Subcode></s:Code><s:Reason>\
+                 <s:Text xml:lang=\"en\">No.</s:Text></s:Reason></s:Fault>";
+    assert_eq!(read(&envelope(SOAP12, "", fault), Some("application/soap+xml")), denied);
+    for page in ["", "OK", "<html><body>Busy</body></html>", &format!("<s:Envelope xmlns:s=\"{SOAP11}\"/>")] {
+        assert!(matches!(read(page, media), EesAnswer::Unreadable(_)), "{page}");
+    }
 }
 
 #[track_caller]

@@ -45,6 +45,8 @@ impl Listener {
         }
         // Bound where nobody else may look, so that no moment exists in which others may connect.
         let nursery = path.with_extension(format!("{}.new", std::process::id()));
+        // One may be left of a process that died here; in a container every process has the same number.
+        let _ = fs::remove_dir_all(&nursery);
         DirBuilder::new().mode(0o700).create(&nursery)?;
         let bound = bind_in(&nursery, path);
         let _ = fs::remove_dir_all(&nursery);
@@ -102,10 +104,10 @@ impl Office {
 
     async fn carry_out(self: &Arc<Self>, peer: Peer, command: Command) -> Reply {
         let entry = Entry::from(&command);
-        if command.changes() {
-            if let Err(refusal) = self.record(peer, &entry, Step::Started).await {
-                return refusal;
-            }
+        if command.changes()
+            && let Err(refusal) = self.record(peer, &entry, Step::Started).await
+        {
+            return refusal;
         }
         let (step, reply) = match command.run(&*self.operations).await {
             Ok(text) => (Step::Done, Reply::Done(text)),

@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod client;
 pub mod command;
+pub mod documents;
 pub mod listener;
 
 use crate::domain::budget::BudgetKey;

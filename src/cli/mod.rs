@@ -3,7 +3,8 @@
 mod arguments;
 mod operate;
 
-use crate::{boot, config, registration, telemetry};
+use crate::admin::documents;
+use crate::{boot, config};
 use anyhow::{Context, Result};
 use arguments::{Arguments, Verb};
 use clap::Parser;
@@ -28,13 +29,10 @@ pub fn main() -> ExitCode {
 fn run(verb: Verb) -> Result<String> {
     match verb {
         Verb::Serve { config } => {
-            let settings = load(&config.path)?.settings;
-            telemetry::begin(&settings.log.level).map_err(anyhow::Error::msg)?;
-            runtime()?.block_on(boot::serve(settings))?;
+            runtime()?.block_on(boot::serve(load(&config.path)?.settings))?;
             Ok(String::new())
         }
         Verb::Demo { listen, data } => {
-            telemetry::begin("warn").map_err(anyhow::Error::msg)?;
             runtime()?.block_on(boot::demo(listen, data))?;
             Ok(String::new())
         }
@@ -62,23 +60,9 @@ fn variables() -> std::collections::HashMap<String, String> {
 /// Checks settings and registration files as `serve` would; tells what holds.
 fn check(path: &Path) -> Result<String> {
     let loaded = load(path)?;
-    let registered = registered(&loaded.settings.registration.files)?;
-    let mut text = loaded.printed();
-    let (publishers, alerts) =
-        (registered.registry.publishers.len(), registered.registry.libraries.values().map(|it| it.len()).sum::<usize>());
-    text.push_str(&format!("\n# Registered: {publishers} publishers, {alerts} alerts, {} recipients.\n", registered.recipients.len()));
-    for warning in &registered.warnings {
-        text.push_str(&format!("# Warning: {warning}\n"));
-    }
-    Ok(text)
-}
-
-fn registered(files: &[std::path::PathBuf]) -> Result<registration::Registered> {
-    let told = |problems: Vec<registration::Problem>| {
-        let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
-        anyhow::anyhow!("{} to correct in registration files:\n{}", lines.len(), lines.join("\n"))
-    };
-    registration::read(&registration::files::gather(files).map_err(told)?).map_err(told)
+    let (_, registered) = documents::gather(&loaded.settings.registration.files).map_err(anyhow::Error::msg)?;
+    let comment = documents::summary(&registered).replace('\n', "\n# ");
+    Ok(format!("{}\n# {comment}", loaded.printed()))
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {

@@ -4,7 +4,7 @@ use super::arguments::{Challenge, Operate, Outbox, Who as WhoArguments};
 use super::{load, runtime};
 use crate::admin::client;
 use crate::admin::command::{Command, Who};
-use crate::registration::files::gather;
+use crate::admin::documents;
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 
@@ -25,9 +25,7 @@ pub(super) fn run(verb: Operate) -> Result<String> {
 fn load_files(config: &Path, apply: bool, files: Vec<PathBuf>) -> Result<String> {
     let settings = load(config)?.settings;
     let paths = if files.is_empty() { settings.registration.files } else { files };
-    // Checked here first: the problems then name the files as they were typed, and the server is not troubled with them.
-    super::registered(&paths)?;
-    let files = gather(&paths).map_err(|it| anyhow::anyhow!("the files changed while they were read: {}", it.len()))?;
+    let (files, _) = documents::gather(&paths).map_err(anyhow::Error::msg)?;
     ask(&settings.admin.socket, &Command::Load { files, apply })
 }
 

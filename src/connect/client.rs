@@ -19,8 +19,7 @@ const WAIT_MAX: Duration = Duration::from_secs(24 * 3600);
 #[derive(Clone, Debug)]
 pub struct Caller(Client);
 
-/// What is sent.
-#[derive(Debug)]
+/// What is sent. No `Debug`: URL, headers and body may hold secrets.
 pub struct Call {
     /// The method.
     pub method: Method,
@@ -32,8 +31,8 @@ pub struct Call {
     pub body: Vec<u8>,
 }
 
-/// What came back.
-#[derive(Clone, Debug)]
+/// What came back. No `Debug`: a peer may echo what was sent.
+#[derive(Clone)]
 pub struct Reply {
     /// The HTTP status.
     pub status: u16,

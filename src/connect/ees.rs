@@ -1,13 +1,11 @@
 //! SOAP push to a subscriber of the Enterprise Event System: `EESEventAdd` (contract `events.md`, SOAP push).
-//!
-//! The envelope's codec is handed in, so that this file knows only HTTP.
 
 use super::client::{Call, Caller, Reply, sensitive};
 use super::contract::{Pushed, Sink, Soon};
 use super::guard::Reach;
 use super::setting::{Basic, Now, Unusable};
 use crate::domain::event::FeedEvent;
-use crate::domain::time::Timestamp;
+use crate::soap::{EES_ACTION, EesAnswer, EesPush, Stamp};
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
@@ -15,8 +13,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 use url::Url;
 
-/// The operation's SOAPAction; quoted on the wire (SOAP 1.1, section 6.1.1).
-pub const ACTION: &str = "http://jackhenry.com/ws/EESEventAdd";
+/// How long a message's Timestamp holds (contract `events.md`, SOAP push).
+const HOLDS: Duration = Duration::from_secs(5 * 60);
 
 /// Settings of an EES subscriber.
 #[derive(Clone, Debug, Deserialize)]
@@ -28,6 +26,16 @@ pub struct Settings {
     pub url: String,
     /// User and password; never anonymous.
     pub basic: Basic,
+    /// `ConsumerProd` of the header, and `EventProd`: the product that speaks.
+    #[serde(default = "ens")]
+    pub product: String,
+    /// `AuditWsId`: where it speaks from.
+    #[serde(default = "countersign")]
+    pub audit_ws_id: String,
+    /// `AuditUsrId`
+    pub audit_usr_id: Option<String>,
+    /// `ProdEnv`, where the subscriber expects one.
+    pub environment: Option<String>,
     /// Time for one request, in milliseconds; 1 to 120,000.
     #[serde(default = "thirty_seconds")]
     pub timeout_ms: u64,
@@ -44,48 +52,18 @@ pub struct Settings {
     pub ca_file: Option<PathBuf>,
 }
 
-/// What an answer's envelope says.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Told {
-    /// An envelope without a fault.
-    Acknowledged,
-    /// A fault.
-    Fault {
-        /// Its code is `Server`: the subscriber's own trouble, which may pass (SOAP 1.1, section 4.4.1).
-        server: bool,
-        /// `faultstring`, or what there is of it.
-        text: String,
-    },
-    /// Not an envelope.
-    Unreadable,
-}
-
-/// Writes the request's envelope; the time is for its Timestamp and header.
-pub type Encode = Box<dyn Fn(&[FeedEvent], Timestamp) -> String + Send + Sync>;
-/// Reads the answer's envelope.
-pub type ReadAnswer = Box<dyn Fn(&[u8]) -> Told + Send + Sync>;
-
-/// The envelope's codec.
-pub struct Codec {
-    /// Writes the request.
-    pub encode: Encode,
-    /// Reads the answer.
-    pub read_answer: ReadAnswer,
-}
-
 /// A subscriber, ready to push.
 pub struct EesSink {
-    name: String,
+    settings: Settings,
     url: Url,
     headers: HeaderMap,
-    codec: Codec,
     caller: Caller,
     now: Now,
 }
 
 impl EesSink {
     /// Reads secrets and checks the settings.
-    pub fn new(settings: Settings, codec: Codec, now: Now) -> Result<Self, Unusable> {
+    pub fn new(settings: Settings, now: Now) -> Result<Self, Unusable> {
         let complain = |text: String| Unusable(format!("EES subscriber {}: {text}", settings.name));
         let url = Url::parse(&settings.url).map_err(|error| complain(format!("url: {error}")))?;
         let reach = Reach { plain: settings.allow_plain, private: settings.allow_private, literal: settings.allow_address };
@@ -94,16 +72,38 @@ impl EesSink {
             return Err(complain("timeout_ms must be 1 to 120000".to_owned()));
         }
         let caller = Caller::new(reach, settings.ca_file.as_deref(), Duration::from_millis(settings.timeout_ms))?;
-        Ok(Self { name: settings.name, url, headers: headers(&settings.basic)?, codec, caller, now })
+        Ok(Self { url, headers: headers(&settings.basic)?, settings, caller, now })
+    }
+
+    /// The envelope. Its tracking id is the first event's, so that a repeated push is told as one.
+    fn write(&self, events: &[FeedEvent]) -> Vec<u8> {
+        let created = (self.now)();
+        let tracking_id = events.first().map(|it| it.id.to_string()).unwrap_or_default();
+        let push = EesPush {
+            audit_usr_id: self.settings.audit_usr_id.as_deref(),
+            audit_ws_id: &self.settings.audit_ws_id,
+            product: &self.settings.product,
+            tracking_id: &tracking_id,
+            environment: self.settings.environment.as_deref(),
+            stamp: Stamp { created, expires: created.plus(HOLDS) },
+            events,
+        };
+        push.write()
     }
 
     fn judge(&self, reply: &Reply) -> Pushed {
+        let content_type = reply.headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
         // A fault comes with 500 (SOAP 1.1, section 6.2), but not from everybody.
-        match (reply.status, (self.codec.read_answer)(&reply.body)) {
-            (_, Told::Fault { server: false, text }) => Pushed::Refused(shown("fault", &text)),
-            (_, Told::Fault { server: true, text }) => Pushed::Later(shown("server fault", &text)),
-            (200..=299, Told::Acknowledged) => Pushed::Taken,
-            (200..=299, Told::Unreadable) => Pushed::Later("the answer is no SOAP envelope".to_owned()),
+        match (reply.status, EesAnswer::read(&reply.body, content_type)) {
+            (_, EesAnswer::Fault { code, text }) if is_server(&code) => Pushed::Later(shown("server fault", &text)),
+            (_, EesAnswer::Fault { text, .. }) => Pushed::Refused(shown("fault", &text)),
+            (200..=299, EesAnswer::Acknowledged { odd }) => {
+                if let Some(odd) = odd {
+                    tracing::info!(sink = self.settings.name, odd, "an acknowledgement differs from the contract");
+                }
+                Pushed::Taken
+            }
+            (200..=299, EesAnswer::Unreadable(_)) => Pushed::Later("the answer is no SOAP envelope".to_owned()),
             (status, _) => Pushed::Later(format!("status {status}")),
         }
     }
@@ -111,7 +111,7 @@ impl EesSink {
 
 impl Sink for EesSink {
     fn name(&self) -> &str {
-        &self.name
+        &self.settings.name
     }
 
     fn push<'a>(&'a self, events: &'a [FeedEvent]) -> Soon<'a, Pushed> {
@@ -119,8 +119,7 @@ impl Sink for EesSink {
             if events.is_empty() {
                 return Pushed::Taken;
             }
-            let body = (self.codec.encode)(events, (self.now)()).into_bytes();
-            let call = Call { method: Method::POST, url: self.url.clone(), headers: self.headers.clone(), body };
+            let call = Call { method: Method::POST, url: self.url.clone(), headers: self.headers.clone(), body: self.write(events) };
             match self.caller.exchange(call).await {
                 Ok(reply) => self.judge(&reply),
                 Err(reason) => Pushed::Later(reason.to_owned()),
@@ -129,10 +128,18 @@ impl Sink for EesSink {
     }
 }
 
+/// Whether a fault is the subscriber's own trouble, which may pass (SOAP 1.1, section 4.4.1; `Receiver` in SOAP 1.2). Dotted codes
+/// refine: `Server.Busy`.
+fn is_server(code: &str) -> bool {
+    let local = code.rsplit_once(':').map_or(code, |(_, local)| local);
+    matches!(local.split('.').next(), Some("Server" | "Receiver"))
+}
+
 fn headers(basic: &Basic) -> Result<HeaderMap, Unusable> {
     let mut headers = HeaderMap::with_capacity(3);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/xml; charset=utf-8"));
-    let action = format!("\"{ACTION}\"");
+    // Quoted on the wire (SOAP 1.1, section 6.1.1).
+    let action = format!("\"{EES_ACTION}\"");
     headers.insert(HeaderName::from_static("soapaction"), HeaderValue::from_str(&action).expect("the action is a URL"));
     let (name, value) = sensitive(AUTHORIZATION.as_str(), basic.header()?.expose())?;
     headers.insert(name, value);
@@ -143,6 +150,14 @@ fn headers(basic: &Basic) -> Result<HeaderMap, Unusable> {
 fn shown(what: &str, text: &str) -> String {
     let text: String = text.chars().map(|it| if it.is_control() { ' ' } else { it }).take(200).collect();
     format!("{what}: {}", text.trim())
+}
+
+fn ens() -> String {
+    "ENS".to_owned()
+}
+
+fn countersign() -> String {
+    "countersign".to_owned()
 }
 
 fn thirty_seconds() -> u64 {

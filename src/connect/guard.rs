@@ -29,6 +29,9 @@ pub enum Unsafe {
     /// User or password in the URL.
     #[error("the URL must not carry a user name or password")]
     Credentials,
+    /// A well-known port of another service.
+    #[error("the URL's port must be 443, 80 or above 1023")]
+    Port,
     /// No host.
     #[error("the URL must have a host")]
     Host,
@@ -50,6 +53,9 @@ impl Reach {
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(Unsafe::Credentials);
+        }
+        if !self.private && !matches!(url.port(), None | Some(80 | 443 | 1024..)) {
+            return Err(Unsafe::Port);
         }
         let address = match url.host().ok_or(Unsafe::Host)? {
             Host::Domain(name) => return self.check_name(name),
@@ -148,6 +154,9 @@ mod tests {
         check(Reach::default(), "https://bank.example/hook", Ok(()));
         check(Reach::default(), "http://bank.example/hook", Err(Unsafe::Scheme));
         check(Reach::default(), "https://u:p@bank.example/", Err(Unsafe::Credentials));
+        check(Reach::default(), "https://bank.example:8443/", Ok(()));
+        check(Reach::default(), "https://bank.example:25/", Err(Unsafe::Port));
+        check(Reach { private: true, ..Reach::default() }, "https://bank.example:25/", Ok(()));
         check(Reach::default(), "https://localhost/", Err(Unsafe::Private));
         check(Reach::default(), "https://a.LOCALHOST./", Err(Unsafe::Private));
         check(Reach::default(), "https://127.0.0.1/", Err(Unsafe::Private));

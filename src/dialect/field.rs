@@ -26,10 +26,13 @@ pub enum FieldError {
     Charset(String),
 }
 
+/// A name and its value.
+pub type Pair<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
+
 /// The fields of a request.
 pub enum Fields<'a> {
     /// Names and values, percent-decoded, in order.
-    Pairs(Vec<(Cow<'a, [u8]>, Cow<'a, [u8]>)>),
+    Pairs(Vec<Pair<'a>>),
     /// A document.
     Json(Value),
 }

@@ -7,6 +7,7 @@ pub mod acknowledge;
 pub mod charset;
 pub mod field;
 pub mod mapping;
+pub mod network;
 pub mod phone;
 pub mod proof;
 pub mod raw;
@@ -16,7 +17,8 @@ use crate::domain::request::Sms;
 use crate::domain::time::Timestamp;
 use acknowledge::{Acknowledge, Acknowledgement};
 use mapping::{BadInput, Mapping, Source};
-use proof::{Denied, Networks, Proof};
+use network::Networks;
+use proof::{Denied, Proof};
 use raw::RawInbound;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -95,7 +97,9 @@ impl Dialect {
 
     /// Whether the request is the gateway's. `secrets`: the current one, and while rotating the one before.
     pub fn verify(&self, request: &RawInbound<'_>, secrets: &[Secret], now: Timestamp) -> Result<(), Denied> {
-        self.networks.allow(request.peer)?;
+        if !self.networks.allow(request.peer) {
+            return Err(Denied::Network);
+        }
         let signed = if self.mapping.source == Source::Query { request.query().as_bytes() } else { request.body };
         self.proof.verify(request, signed, secrets, now)
     }

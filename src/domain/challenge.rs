@@ -1,5 +1,6 @@
 //! A challenge: one code, one attempt counter, n deliveries, exactly one outcome (decisions 13, 14).
 
+use super::budget::BudgetKey;
 use super::code::{CodeKind, HashKind, Sealed, Secret, Tag};
 use super::contact::Address;
 use super::delivery::Delivery;
@@ -59,8 +60,10 @@ pub const SEEN_REPLIES: usize = 24;
 /// A reply that was counted.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Seen {
-    /// Gateway and the provider's message id, joined by `/`.
+    /// Gateway and the provider's message id, joined by `/`; empty where the provider gives none.
     pub provider_id: String,
+    /// When it reached our edge.
+    pub at: Timestamp,
     /// What came of it.
     pub verdict: super::answer::Verdict,
 }
@@ -195,6 +198,19 @@ impl Challenge {
     /// When it ends by itself: never, once it has ended.
     pub fn timer(&self) -> Option<Timestamp> {
         (self.state == State::Open).then_some(self.expires_at)
+    }
+
+    /// Whose failures a reply from `handset` to it counts against: the handset's, and the recipient's when it has one
+    /// (decision 6).
+    pub fn budgets(&self, handset: &Address) -> impl Iterator<Item = BudgetKey> + use<> {
+        let address = BudgetKey::Address(self.institution.clone(), handset.clone());
+        let recipient = match &self.level {
+            Level::Native { recipient, .. } => {
+                Some(BudgetKey::Recipient(self.institution.clone(), self.publisher.clone(), recipient.clone()))
+            }
+            Level::Explicit { .. } => None,
+        };
+        [address].into_iter().chain(recipient)
     }
 
     /// What stands in for it when a newer challenge asks for the same (decision 16).

@@ -70,6 +70,12 @@ pub fn phone(text: &str, countries: &[String]) -> Result<Address, AddressError> 
     }
 }
 
+/// Loads the numbering plans, so that the first request need not: some milliseconds, once. To be called while starting.
+pub fn warm() {
+    std::sync::LazyLock::force(&PHONE_NUMBER_UTIL);
+    let _ = american(b"2025550123");
+}
+
 /// Reads an e-mail address: one `@`, a dotted domain, printable ASCII, at most 254 characters; the domain is lower-cased.
 pub fn mail(text: &str) -> Result<Address, AddressError> {
     let ok =

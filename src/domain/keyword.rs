@@ -44,7 +44,15 @@ pub fn refused_as_value(value: &str) -> bool {
 pub fn words(text: &str) -> Vec<String> {
     let end = text.char_indices().nth(2_000).map_or(text.len(), |(at, _)| at);
     let plain = fold(&text[..end]).replace('\'', "").to_lowercase();
-    plain.split(|c: char| !c.is_alphanumeric()).filter(|it| !it.is_empty()).map(str::to_owned).collect()
+    let mut words: Vec<String> = Vec::new();
+    for word in plain.split(|c: char| !c.is_alphanumeric()).filter(|it| !it.is_empty()) {
+        match words.last_mut() {
+            // Some gateways make a space of the apostrophe: "wasn t".
+            Some(last) if word == "t" && last.ends_with('n') => last.push('t'),
+            _ => words.push(word.to_owned()),
+        }
+    }
+    words
 }
 
 /// Whether the words of `phrase` stand in `words`, one after another. Returns where.
@@ -83,149 +91,39 @@ fn starts(telling: &[&str]) -> bool {
 }
 
 // Words that say nothing of what is wanted.
+#[rustfmt::skip]
 const FILLERS: [&str; 32] = [
-    "please",
-    "pls",
-    "plz",
-    "now",
-    "thanks",
-    "thank",
-    "thx",
-    "you",
-    "ok",
-    "okay",
-    "hi",
-    "hello",
-    "hey",
-    "just",
-    "i",
-    "im",
-    "want",
-    "wanna",
-    "would",
-    "like",
-    "need",
-    "id",
-    "to",
-    "it",
-    "this",
-    "that",
-    "can",
-    "could",
-    "asking",
-    "dear",
-    "a",
-    "immediately",
+    "please", "pls", "plz", "now", "thanks", "thank", "thx", "you", "ok", "okay", "hi", "hello", "hey", "just", "i", "im", "want",
+    "wanna", "would", "like", "need", "id", "to", "it", "this", "that", "can", "could", "asking", "dear", "a", "immediately",
 ];
 
-const STOP_WORDS: [&str; 14] = [
-    "stop",
-    "stopall",
-    "stopp",
-    "quit",
-    "end",
-    "revoke",
-    "optout",
-    "cancel",
-    "unsubscribe",
-    "arret",
-    "arr\u{ea}t",
-    "alto",
-    "parar",
+#[rustfmt::skip]
+const STOP_WORDS: [&str; 15] = [
+    "stop", "stopall", "stopp", "quit", "end", "revoke", "optout", "cancel", "unsubscribe", "unsub", "arret", "arr\u{ea}t", "alto", "parar",
     "cancelar",
 ];
 
 // What may stand beside a STOP word without making it a sentence about something else.
+#[rustfmt::skip]
 const STOP_OBJECTS: [&str; 33] = [
-    "all",
-    "me",
-    "my",
-    "the",
-    "these",
-    "those",
-    "your",
-    "any",
-    "more",
-    "from",
-    "with",
-    "anymore",
-    "message",
-    "messages",
-    "msg",
-    "msgs",
-    "text",
-    "texts",
-    "texting",
-    "sms",
-    "sending",
-    "messaging",
-    "contacting",
-    "alerts",
-    "alert",
-    "subscription",
-    "notifications",
-    "consent",
-    "number",
-    "phone",
-    "service",
-    "bank",
-    "and",
+    "all", "me", "my", "the", "these", "those", "your", "any", "more", "from", "with", "anymore", "message", "messages", "msg",
+    "msgs", "text", "texts", "texting", "sms", "sending", "messaging", "contacting", "alerts", "alert", "subscription",
+    "notifications", "consent", "number", "phone", "service", "bank", "and",
 ];
 
 /// What a person may want stopped other than our messages: "stop the payment".
+#[rustfmt::skip]
 pub const BUSINESS: [&str; 22] = [
-    "payment",
-    "payments",
-    "transaction",
-    "transactions",
-    "transfer",
-    "transfers",
-    "card",
-    "cards",
-    "check",
-    "checks",
-    "purchase",
-    "purchases",
-    "charge",
-    "charges",
-    "order",
-    "orders",
-    "wire",
-    "debit",
-    "withdrawal",
-    "sign",
-    "login",
-    "account",
+    "payment", "payments", "transaction", "transactions", "transfer", "transfers", "card", "cards", "check", "checks", "purchase",
+    "purchases", "charge", "charges", "order", "orders", "wire", "debit", "withdrawal", "sign", "login", "account",
 ];
 
+#[rustfmt::skip]
 const STOP_PHRASES: [&str; 27] = [
-    "opt out",
-    "opt me out",
-    "opting out",
-    "stop texting",
-    "stop sending",
-    "stop messaging",
-    "stop contacting",
-    "stop text",
-    "stop texts",
-    "stop message",
-    "stop messages",
-    "stop sms",
-    "quit texting",
-    "quit sending",
-    "end texts",
-    "end messages",
-    "remove me",
-    "remove my number",
-    "take me off",
-    "dont text",
-    "do not text",
-    "dont contact",
-    "do not contact",
-    "no more texts",
-    "no more messages",
-    "revoke my consent",
-    "leave me alone",
+    "opt out", "opt me out", "opting out", "stop texting", "stop sending", "stop messaging", "stop contacting", "stop text",
+    "stop texts", "stop message", "stop messages", "stop sms", "quit texting", "quit sending", "end texts", "end messages",
+    "remove me", "remove my number", "take me off", "dont text", "do not text", "dont contact", "do not contact", "no more texts",
+    "no more messages", "revoke my consent", "leave me alone",
 ];
 
 #[cfg(test)]
@@ -238,73 +136,27 @@ mod tests {
     }
 
     #[test]
+    #[rustfmt::skip]
     fn opting_out_by_any_reasonable_wording() {
         for text in [
-            "STOP",
-            "stop",
-            " Stop. ",
-            "\u{ff33}\u{ff34}\u{ff2f}\u{ff30}",
-            "S\u{200b}TOP",
-            "stop!!!",
-            "Quit",
-            "END",
-            "revoke",
-            "opt out",
-            "OPT-OUT",
-            "optout",
-            "cancel",
-            "unsubscribe",
-            "STOPALL",
-            "stop all",
-            "stop please",
-            "please stop",
-            "Please stop texting me",
-            "stop it",
-            "\u{201c}STOP\u{201d}",
-            "I want to opt out",
-            "opt me out",
-            "pls quit texting me",
-            "can you stop sending me these messages",
-            "do not text me again",
-            "Don\u{2019}t text me",
-            "no more texts",
-            "remove me from your list",
-            "take me off this list",
-            "cancel all messages",
-            "end messages",
-            "Revoke my consent please",
-            "unsubscribe me from this",
-            "stop 123456",
-            "STOP THESE MESSAGES NOW",
-            "leave me alone",
-            "arr\u{ea}t",
+            "STOP", "stop", " Stop. ", "\u{ff33}\u{ff34}\u{ff2f}\u{ff30}", "S\u{200b}TOP", "stop!!!", "Quit", "END", "revoke",
+            "opt out", "OPT-OUT", "optout", "cancel", "unsubscribe", "STOPALL", "stop all", "stop please", "please stop",
+            "Please stop texting me", "stop it", "\u{201c}STOP\u{201d}", "I want to opt out", "opt me out", "pls quit texting me",
+            "can you stop sending me these messages", "do not text me again", "Don\u{2019}t text me", "no more texts",
+            "remove me from your list", "take me off this list", "cancel all messages", "end messages", "Revoke my consent please",
+            "unsubscribe me from this", "unsub", "stop 123456", "STOP THESE MESSAGES NOW", "leave me alone", "arr\u{ea}t",
         ] {
             check(text, Some(Keyword::Stop));
         }
     }
 
     #[test]
+    #[rustfmt::skip]
     fn what_only_contains_a_word_is_no_opt_out() {
         for text in [
-            "123456",
-            "STOP42",
-            "ENDQ7",
-            "my code is 123456",
-            "don't stop",
-            "do not stop texts",
-            "stop the payment",
-            "cancel the transaction",
-            "end of day 123456",
-            "weekend",
-            "nonstop",
-            "",
-            "   ",
-            "...",
-            "Reply STOP to opt out",
-            "Your code is 123456. Text STOP to end.",
-            "I'll send help and stop",
-            "123456 thanks",
-            "trumpet",
+            "123456", "STOP42", "ENDQ7", "my code is 123456", "don't stop", "do not stop texts", "stop the payment",
+            "cancel the transaction", "end of day 123456", "weekend", "nonstop", "", "   ", "...", "Reply STOP to opt out",
+            "Your code is 123456. Text STOP to end.", "I'll send help and stop", "123456 thanks", "trumpet",
         ] {
             check(text, None);
         }

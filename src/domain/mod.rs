@@ -3,6 +3,7 @@
 //! Nothing here knows a socket, a runtime, a database, a clock or a random generator: time, ids and codes arrive as
 //! arguments ([`draw::Draw`]), keys as a capability ([`keyring::Keyring`]), so that every decision can be replayed.
 
+pub mod activity;
 pub mod aggregate;
 pub mod answer;
 pub mod budget;

@@ -52,6 +52,8 @@ pub enum Query {
     One(AggregateId),
     /// A recipient by itself.
     Recipient(RecipientKey),
+    /// A failure budget by itself, for a person who unlocks it.
+    Budget(BudgetKey),
 }
 
 /// What was read: all of it durable (decision 7).
@@ -61,8 +63,10 @@ pub struct View {
     pub prior: Option<Prior>,
     /// The recipient.
     pub recipient: Option<Versioned<Recipient>>,
-    /// The recipient's failure budget, when a recipient was asked for (version 0 and empty when there is none yet).
-    pub recipient_budget: Option<Versioned<Budget>>,
+    /// Failure budgets concerned (version 0 and empty where there is none yet). For opening: of each address at the query's
+    /// institution, and of the recipient. For a reply: of the handset at the institution of each challenge in `open` and
+    /// `ended`, and of those challenges' recipients. Each key once.
+    pub budgets: Vec<(BudgetKey, Versioned<Budget>)>,
     /// Each address concerned: the phone, or all of the recipient's contacts (without repeats).
     pub addresses: Vec<AddressView>,
     /// The open challenge that holds the slot.
@@ -73,6 +77,9 @@ pub struct View {
     pub seen: Option<super::answer::Verdict>,
     /// Challenges that this publisher opened in the UTC day of `now`.
     pub publisher_today: u64,
+    /// Challenges that this publisher asked this node for in the second of `now`, this one included. The engine counts
+    /// them; a store leaves it zero.
+    pub publisher_this_second: u32,
 }
 
 /// An address as the store knows it.
@@ -82,13 +89,11 @@ pub struct AddressView {
     pub address: Address,
     /// Counts every change of what is open on it, and of its opt-out.
     pub version: u64,
-    /// Open TwoWay challenges that were sent to it, newest first.
+    /// Open challenges with a message to it, of any mode, newest first.
     pub open: Vec<Versioned<Challenge>>,
     /// Challenges that were sent to it and ended in the last hour (any mode), newest first, at most 5: a late answer can be
     /// told from a wrong one.
     pub ended: Vec<Versioned<Challenge>>,
-    /// Budgets by institution: that of the query, or of every open challenge.
-    pub budgets: Vec<(InstitutionId, Versioned<Budget>)>,
     /// Challenge messages queued to it in the last 24 hours, oldest first.
     pub sends: Vec<Timestamp>,
     /// Publishers whose messages it opted out of.

@@ -33,7 +33,7 @@ pub fn answer(verdict: Verdict, display_name: &str, help_text: Option<&str>) -> 
             let attempts = if left == 1 { "attempt" } else { "attempts" };
             format!("That answer is wrong. Please check the code we sent and reply again. You have {left} {attempts} left.")
         }
-        Verdict::Failed => "That answer is wrong and no attempts are left. Please ask for a new code, or call the phone on your card.".to_owned(),
+        Verdict::Failed => "That answer is wrong, and it was the last attempt. Please ask for a new code or call the phone on your card.".to_owned(),
         Verdict::Denied => "Thank you for telling us. The code can't be used any more. If you are worried, call the phone on your card.".to_owned(),
         Verdict::Expired => "That code has expired. Please ask for another one.".to_owned(),
         Verdict::Superseded => "A newer code was sent to you. Please use the newest code.".to_owned(),
@@ -114,6 +114,7 @@ mod tests {
         for verdict in VERDICTS {
             let reading = read(&answer(verdict, "First Bank", None));
             assert_eq!(reading.keyword(), None, "{verdict:?}");
+            assert!(!reading.denied(), "{verdict:?}");
             for shape in [Shape::Digits(6), Shape::Digits(4), Shape::Otpa] {
                 assert_eq!(reading.candidate(shape), Candidate::None, "{verdict:?}");
             }

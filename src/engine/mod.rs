@@ -1,14 +1,41 @@
 //! The loop that everything goes through: load → decide → commit, and what happens later.
+//!
+//! [`Engine`] answers requests; [`outbox`] hands messages to carriers; [`timers`] end sessions; [`feed`] pages events and
+//! [`push`] takes them to subscribers. All of them write through the same [`Engine::carry_out`].
+
+pub mod draw;
+pub mod feed;
+pub mod outbox;
+pub mod push;
+pub mod render;
+pub mod timers;
+pub mod turns;
 
 use crate::domain::answer::{Answer, Verdict};
-use crate::domain::event::FeedEvent;
-use crate::domain::id::{InstitutionId, PublisherId};
+use crate::domain::budget::{Budget, BudgetKey};
+use crate::domain::decide::{Facts, decide, rules};
+use crate::domain::fault::Violation;
+use crate::domain::id::{AggregateId, PublisherId};
+use crate::domain::material::Material;
 use crate::domain::publisher::Registry;
-use crate::domain::request::{OobValidate, Origin, Sms};
+use crate::domain::request::{OobValidate, Origin, Request, Sms};
+use crate::domain::snapshot::{Expect, Query, View, Write};
 use crate::domain::time::Timestamp;
-use crate::store::contract::Status;
+use crate::store::contract::{Notes, Status, Store, StoreError};
+use crate::vault::Vault;
+use arc_swap::ArcSwap;
+use draw::{Chance, Clock};
+use parking_lot::Mutex;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
+use turns::Turns;
+
+pub use feed::Page;
+
+/// How often a decision is taken anew when what it relied on has changed.
+const RETRIES: usize = 8;
 
 /// What keeps us from answering. Says nothing of why to the outside; the cause was logged where it happened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,71 +54,187 @@ pub enum Trouble {
     Cursor,
 }
 
-/// A page of the feed.
-#[derive(Debug, Clone)]
-pub struct Page {
-    /// Oldest first.
-    pub events: Vec<FeedEvent>,
-    /// The cursor that asks for what comes after (opaque; `0` is the start).
-    pub next: String,
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Busy | StoreError::Conflict => Self::Busy { retry_after: Duration::from_secs(1) },
+            StoreError::Failed(cause) => {
+                tracing::error!(cause, "the store failed");
+                Self::Failed
+            }
+        }
+    }
 }
 
-/// Tells the time; a test tells its own.
-pub trait Clock: Send + Sync {
-    /// Now.
-    fn now(&self) -> Timestamp;
+/// What an engine is made of.
+pub struct Parts {
+    /// Where everything durable is.
+    pub store: Arc<dyn Store>,
+    /// Small durable values: subscribers' cursors.
+    pub notes: Arc<dyn Notes>,
+    /// Keys.
+    pub vault: Arc<Vault>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub chance: Arc<dyn Chance>,
 }
 
-/// The engine.
-pub struct Engine {}
+/// The engine: one a process.
+pub struct Engine {
+    parts: Parts,
+    registry: ArcSwap<Registry>,
+    turns: Turns,
+    changes: watch::Sender<u64>,
+    rates: Mutex<HashMap<PublisherId, (i64, u32)>>,
+}
 
 impl Engine {
-    /// Judges and opens a challenge: `Answer::Opened` or `Answer::Refused`.
+    /// An engine over its parts, with nothing registered yet.
+    pub fn new(parts: Parts) -> Self {
+        Self { parts, registry: ArcSwap::default(), turns: Turns::default(), changes: watch::channel(0).0, rates: Mutex::default() }
+    }
+
+    /// Judges and opens a challenge: `Answer::Opened` or `Answer::Refused`. A repeated request gets its first answer.
     pub async fn open(&self, origin: Origin, request: OobValidate) -> Result<Answer, Trouble> {
-        let _ = (origin, request);
-        Err(Trouble::Failed)
+        let registry = self.registry.load_full();
+        let Some(publisher) = registry.publishers.get(&origin.publisher) else {
+            tracing::error!(publisher = %origin.publisher, "an authenticated publisher is not registered");
+            return Err(Trouble::Failed);
+        };
+        let wish = match rules::check(origin, request, publisher, &*self.parts.vault) {
+            Ok(wish) => wish,
+            Err(violations) => return Ok(Answer::Refused(violations)),
+        };
+        let query = wish.query();
+        let this_second = self.count(&wish.origin.publisher);
+        let _turn = self.turns.wait(wish.slot()).await;
+        let request = Request::Open(Box::new(wish));
+        let answer = self.carry_out(&query, &request, |view| view.publisher_this_second = this_second).await?;
+        Ok(match answer {
+            Answer::Repeated { id, material } => {
+                let otp = material.and_then(|sealed| self.open_material(id, &sealed)).and_then(|it| it.code().cloned());
+                Answer::Opened { id, otp }
+            }
+            answer => answer,
+        })
     }
 
-    /// Judges a reply from a handset.
+    /// Judges a reply from a handset. Returns once its consequences are durable.
     pub async fn reply(&self, sms: Sms) -> Result<Verdict, Trouble> {
-        let _ = sms;
-        Err(Trouble::Failed)
+        let provider_id = crate::domain::decide::reply::provider_key(&sms);
+        let query = Query::Reply { from: sms.from.clone(), provider_id, now: self.now() };
+        let _turn = self.turns.wait(&sms.from).await;
+        match self.carry_out(&query, &Request::Reply(sms), |_| {}).await? {
+            Answer::Replied(verdict) => Ok(verdict),
+            _ => Ok(Verdict::NoSession),
+        }
     }
 
-    /// Events of a publisher after a cursor, at most `max`; of one institution, or of all that it serves.
-    pub async fn events(
-        &self,
-        publisher: &PublisherId,
-        institution: Option<&InstitutionId>,
-        after: &str,
-        max: usize,
-    ) -> Result<Page, Trouble> {
-        let _ = (publisher, institution, after, max);
-        Err(Trouble::Failed)
+    /// A person unlocks an address or recipient: its failure budget starts anew (decision 6). `false`: nothing was counted.
+    pub async fn unlock(&self, key: BudgetKey) -> Result<bool, Trouble> {
+        let query = Query::Budget(key.clone());
+        for _ in 0..RETRIES {
+            let view = self.parts.store.load(&query).await?;
+            let Some((_, budget)) = view.budgets.into_iter().find(|(it, budget)| *it == key && budget.version > 0) else {
+                return Ok(false);
+            };
+            let expects = vec![Expect::Budget(key.clone(), budget.version)];
+            match self.parts.store.commit(vec![Write::Budget(key.clone(), Budget::default())], expects).await {
+                Err(StoreError::Conflict) => {}
+                done => return Ok(done.map(|()| true)?),
+            }
+        }
+        Err(StoreError::Conflict.into())
     }
 
     /// What is registered now.
     pub fn registry(&self) -> Arc<Registry> {
-        Arc::default()
+        self.registry.load_full()
     }
 
-    /// Swaps what is registered.
+    /// Swaps what is registered, as a whole.
     pub fn register(&self, registry: Registry) {
-        let _ = registry;
+        self.registry.store(Arc::new(registry));
     }
 
-    /// Wakes whenever something was committed: for a screen that waits.
-    pub fn changes(&self) -> tokio::sync::watch::Receiver<u64> {
-        tokio::sync::watch::channel(0).1
+    /// Wakes whenever something was committed: for whoever waits for work or for an event.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     /// The time, as the engine sees it.
     pub fn now(&self) -> Timestamp {
-        Timestamp::default()
+        self.parts.clock.now()
     }
 
     /// How the store is.
     pub fn status(&self) -> Status {
-        Status::default()
+        self.parts.store.status()
+    }
+
+    /// The store itself, for what needs no decision: the timeline, the registration's recipients.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.parts.store
+    }
+
+    /// Small durable values.
+    pub fn notes(&self) -> &Arc<dyn Notes> {
+        &self.parts.notes
+    }
+
+    /// load → decide → commit, again while what was relied on changes meanwhile.
+    async fn carry_out(&self, query: &Query, request: &Request, complete: impl Fn(&mut View)) -> Result<Answer, Trouble> {
+        let registry = self.registry.load_full();
+        for _ in 0..RETRIES {
+            let mut view = self.parts.store.load(query).await?;
+            complete(&mut view);
+            let mut draw = draw::draw(self.now(), &*self.parts.chance, matches!(request, Request::Open(_)));
+            let facts = Facts { view: &view, registry: &registry, keyring: &*self.parts.vault };
+            let decision = decide(facts, request, &mut draw);
+            if decision.writes.is_empty() {
+                return Ok(decision.answer);
+            }
+            match self.parts.store.commit(decision.writes, decision.expects).await {
+                Ok(()) => {
+                    self.changes.send_modify(|count| *count = count.wrapping_add(1));
+                    return Ok(decision.answer);
+                }
+                Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        tracing::warn!("a decision met a conflict each time it was taken");
+        Err(StoreError::Conflict.into())
+    }
+
+    fn open_material(&self, id: AggregateId, sealed: &crate::domain::code::Sealed) -> Option<Material> {
+        let plain = self.parts.vault.open(id, sealed);
+        plain
+            .inspect_err(|error| tracing::error!(%id, %error, "a challenge's material can't be opened"))
+            .ok()
+            .and_then(|it| Material::from_bytes(&it))
+    }
+
+    // Challenges that a publisher asked for in the current second, this one included.
+    fn count(&self, publisher: &PublisherId) -> u32 {
+        let second = self.now().millis().div_euclid(1_000);
+        let mut rates = self.rates.lock();
+        let entry = rates.entry(publisher.clone()).or_insert((second, 0));
+        if entry.0 != second {
+            *entry = (second, 0);
+        }
+        entry.1 = entry.1.saturating_add(1);
+        entry.1
+    }
+}
+
+/// A refusal because we are over capacity, in the contract's words (39011).
+pub fn over_capacity() -> Violation {
+    Violation {
+        code: crate::domain::fault::own::CAPACITY,
+        text: "We are over capacity; send the same request again later.".to_owned(),
+        element: None,
+        value: None,
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn read(file: &Fields<'_, '_>, publisher: &str) -> Vec<At<Credential>
     if !file.has("credential") {
         file.report.wrong(file.place, "no credential; add [[credential]] with user = \"…\" and password_file or password_argon2");
     }
-    file.tables("credential").into_iter().filter_map(|it| one(it, publisher)).collect()
+    file.tables("credential", 50).into_iter().filter_map(|it| one(it, publisher)).collect()
 }
 
 fn one(fields: Fields<'_, '_>, publisher: &str) -> Option<At<Credential>> {

@@ -78,11 +78,15 @@ impl<'a, 'i> Fields<'a, 'i> {
         Some(Fields::new(table.value, table.place, self.report))
     }
 
-    /// Tables within, as `[[key]]`; empty when absent.
-    pub fn tables(&self, key: &'static str) -> Vec<Fields<'a, 'i>> {
+    /// Tables within, as `[[key]]`; empty when absent. More than `most` are refused, and none of them read.
+    pub fn tables(&self, key: &'static str, most: usize) -> Vec<Fields<'a, 'i>> {
         let Some(value) = self.value(key) else { return Vec::new() };
         let right = format!("one or more tables: [[{key}]]");
         let Some(items) = self.typed(key, value, value.get_ref().as_array(), &right) else { return Vec::new() };
+        if items.value.len() > most {
+            self.report.wrong(items.place, format!("more than {most} of [[{key}]]"));
+            return Vec::new();
+        }
         let table = |item: &'a Spanned<DeValue<'i>>| self.typed(key, item, item.get_ref().as_table(), &right);
         items.value.iter().filter_map(table).map(|it| Fields::new(it.value, it.place, self.report)).collect()
     }
@@ -107,8 +111,13 @@ impl<'a, 'i> Fields<'a, 'i> {
         self.table.get(key).map_or(self.place, |it| self.at(it.span().start))
     }
 
-    /// Refuses the keys that were not asked for.
+    /// Refuses the keys that were not asked for; nothing is read after this.
     pub fn finish(self) {
+        self.known();
+    }
+
+    /// As [`Fields::finish`], for a table whose place is still needed.
+    pub fn known(&self) {
         let asked = self.asked.borrow();
         for key in self.table.keys().filter(|it| !asked.contains(&it.get_ref().as_ref())) {
             let message = format!("unknown key `{}`; known here: {}", key.get_ref(), asked.join(", "));

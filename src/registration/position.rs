@@ -6,10 +6,15 @@ pub(super) fn in_raw(raw: &str, line: usize, column: usize) -> usize {
     let (quotes, escapes) = opening(raw);
     let mut at = (1, 1);
     let mut offset = quotes;
-    while at < (line, column) && offset < raw.len() {
-        let (length, shown) = step(&raw[offset..], escapes);
+    while let Some(rest) = raw.get(offset..).filter(|it| !it.is_empty()) {
+        let (length, shown) = step(rest, escapes);
+        match shown {
+            Some(_) if at >= (line, column) => break,
+            Some('\n') => at = (at.0 + 1, 1),
+            Some(_) => at.1 += 1,
+            None => {}
+        }
         offset += length;
-        at = shown.iter().flatten().fold(at, |(line, column), it| if *it == '\n' { (line + 1, 1) } else { (line, column + 1) });
     }
     offset.min(raw.len().saturating_sub(1))
 }
@@ -32,18 +37,18 @@ fn opening(raw: &str) -> (usize, bool) {
 }
 
 /// Length in the source of the next character, and what it stands for (nothing, for a line-ending backslash).
-fn step(rest: &str, escapes: bool) -> (usize, [Option<char>; 1]) {
+fn step(rest: &str, escapes: bool) -> (usize, Option<char>) {
     let first = rest.chars().next().unwrap_or('"');
     if !escapes || first != '\\' {
-        return (first.len_utf8(), [(first != '\r').then_some(first)]);
+        return (first.len_utf8(), (first != '\r').then_some(first));
     }
     match rest.chars().nth(1) {
-        Some('n') => (2, ['\n'.into()]),
-        Some('x') => (4, ['x'.into()]),
-        Some('u') => (6, ['u'.into()]),
-        Some('U') => (10, ['U'.into()]),
-        Some(blank) if blank.is_whitespace() => (1 + rest[1..].len() - rest[1..].trim_start().len(), [None]),
-        other => (1 + other.map_or(0, char::len_utf8), [other]),
+        Some('n') => (2, Some('\n')),
+        Some(code @ 'x') => (4, Some(code)),
+        Some(code @ 'u') => (6, Some(code)),
+        Some(code @ 'U') => (10, Some(code)),
+        Some(blank) if blank.is_whitespace() => (1 + rest[1..].len() - rest[1..].trim_start().len(), None),
+        other => (1 + other.map_or(0, char::len_utf8), other),
     }
 }
 

@@ -77,9 +77,9 @@ impl<'a> Report<'a> {
         self.problems.borrow_mut().add(place, message.into());
     }
 
-    /// Whether something was wrong just here: then nothing more needs to be said of it.
-    pub fn is_at(&self, place: Place) -> bool {
-        self.problems.borrow().kept.last().is_some_and(|(last, _)| *last == place)
+    /// How much is wrong so far.
+    pub fn count(&self) -> usize {
+        self.problems.borrow().all
     }
 
     /// Something is doubtful.

@@ -73,7 +73,7 @@ fn publisher(head: &Fields<'_, '_>, file: &Fields<'_, '_>, id: &str) -> Publishe
 
 fn institutions(file: &Fields<'_, '_>) -> Vec<(InstitutionId, Vec<At<String>>)> {
     let mut found: Vec<(InstitutionId, Vec<At<String>>)> = Vec::new();
-    for fields in file.tables("institution") {
+    for fields in file.tables("institution", 10_000) {
         if let Some(id) = fields.required("id") {
             let key = InstitutionId::from(id.value.as_str());
             if found.iter().any(|(it, _)| *it == key) {
@@ -117,8 +117,9 @@ fn defaults(file: &Fields<'_, '_>, publisher: &Publisher) -> Defaults {
 }
 
 fn at_least_one(head: &Fields<'_, '_>, key: &'static str) -> Vec<String> {
+    let before = head.report.count();
     let found = values(head.list(key));
-    if found.is_empty() && !head.report.is_at(head.place_of(key)) {
+    if found.is_empty() && head.report.count() == before {
         head.report.wrong(head.place_of(key), format!("`{key}` must name at least one: {key} = [\"…\"]"));
     }
     found

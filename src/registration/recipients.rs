@@ -38,7 +38,7 @@ pub(super) fn read(file: Fields<'_, '_>, countries: impl Fn(&str) -> Vec<String>
     let key =
         RecipientKey { publisher: name(&publisher).as_str().into(), institution: name(&institution).as_str().into(), id: String::new() };
     let countries = countries(key.publisher.as_str());
-    let recipients = file.tables("recipient").into_iter().filter_map(|it| person(it, &key, &countries)).collect();
+    let recipients = file.tables("recipient", 1_000_000).into_iter().filter_map(|it| person(it, &key, &countries)).collect();
     if !file.has("recipient") {
         file.report.wrong(file.place, "no recipient; add [[recipient]] with id = \"…\"");
     }
@@ -84,7 +84,7 @@ fn derived(key: &RecipientKey) -> String {
 /// The contacts, and the ids of all of them: also of one whose address was refused.
 fn contacts(fields: &Fields<'_, '_>, countries: &[String]) -> (Vec<Contact>, Vec<String>) {
     let (mut found, mut ids) = (Vec::new(), Vec::new());
-    for it in fields.tables("contact") {
+    for it in fields.tables("contact", 100) {
         let id = it.required("id");
         if let Some(id) = id.as_ref().filter(|id| ids.contains(&id.value)) {
             it.report.wrong(id.place, format!("contact \"{}\" is here twice; ids are unique within a recipient", id.value));
@@ -130,7 +130,7 @@ fn why(error: AddressError) -> &'static str {
 
 fn subscriptions(fields: &Fields<'_, '_>, contacts: &[String]) -> Vec<(Subscription, Wanted)> {
     let mut found: Vec<(Subscription, Wanted)> = Vec::new();
-    for it in fields.tables("subscription") {
+    for it in fields.tables("subscription", 1_000) {
         let Some(one) = subscription(it, contacts) else { continue };
         let twice = |(earlier, _): &(Subscription, Wanted)| earlier.alert == one.0.alert && earlier.account == one.0.account;
         if found.iter().any(twice) {
@@ -147,9 +147,10 @@ fn subscription(fields: Fields<'_, '_>, contacts: &[String]) -> Option<(Subscrip
     let account = fields.short("account").map(|it| it.value);
     let active = fields.flag("active", true);
     let utc_offset_minutes = offset(&fields);
+    let before = fields.report.count();
     let listed = fields.list("contacts");
-    if !fields.has("contacts") {
-        fields.report.wrong(fields.place, "`contacts` is missing; list the ids of the contacts that get the alert");
+    if listed.is_empty() && fields.report.count() == before {
+        fields.report.wrong(fields.place_of("contacts"), "list the ids of the contacts that get the alert: contacts = [\"…\"]");
     }
     for it in listed.iter().filter(|it| !contacts.contains(&it.value)) {
         let known: Vec<_> = contacts.iter().map(|it| format!("\"{it}\"")).collect();

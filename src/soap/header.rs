@@ -26,6 +26,9 @@ const SHAPE: Shape = Shape {
     last: 6,
 };
 
+// A marker, and the fields of its level.
+type Level<'a> = (&'static str, &'a [(&'static str, &'a Option<String>)]);
+
 /// Reads the open `jXchangeHdr`.
 pub fn read(reader: &mut Reader<'_>) -> Result<Header, Malformed> {
     let mut header = Header::default();
@@ -60,7 +63,7 @@ pub fn write(out: &mut Writer, header: &Header) {
     out.optional("AuthenUsrId", header.authen_usr_id.as_deref());
     out.optional("ConsumerName", header.consumer_name.as_deref());
     out.optional("ConsumerProd", header.consumer_prod.as_deref());
-    let levels: [(&str, &[(&str, &Option<String>)]); 5] = [
+    let levels: [Level<'_>; 5] = [
         ("Ver_1", &[("jXLogTrackingId", &header.tracking_id)]),
         ("Ver_2", &[("InstRtId", &header.inst_rt_id), ("InstEnv", &header.inst_env)]),
         ("Ver_3", &[("BusCorrelId", &header.bus_correl_id)]),

@@ -11,9 +11,12 @@ mod answer;
 mod call;
 mod decode;
 mod ees;
+mod element;
 mod envelope;
 mod fault;
 mod header;
+#[cfg(test)]
+mod hostile;
 mod malformed;
 mod media;
 mod message;

@@ -2,14 +2,67 @@
 
 use std::borrow::Cow;
 
-/// Whether every character is allowed in an XML 1.0 document (production 2).
+/// What one pass over a text finds. Taken of a whole document, it tells which tokens need no look of their own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Traits(u8);
+
+const CONTROL: u8 = 1;
+const RARE: u8 = 2;
+const RETURN: u8 = 4;
+const BRACKET: u8 = 8;
+
+/// Largest text worth a pass of its own, in bytes: a hostile one is refused long before its end.
+const SMALL: usize = 8 * 1024;
+
+impl Traits {
+    /// The traits of a small text; of a larger one, that it may hold anything.
+    pub fn of_small(text: &str) -> Self {
+        if text.len() <= SMALL { Self::of(text) } else { Self(CONTROL | RARE | RETURN | BRACKET) }
+    }
+
+    /// Looks at every byte once, without branches.
+    pub fn of(text: &str) -> Self {
+        Self(text.bytes().fold(0, |found, byte| {
+            let control = byte < 0x20 && byte != b'\t' && byte != b'\n' && byte != b'\r';
+            found
+                | (u8::from(control) * CONTROL)
+                | (u8::from(byte == 0xEF) * RARE)
+                | (u8::from(byte == b'\r') * RETURN)
+                | (u8::from(byte == b']') * BRACKET)
+        }))
+    }
+
+    /// Whether nothing in the text can be a character that XML doesn't allow.
+    pub fn is_plain(self) -> bool {
+        self.0 & (CONTROL | RARE) == 0
+    }
+
+    /// Whether the text may hold a carriage return.
+    pub fn has_return(self) -> bool {
+        self.0 & RETURN != 0
+    }
+
+    /// Whether the text may hold a bracket that ends a CDATA section.
+    pub fn has_bracket(self) -> bool {
+        self.0 & BRACKET != 0
+    }
+}
+
+/// Whether every character of `text` is allowed in XML 1.0 (production 2).
 pub fn is_xml(text: &str) -> bool {
-    let control = text.bytes().any(|byte| byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r'));
-    !control && !(text.as_bytes().contains(&0xEF) && text.contains(['\u{FFFE}', '\u{FFFF}']))
+    // The two non-characters start with 0xEF in UTF-8, and hardly anything else does.
+    let traits = Traits::of(text);
+    traits.is_plain() || (traits.0 & CONTROL == 0 && !text.contains(['\u{FFFE}', '\u{FFFF}']))
 }
 
 /// Whether `text` is a name without a colon (Namespaces in XML 1.0, production 4).
 pub fn is_name(text: &str) -> bool {
+    if let [first, rest @ ..] = text.as_bytes()
+        && text.is_ascii()
+    {
+        let letter = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_';
+        return letter(first) && rest.iter().all(|byte| letter(byte) || byte.is_ascii_digit() || matches!(byte, b'-' | b'.'));
+    }
     let mut chars = text.chars();
     chars.next().is_some_and(starts_name) && chars.all(continues_name)
 }

@@ -3,9 +3,10 @@
 //! Everything is judged as it comes: a document that is refused costs no more than the part before the place where it
 //! goes wrong. Names and text are borrowed from the document; only entities and line ends make copies.
 
+pub use super::element::{Attribute, Element};
 use super::malformed::{Malformed, Position};
 use super::names::Ns;
-use super::text::{is_name, is_xml, newlines, unescape};
+use super::text::{Traits, entity, is_name, is_xml, newlines, unescape};
 use quick_xml::events::attributes::Attributes;
 use quick_xml::events::{BytesRef, Event};
 use quick_xml::name::{QName, ResolveResult};
@@ -18,54 +19,10 @@ pub const MAX_DEPTH: usize = 32;
 pub const MAX_EVENTS: usize = 20_000;
 /// Most attributes of an element, namespace declarations included.
 pub const MAX_ATTRIBUTES: usize = 32;
+/// Longest start tag, in bytes.
+pub const MAX_TAG: usize = 8 * 1024;
 /// Most namespace declarations in scope at once.
 pub const MAX_BINDINGS: usize = 32;
-
-/// A start tag.
-#[derive(Clone, Debug)]
-pub struct Element<'a> {
-    /// Its namespace.
-    pub ns: Ns,
-    /// Its local name.
-    pub name: &'a str,
-    /// Its attributes, namespace declarations left out.
-    pub attributes: Vec<Attribute<'a>>,
-    foreign: String,
-}
-
-/// An attribute, normalised.
-#[derive(Clone, Debug)]
-pub struct Attribute<'a> {
-    /// Its namespace; none for an unprefixed one.
-    pub ns: Ns,
-    /// Its local name.
-    pub name: &'a str,
-    /// Its value.
-    pub value: Cow<'a, str>,
-}
-
-impl Element<'_> {
-    /// The URI of its namespace.
-    pub fn uri(&self) -> &str {
-        if self.ns == Ns::Other { &self.foreign } else { self.ns.uri() }
-    }
-
-    /// Whether this is the element `name` of `ns`.
-    pub fn is(&self, ns: Ns, name: &str) -> bool {
-        self.ns == ns && self.name == name
-    }
-
-    /// The value of an attribute.
-    pub fn attribute(&self, ns: Ns, name: &str) -> Option<&str> {
-        self.attributes.iter().find(|it| it.ns == ns && it.name == name).map(|it| it.value.trim())
-    }
-
-    /// Whether it says that it has no value: `xsi:nil`, or `JHANull` unqualified or in our namespace.
-    pub fn is_nil(&self) -> bool {
-        let yes = |ns, name| matches!(self.attribute(ns, name), Some("true" | "1"));
-        !self.attributes.is_empty() && (yes(Ns::Xsi, "nil") || yes(Ns::None, "JHANull") || yes(Ns::Tpg, "JHANull"))
-    }
-}
 
 /// The next thing in a document.
 #[derive(Clone, Debug)]
@@ -84,6 +41,7 @@ pub enum Node<'a> {
 pub struct Reader<'a> {
     inner: NsReader<&'a [u8]>,
     text: &'a str,
+    traits: Traits,
     start: usize,
     events: usize,
     depth: usize,
@@ -97,7 +55,7 @@ impl<'a> Reader<'a> {
         let mut inner = NsReader::from_str(text);
         inner.config_mut().check_comments = true;
         inner.resolver_mut().set_max_namespace_bindings(MAX_BINDINGS);
-        Self { inner, text, start: 0, events: 0, depth: 0, empty: false, rooted: false }
+        Self { inner, text, traits: Traits::of_small(text), start: 0, events: 0, depth: 0, empty: false, rooted: false }
     }
 
     /// The next node. Comments are passed over; a document type or a processing instruction is refused.
@@ -109,7 +67,7 @@ impl<'a> Reader<'a> {
             let event = self.event()?;
             let end = self.position();
             let source = self.text.get(self.start..end).unwrap_or_default();
-            if !is_xml(source) {
+            if !self.traits.is_plain() && !is_xml(source) {
                 return Err(self.fail("A character is not allowed in XML."));
             }
             match event {
@@ -119,7 +77,7 @@ impl<'a> Reader<'a> {
                 Event::Text(_) if self.depth == 0 => self.blank(source)?,
                 Event::Text(_) => return self.characters(source),
                 Event::CData(_) | Event::GeneralRef(_) if self.depth == 0 => return Err(self.fail("Text outside the root element.")),
-                Event::CData(_) => return Ok(Node::Text(newlines(&source[9..source.len() - 3]))),
+                Event::CData(_) => return self.section(source),
                 Event::GeneralRef(reference) => return self.reference(&reference),
                 Event::Comment(_) => {}
                 Event::Decl(declaration) => self.declaration(declaration.version().ok().as_deref())?,
@@ -186,10 +144,17 @@ impl<'a> Reader<'a> {
             return Err(self.fail(format!("The document has more than {MAX_EVENTS} tags and texts.")));
         }
         let rest = self.text.as_bytes().get(self.start..).unwrap_or_default();
+        // The library would skip it, and its positions would no longer be ours.
+        if self.start == 0 && self.text.starts_with('\u{FEFF}') {
+            return Err(self.fail("The document starts with a second byte order mark."));
+        }
         let declaration = self.start == 0 && matches!(rest, [b'<', b'?', b'x', b'm', b'l', b' ' | b'\t' | b'\r' | b'\n', ..]);
         let markup = rest.starts_with(b"<!") && !rest.starts_with(b"<!--") && !rest.starts_with(b"<![CDATA[");
         if markup || (rest.starts_with(b"<?") && !declaration) {
             return Err(self.fail("A document type or processing instruction is not allowed."));
+        }
+        if is_long(rest) {
+            return Err(self.fail(format!("A start tag is longer than {MAX_TAG} bytes.")));
         }
         // The library's own message may quote the document.
         self.inner.read_event().map_err(|_| self.fail("The XML is not well-formed here."))
@@ -204,8 +169,8 @@ impl<'a> Reader<'a> {
             return Err(self.fail(format!("Elements are nested deeper than {MAX_DEPTH}.")));
         }
         self.empty = empty;
-        let content = &source[1..source.len() - if empty { 2 } else { 1 }];
-        let (ns, name) = self.resolve(&content[..name_len], true)?;
+        let content = source.strip_prefix('<').and_then(|it| it.strip_suffix(if empty { "/>" } else { ">" })).unwrap_or_default();
+        let (ns, name) = self.resolve(content.get(..name_len).unwrap_or_default(), true)?;
         let (ns, foreign) = match Ns::of(ns) {
             Ns::Other => (Ns::Other, ns.to_owned()),
             known => (known, String::new()),
@@ -275,14 +240,21 @@ impl<'a> Reader<'a> {
     }
 
     fn characters(&self, source: &'a str) -> Result<Node<'a>, Malformed> {
-        if source.contains("]]>") {
+        if self.traits.has_bracket() && source.contains("]]>") {
             return Err(self.fail("Text may not hold the end of a CDATA section."));
         }
-        Ok(Node::Text(newlines(source)))
+        Ok(Node::Text(if self.traits.has_return() { newlines(source) } else { Cow::Borrowed(source) }))
+    }
+
+    fn section(&self, source: &'a str) -> Result<Node<'a>, Malformed> {
+        match source.strip_prefix("<![CDATA[").and_then(|it| it.strip_suffix("]]>")) {
+            Some(text) => Ok(Node::Text(newlines(text))),
+            None => Err(self.fail("The XML is not well-formed here.")),
+        }
     }
 
     fn reference(&self, reference: &BytesRef<'_>) -> Result<Node<'a>, Malformed> {
-        match super::text::entity(reference) {
+        match entity(reference) {
             Some(char) => Ok(Node::Text(Cow::Owned(char.into()))),
             None => Err(self.fail("An entity is unknown: only the five of XML and character references are allowed.")),
         }
@@ -302,4 +274,21 @@ impl<'a> Reader<'a> {
     fn position(&self) -> usize {
         usize::try_from(self.inner.buffer_position()).unwrap_or(usize::MAX)
     }
+}
+
+// Whether a start tag does not end within MAX_TAG bytes: the library would read all of it, however many attributes it has.
+fn is_long(rest: &[u8]) -> bool {
+    if rest.len() <= MAX_TAG || !matches!(rest, [b'<', first, ..] if !matches!(first, b'/' | b'!' | b'?')) {
+        return false;
+    }
+    let mut quote = None;
+    for &byte in rest.iter().take(MAX_TAG) {
+        match (quote, byte) {
+            (None, b'>') => return false,
+            (None, b'"' | b'\'') => quote = Some(byte),
+            (Some(open), _) if open == byte => quote = None,
+            _ => {}
+        }
+    }
+    true
 }

@@ -1,3 +1,20 @@
 //! Where everything durable is. [`contract`] is what the engine relies on; the engines are private behind it.
+//!
+//! In reading order: [`contract`]; `rows` (the stored forms) on `parts` and `codec`; `key` and `row` (what is clear and what
+//! is sealed); `facts` (what the indexes keep); `published` (what everybody sees); `prepare` → `stage` → `published` is the
+//! way of a commit, `read` that of a query. [`memory`] and [`sled`] are engines.
 
 pub mod contract;
+pub mod memory;
+pub mod sled;
+
+mod codec;
+mod facts;
+mod key;
+mod parts;
+mod prepare;
+mod published;
+mod read;
+mod row;
+mod rows;
+mod stage;

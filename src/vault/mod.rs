@@ -1,12 +1,35 @@
 //! Keys, and the only place that uses them (decisions 2, 3): everything is derived from one root file, kept apart by purpose.
 
+mod days;
+mod root;
+
 use crate::domain::code::{HashKind, Sealed, Tag};
 use crate::domain::id::AggregateId;
 use crate::domain::keyring::Keyring;
+use aws_lc_rs::{digest, hkdf, hmac};
+use days::{AeadKey, DayKeys, Days};
+use std::path::Path;
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
+pub use days::{STANDING, SealedRow, day_of};
+
 /// Holds the derived keys for the life of the process.
-pub struct Vault {}
+///
+/// Keys of their own for: the code pepper, the payload MAC, the index MAC, the credential MAC, wrapping data keys, and what is
+/// long-lived (recipients, budgets, notes). Challenges are sealed under a random data key a UTC day, which the store keeps
+/// wrapped and destroys after retention (decision 3). A random nonce is good for 2^32 messages under one key.
+pub struct Vault {
+    pepper: hmac::Key,
+    payload: hmac::Key,
+    index: hmac::Key,
+    credential: hmac::Key,
+    wrapping: AeadKey,
+    standing: DayKeys,
+    standing_rows: hmac::Key,
+    fingerprint: String,
+    days: Days,
+}
 
 /// Why a vault can't be had, or bytes can't be opened.
 #[derive(Debug, thiserror::Error)]
@@ -22,46 +45,282 @@ pub enum VaultError {
 impl Vault {
     /// From the root key: 32 random bytes.
     pub fn from_root(root: &[u8; 32]) -> Self {
-        let _ = root;
-        Self {}
+        let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, b"countersign root v1").extract(root);
+        let derive = |purpose: &str| expand(&prk, purpose);
+        let mac = |purpose: &str| hmac::Key::new(hmac::HMAC_SHA256, derive(purpose).as_slice());
+        Self {
+            pepper: mac("code pepper"),
+            payload: mac("payload tag"),
+            index: mac("index tag"),
+            credential: mac("credential tag"),
+            wrapping: AeadKey::new(&derive("wrapping")),
+            standing: DayKeys::new(STANDING, &derive("standing")),
+            standing_rows: mac("standing rows"),
+            fingerprint: hex::encode(&derive("fingerprint")[..8]),
+            days: Days::default(),
+        }
+    }
+
+    /// Reads the root file at `path`; refuses one that others may read, and one that is not 64 hexadecimal digits.
+    pub fn from_file(path: &Path) -> Result<Self, VaultError> {
+        root::read(path).map(|bytes| Self::from_root(&bytes))
+    }
+
+    /// Makes a new root file at `path` (mode 0600), durably. Refuses to overwrite.
+    pub fn init_file(path: &Path) -> Result<Self, VaultError> {
+        root::create(path).map(|bytes| Self::from_root(&bytes))
     }
 
     /// Which root this is, for telling a mismatch; says nothing of the key. Stored beside the data.
     pub fn fingerprint(&self) -> String {
-        String::new()
+        self.fingerprint.clone()
     }
 
     /// Opens what [`Keyring::seal`] sealed for `challenge`.
     pub fn open(&self, challenge: AggregateId, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-        let _ = (challenge, sealed);
-        Err(VaultError::Sealed)
+        let (head, rest) = sealed.0.split_at_checked(MATERIAL_HEAD).ok_or(VaultError::Sealed)?;
+        let day = head[1..5].try_into().map(u32::from_be_bytes).map_err(|_| VaultError::Sealed)?;
+        if head[0] != MATERIAL_FORM {
+            return Err(VaultError::Sealed);
+        }
+        self.keys_of(day)?.material.open(&material_aad(challenge, day), rest)
     }
 
     /// MAC for comparing a caller's secret without keeping it (decision 4).
     pub fn credential_tag(&self, user: &str, secret: &str) -> Tag {
-        let _ = (user, secret);
-        Tag([0; 32])
+        Tag(mac(&self.credential, &[user.as_bytes(), secret.as_bytes()]))
+    }
+
+    /// Routing MAC of `parts` for one `purpose`, 16 bytes: equal parts give equal tags. Its key does not rotate.
+    pub fn index_tag(&self, purpose: u8, parts: &[&[u8]]) -> [u8; 16] {
+        let mut context = hmac::Context::with_key(&self.index);
+        context.update(&[purpose]);
+        feed(&mut context, parts);
+        let mut short = [0; 16];
+        short.copy_from_slice(&context.sign().as_ref()[..16]);
+        short
+    }
+
+    /// Seals a stored value: `long_lived` under the standing key, else under the current day's. `aad` is bound to it.
+    pub fn seal_row(&self, long_lived: bool, aad: &[u8], plain: &[u8]) -> SealedRow {
+        match self.days.current().filter(|_| !long_lived) {
+            Some(keys) => SealedRow { day: keys.day, bytes: keys.rows.seal(&row_aad(keys.day, aad), random(), plain) },
+            None => self.seal_standing(aad, plain),
+        }
+    }
+
+    /// Opens what [`Vault::seal_row`] sealed under the key of `day` with the same `aad`.
+    pub fn open_row(&self, day: u32, aad: &[u8], bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        if day != STANDING {
+            return self.days.get(day).ok_or(VaultError::Sealed)?.rows.open(&row_aad(day, aad), bytes);
+        }
+        let (salt, rest) = bytes.split_at_checked(SALT).ok_or(VaultError::Sealed)?;
+        self.standing_key(salt).open(&row_aad(day, aad), rest)
+    }
+
+    /// A new random data key for `day` (days since 1970-01-01 UTC), wrapped: for the store to keep. Not yet known here.
+    pub fn new_day(&self, day: u32) -> Vec<u8> {
+        let secret: Zeroizing<[u8; 32]> = Zeroizing::new(random());
+        self.wrapping.seal(&row_aad(day, b"data key"), random(), secret.as_slice())
+    }
+
+    /// Unwraps and learns the data key of `day`.
+    pub fn learn_day(&self, day: u32, wrapped: &[u8]) -> Result<(), VaultError> {
+        let plain = self.wrapping.open(&row_aad(day, b"data key"), wrapped)?;
+        let secret: &[u8; 32] = plain.as_slice().try_into().map_err(|_| VaultError::Sealed)?;
+        self.days.learn(DayKeys::new(day, secret));
+        Ok(())
+    }
+
+    /// Seals from now on under the key of `day`; `false` (and no change) when that key is not known.
+    pub fn set_day(&self, day: u32) -> bool {
+        self.days.select(day)
+    }
+
+    /// Forgets the data key of `day`: what it sealed can no longer be opened here.
+    pub fn forget_day(&self, day: u32) {
+        self.days.forget(day);
+    }
+
+    // The standing key lives as long as the data, so each value gets a key of its own from a random salt: 224 random bits a
+    // value instead of a nonce's 96, and no limit on how many there are.
+    fn seal_standing(&self, aad: &[u8], plain: &[u8]) -> SealedRow {
+        let salt: [u8; SALT] = random();
+        let sealed = self.standing_key(&salt).seal(&row_aad(STANDING, aad), random(), plain);
+        SealedRow { day: STANDING, bytes: [salt.as_slice(), &sealed].concat() }
+    }
+
+    fn standing_key(&self, salt: &[u8]) -> AeadKey {
+        AeadKey::new(&Zeroizing::new(mac(&self.standing_rows, &[salt])))
+    }
+
+    fn keys_of(&self, day: u32) -> Result<KeysOf<'_>, VaultError> {
+        if day == STANDING {
+            return Ok(KeysOf::Standing(&self.standing));
+        }
+        self.days.get(day).map(KeysOf::Day).ok_or(VaultError::Sealed)
     }
 }
 
 impl Keyring for Vault {
     fn code_tag(&self, challenge: AggregateId, value: &[u8]) -> Tag {
-        let _ = (challenge, value);
-        Tag([0; 32])
+        Tag(mac(&self.pepper, &[challenge.0.as_bytes(), value]))
     }
 
     fn payload_tag(&self, fields: &[u8]) -> Tag {
-        let _ = fields;
-        Tag([0; 32])
+        Tag(mac(&self.payload, &[fields]))
     }
 
     fn seal(&self, challenge: AggregateId, nonce: [u8; 12], plain: &[u8]) -> Sealed {
-        let _ = (challenge, nonce, plain);
-        Sealed(Box::default())
+        let current = self.days.current();
+        let keys = current.as_deref().unwrap_or(&self.standing);
+        let sealed = keys.material.seal(&material_aad(challenge, keys.day), nonce, plain);
+        let mut out = Vec::with_capacity(MATERIAL_HEAD + sealed.len());
+        out.push(MATERIAL_FORM);
+        out.extend(keys.day.to_be_bytes());
+        out.extend(sealed);
+        Sealed(out.into_boxed_slice())
     }
 
     fn hash(&self, kind: HashKind, value: &[u8], salt: &[u8]) -> Vec<u8> {
-        let _ = (kind, value, salt);
-        Vec::new()
+        let algorithm = match kind {
+            HashKind::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,
+            HashKind::Sha256 => &digest::SHA256,
+            HashKind::Sha512 => &digest::SHA512,
+        };
+        let mut context = digest::Context::new(algorithm);
+        context.update(value);
+        context.update(salt);
+        context.finish().as_ref().to_vec()
+    }
+}
+
+const MATERIAL_FORM: u8 = 1;
+const MATERIAL_HEAD: usize = 5;
+const SALT: usize = 16;
+
+enum KeysOf<'a> {
+    Standing(&'a DayKeys),
+    Day(Arc<DayKeys>),
+}
+
+impl std::ops::Deref for KeysOf<'_> {
+    type Target = DayKeys;
+
+    fn deref(&self) -> &DayKeys {
+        match self {
+            Self::Standing(keys) => keys,
+            Self::Day(keys) => keys,
+        }
+    }
+}
+
+fn expand(prk: &hkdf::Prk, purpose: &str) -> Zeroizing<[u8; 32]> {
+    let mut out = Zeroizing::new([0; 32]);
+    let info = [purpose.as_bytes()];
+    prk.expand(&info, hkdf::HKDF_SHA256).and_then(|okm| okm.fill(out.as_mut_slice())).expect("32 bytes are within what HKDF-SHA-256 gives");
+    out
+}
+
+fn random<const N: usize>() -> [u8; N] {
+    let mut out = [0; N];
+    aws_lc_rs::rand::fill(&mut out).expect("the operating system gives random bytes");
+    out
+}
+
+// Each part is preceded by its length, so that no two lists of parts give the same bytes.
+fn feed(context: &mut hmac::Context, parts: &[&[u8]]) {
+    for part in parts {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part);
+    }
+}
+
+fn mac(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = hmac::Context::with_key(key);
+    feed(&mut context, parts);
+    let mut out = [0; 32];
+    out.copy_from_slice(context.sign().as_ref());
+    out
+}
+
+fn material_aad(challenge: AggregateId, day: u32) -> Vec<u8> {
+    [b"material".as_slice(), &day.to_be_bytes(), challenge.0.as_bytes()].concat()
+}
+
+fn row_aad(day: u32, aad: &[u8]) -> Vec<u8> {
+    [&day.to_be_bytes(), aad].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    fn vault() -> Vault {
+        Vault::from_root(&[7; 32])
+    }
+
+    fn id(n: u128) -> AggregateId {
+        AggregateId(Uuid::from_u128(n))
+    }
+
+    #[test]
+    fn tags_depend_on_key_purpose_and_every_part() {
+        let vault = vault();
+        let other = Vault::from_root(&[8; 32]);
+        assert_eq!(vault.code_tag(id(1), b"123456"), vault.code_tag(id(1), b"123456"));
+        assert_ne!(vault.code_tag(id(1), b"123456"), vault.code_tag(id(2), b"123456"));
+        assert_ne!(vault.code_tag(id(1), b"123456"), other.code_tag(id(1), b"123456"));
+        assert_ne!(vault.credential_tag("ab", "c"), vault.credential_tag("a", "bc"));
+        assert_ne!(vault.index_tag(1, &[b"ab", b"c"]), vault.index_tag(1, &[b"a", b"bc"]));
+        assert_ne!(vault.index_tag(1, &[b"a"]), vault.index_tag(2, &[b"a"]));
+        assert_ne!(vault.fingerprint(), other.fingerprint());
+    }
+
+    #[test]
+    fn hashes_are_those_of_the_standards() {
+        let hex_of = |kind, value: &[u8], salt: &[u8]| hex::encode(vault().hash(kind, value, salt));
+        assert_eq!(hex_of(HashKind::Sha1, b"a", b"bc"), "a9993e364706816aba3e25717850c26c9cd0d89d");
+        assert_eq!(hex_of(HashKind::Sha256, b"abc", b""), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(vault().hash(HashKind::Sha512, b"", b"").len(), HashKind::Sha512.len());
+    }
+
+    #[test]
+    fn material_opens_for_its_own_challenge_only_and_the_nonce_decides_the_bytes() {
+        let vault = vault();
+        let sealed = vault.seal(id(1), [3; 12], b"123456");
+        assert_eq!(sealed, vault.seal(id(1), [3; 12], b"123456"));
+        assert_ne!(sealed, vault.seal(id(1), [4; 12], b"123456"));
+        assert_eq!(vault.open(id(1), &sealed).unwrap().as_slice(), b"123456");
+        assert!(vault.open(id(2), &sealed).is_err());
+        for at in 0..sealed.0.len() {
+            let mut changed = sealed.clone();
+            changed.0[at] ^= 1;
+            assert!(vault.open(id(1), &changed).is_err(), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn a_forgotten_day_key_ends_everything_sealed_under_it() {
+        let vault = vault();
+        let wrapped = vault.new_day(5);
+        assert!(!vault.set_day(5));
+        vault.learn_day(5, &wrapped).unwrap();
+        assert!(vault.learn_day(6, &wrapped).is_err(), "a wrapped key is bound to its day");
+        assert!(vault.set_day(5));
+        let row = vault.seal_row(false, b"key", b"value");
+        let standing = vault.seal_row(true, b"key", b"value");
+        assert_eq!((row.day, standing.day), (5, STANDING));
+        let material = vault.seal(id(1), [0; 12], b"x");
+        assert_eq!(vault.open_row(5, b"key", &row.bytes).unwrap().as_slice(), b"value");
+        assert!(vault.open_row(5, b"other", &row.bytes).is_err());
+        vault.forget_day(5);
+        assert!(vault.open_row(5, b"key", &row.bytes).is_err());
+        assert!(vault.open(id(1), &material).is_err());
+        assert_eq!(vault.open_row(STANDING, b"key", &standing.bytes).unwrap().as_slice(), b"value");
+        let again = Vault::from_root(&[7; 32]);
+        again.learn_day(5, &wrapped).unwrap();
+        assert_eq!(again.open_row(5, b"key", &row.bytes).unwrap().as_slice(), b"value");
     }
 }

@@ -274,3 +274,38 @@ fn post() -> String {
 fn ten_seconds() -> u64 {
     10_000
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_can_not_work_are_told_at_start() {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let check = |toml: &str, expected: Option<&str>| {
+            let settings = toml::from_str::<Settings>(&format!("name = 'g'\n{toml}"));
+            let error = settings.map_err(|error| Unusable(error.to_string())).and_then(Gateway::new).err().map(|it| it.0);
+            assert_eq!(error.is_some(), expected.is_some(), "{toml}: {error:?}");
+            assert!(error.unwrap_or_default().contains(expected.unwrap_or_default()), "{toml}");
+        };
+        let url = "url = 'https://sms.example/send'";
+        check(url, None);
+        check(&format!("{url}\nquery = [['to', '{{to}}']]\nmethod = 'GET'"), None);
+        check(&format!("{url}\nbody = {{ form = [['To', '{{to}}'], ['Text', '{{text}}']] }}"), None);
+        check(&format!("{url}\nbody = {{ raw = {{ content_type = 'text/xml', template = '<a>{{text}}</a>', escape = 'xml' }} }}"), None);
+        check(&format!("{url}\nanswer = {{ success = {{ status = [202, '200-201'] }}, message_id = {{ header = 'x-id' }} }}"), None);
+        check("url = 'sms.example'", Some("url"));
+        check("url = 'http://sms.example/'", Some("allow_plain"));
+        check("url = 'https://u:p@sms.example/'", Some("password"));
+        check(&format!("{url}\nmethod = 'DELETE'"), Some("DELETE"));
+        check(&format!("{url}\ntimeout_ms = 0"), Some("timeout_ms"));
+        check(&format!("{url}\nquery = [['k', '{{secret}}']]"), Some("secret_file"));
+        check(&format!("{url}\nquery = [['k', '{{phone}}']]"), Some("{phone}"));
+        check(&format!("{url}\nheaders = {{ X-To = '{{to}}' }}"), Some("{id}"));
+        check(&format!("{url}\nbody = {{ json = '{{to}}{{' }}"), Some("not JSON"));
+        check(&format!("{url}\nbasic = {{ user = 'a:b', password_file = 'x' }}"), Some("colon"));
+        check(&format!("{url}\nsecret_file = 'no/such/file'"), Some("no/such/file"));
+        check(&format!("{url}\nanswer = {{ permanent = {{ codes = ['1'] }} }}"), Some("permanent"));
+        check(&format!("{url}\nsurprise = 1"), Some("surprise"));
+    }
+}

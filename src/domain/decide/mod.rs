@@ -1,3 +1,39 @@
 //! The decisions: synchronous, total, without failure; a refusal is an answer.
+//!
+//! One file a family. Each takes what was read ([`Facts`]), the request, and a [`Draw`] of time and chance, and gives back
+//! all consequences as one [`Decision`].
 
+pub mod challenge;
+pub mod look_up;
+pub mod reply;
 pub mod rules;
+pub mod session;
+pub mod settle;
+pub mod verify;
+
+use super::draw::Draw;
+use super::keyring::Keyring;
+use super::publisher::Registry;
+use super::request::Request;
+use super::snapshot::{Decision, View};
+
+/// Everything a decision may look at.
+#[derive(Clone, Copy)]
+pub struct Facts<'a> {
+    /// What the store said.
+    pub view: &'a View,
+    /// What is registered.
+    pub registry: &'a Registry,
+    /// Keyed operations, without the keys.
+    pub keyring: &'a dyn Keyring,
+}
+
+/// Decides any request.
+pub fn decide(facts: Facts<'_>, request: &Request, draw: &mut Draw) -> Decision {
+    match request {
+        Request::Open(wish) => challenge::open(facts, wish, draw),
+        Request::Reply(sms) => reply::reply(facts, sms, draw),
+        Request::Tick(_) => session::tick(facts, draw),
+        Request::Settled { delivery, outcome, .. } => settle::settle(facts, *delivery, outcome, draw),
+    }
+}

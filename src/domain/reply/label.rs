@@ -3,6 +3,11 @@
 /// The text without the label before it: "my code is ", "PIN: ".
 pub fn unlabelled(text: &str) -> &str {
     let mut rest = text.trim();
+    // What mail programs put before a subject.
+    for mark in ["re:", "fwd:", "fw:"] {
+        let head = rest.get(..mark.len()).filter(|it| it.eq_ignore_ascii_case(mark));
+        rest = head.map_or(rest, |_| rest[mark.len()..].trim_start());
+    }
     let mut named = false;
     loop {
         let end = rest.find(|c: char| !c.is_alphabetic()).unwrap_or(rest.len());

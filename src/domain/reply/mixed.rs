@@ -42,8 +42,9 @@ fn is_word(token: &str) -> bool {
     WORDS.contains(&token.to_uppercase().as_str())
 }
 
+#[rustfmt::skip]
 const WORDS: [&str; 40] = [
-    "THANK", "THERE", "WHERE", "AFTER", "NEVER", "CHECK", "THESE", "EVERY", "ENTER", "HAPPY", "THREE", "SEVEN", "TEXTS", "SENDS", "WATCH",
-    "START", "PHASE", "READY", "HEARD", "MEANT", "GREAT", "UNDER", "STUFF", "GUESS", "MATCH", "TRUST", "BANKS", "CARDS", "SPEND", "AGREE",
-    "SAVED", "EARTH", "HEART", "PARTY", "STAFF", "TREAT", "UPSET", "USAGE", "WASTE", "REPLY",
+    "THANK", "THERE", "WHERE", "AFTER", "NEVER", "CHECK", "THESE", "EVERY", "ENTER", "HAPPY", "THREE", "SEVEN", "TEXTS", "SENDS",
+    "WATCH", "START", "PHASE", "READY", "HEARD", "MEANT", "GREAT", "UNDER", "STUFF", "GUESS", "MATCH", "TRUST", "BANKS", "CARDS",
+    "SPEND", "AGREE", "SAVED", "EARTH", "HEART", "PARTY", "STAFF", "TREAT", "UPSET", "USAGE", "WASTE", "REPLY",
 ];

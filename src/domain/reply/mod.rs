@@ -10,6 +10,7 @@ use super::challenge::Shape;
 use super::code::{CodeKind, Secret};
 use super::fold::fold;
 use super::keyword::{Keyword, classify};
+use denial::Denial;
 use label::{unlabelled, untailed};
 
 /// Characters of a reply that are considered. Of a longer one nothing is taken for a code.
@@ -21,7 +22,7 @@ pub struct Reading {
     exact: Secret,
     own: Secret,
     keyword: Option<Keyword>,
-    denied: bool,
+    denial: Denial,
     cut: bool,
 }
 
@@ -44,7 +45,7 @@ pub fn read(text: &str) -> Reading {
     let own = quote::own(&folded);
     Reading {
         keyword: classify(&own),
-        denied: denial::denies(&own),
+        denial: denial::read(&own),
         exact: Secret::new(considered.trim()),
         own: Secret::new(own),
         cut: end.is_some(),
@@ -65,7 +66,7 @@ impl Reading {
 
     /// "No", "not me", "fraud": whoever wrote it did not ask for this. No candidate is read then.
     pub const fn denied(&self) -> bool {
-        self.denied
+        matches!(self.denial, Denial::Said)
     }
 
     /// The whole text, trimmed and otherwise as it came (at most [`CONSIDERED`] characters). A static value that equals it comes
@@ -81,7 +82,7 @@ impl Reading {
 
     /// The answer in it, for a value of this shape.
     pub fn candidate(&self, shape: Shape) -> Candidate {
-        if self.keyword.is_some() || self.denied {
+        if self.keyword.is_some() || self.denial != Denial::None {
             return Candidate::None;
         }
         let own = self.own.expose();

@@ -43,7 +43,7 @@ pub struct Parameter {
     pub name: String,
     /// How.
     pub format: Option<Format>,
-    /// What is shown when it isn't sent, or is empty.
+    /// What is shown when it isn't sent, or is empty: plain text, escaped as a value is.
     pub fallback: Option<String>,
 }
 
@@ -78,6 +78,8 @@ pub fn compile(source: &str, target: Target) -> Result<Vec<Segment>, TemplateErr
     if source.len() > SOURCE_LIMIT {
         return fail(0, format!("the text has {} bytes; at most {SOURCE_LIMIT} are allowed", source.len()));
     }
+    // A subject read from a file has a line end that nobody means.
+    let source = if target == Target::Subject { source.trim_end() } else { source };
     let mut segments = Vec::new();
     let (mut done, mut count, mut fixed) = (0, 0, 0);
     for tag in tags(source) {

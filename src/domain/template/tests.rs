@@ -59,6 +59,7 @@ fn values_are_escaped_for_what_they_stand_in() {
     }
     check("<b>&amp;</b>\r\nline\u{7}\ttab", Target::Html, &[], "<b>&amp;</b>\nline\ttab");
     check("one\r\ntwo\rthree\nfour", Target::Subject, &[], "one two three four");
+    check("Your code\r\n", Target::Subject, &[], "Your code");
     check("one\r\ntwo\tthree", Target::Sms, &[], "one\ntwo three");
     check("<%v:Upper%>", Target::Html, &[("v", "<i>")], "&lt;I&gt;");
 }

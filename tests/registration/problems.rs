@@ -1,111 +1,10 @@
-//! Registration files: what they register, and every problem at its line and column.
+//! Every problem at its line and column, whatever is in the files.
 
+use super::bank::{PASSWORD, bank, problems};
 use countersign::demo::registration::files as demo;
-use countersign::domain::contact::Channel;
-use countersign::domain::credential::StoredSecret;
-use countersign::registration::{self, Registered, files};
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use countersign::registration;
+use proptest::prelude::*;
 use std::path::PathBuf;
-
-const PUBLISHER: &str = r#"[publisher]
-id = "bank"
-display_name = "The Bank"
-products = ["Online"]
-
-[[institution]]
-id = "011001276"
-versions = ["2.0", "1.0"]
-
-[[credential]]
-user = "bank"
-password_file = "bank.password"
-"#;
-
-const PASSWORD: &str = "Zr0W6cJ4c1mUuS9oHqk3xg==\n";
-
-const OLDER: &str = r#"[library]
-publisher = "bank"
-version = "1.0"
-
-[[alert]]
-name = "Old"
-sms = "Old text"
-"#;
-
-const LIBRARY: &str = r#"[library]
-publisher = "bank"
-version = "2.0"
-
-[[alert]]
-name = "Sign-on"
-subject = "Your code"
-text = "It is <%$otp%>"
-
-[[alert]]
-name = "Text only"
-sms = "It is <%$otp%>"
-"#;
-
-const RECIPIENTS: &str = r#"[recipients]
-publisher = "bank"
-institution = "011001276"
-
-[[recipient]]
-id = "R1"
-
-[[recipient.contact]]
-id = "mail"
-mail = "r1@example.com"
-
-[[recipient.subscription]]
-alert = "Sign-on"
-contacts = ["mail"]
-"#;
-
-/// The whole bank, with `old` replaced by `new` in the file called `name`.
-fn bank(name: &str, old: &str, new: &str) -> Vec<(PathBuf, String)> {
-    let all = [
-        ("bank/publisher.toml", PUBLISHER),
-        ("bank/older.toml", OLDER),
-        ("bank/library.toml", LIBRARY),
-        ("bank/recipients.toml", RECIPIENTS),
-        ("bank/bank.password", PASSWORD),
-    ];
-    let edit = |(path, text): &(&str, &str)| {
-        let here = path.ends_with(name);
-        assert!(!here || text.contains(old), "{name} has no {old:?}");
-        (PathBuf::from(path), if here { text.replacen(old, new, 1) } else { (*text).to_owned() })
-    };
-    all.iter().map(edit).collect()
-}
-
-fn problems(files: &[(PathBuf, String)]) -> Vec<String> {
-    match registration::read(files) {
-        Ok(_) => Vec::new(),
-        Err(problems) => problems.iter().map(ToString::to_string).collect(),
-    }
-}
-
-fn read(files: &[(PathBuf, String)]) -> Registered {
-    registration::read(files).unwrap_or_else(|it| panic!("{}", it.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
-}
-
-#[test]
-fn the_whole_bank_is_read() {
-    let bank = read(&bank("publisher.toml", "", ""));
-    let publisher = &bank.registry.publishers[&"bank".into()];
-    assert_eq!(publisher.institutions[&"011001276".into()], ["2.0", "1.0"]);
-    assert_eq!(publisher.defaults.consumer_prod.as_deref(), Some("Online"));
-    assert_eq!(publisher.defaults.inst_rt_id.as_deref(), Some("011001276"));
-    assert_eq!((publisher.lifetime.min, publisher.lifetime.max, publisher.lifetime.default), (15, 3600, 600));
-    let alert = bank.registry.alert(&"bank".into(), "2.0", "Sign-on").expect("deployed");
-    assert_eq!(alert.bodies(Channel::Mail).len(), 2);
-    assert_eq!(alert.bodies(Channel::Sms).len(), 0);
-    assert!(matches!(&bank.credentials[0].secrets[..], [StoredSecret::Generated(it)] if it.expose() == PASSWORD.trim()));
-    assert_eq!(bank.recipients[0].key.id, "R1");
-    assert_eq!(bank.warnings, []);
-}
 
 #[test]
 fn every_problem_is_told_at_its_place() {
@@ -278,6 +177,9 @@ fn every_problem_is_told_at_its_place() {
         ("recipients.toml", "\"Sign-on\"", "\"Text only\""),
         "bank/recipients.toml:14:13: alert \"Text only\" has no text or html body for this contact; add one to it",
     );
+    let empty = "list the ids of the contacts that get the alert: contacts = [\"…\"]";
+    one(("recipients.toml", "contacts = [\"mail\"]", "contacts = []"), &format!("bank/recipients.toml:14:12: {empty}"));
+    one(("recipients.toml", "contacts = [\"mail\"]", ""), &format!("bank/recipients.toml:12:1: {empty}"));
     one(
         ("recipients.toml", "contacts = [\"mail\"]", "contacts = [\"post\"]"),
         "bank/recipients.toml:14:13: the recipient has no contact \"post\"; it has \"mail\"",
@@ -315,55 +217,55 @@ fn a_thing_that_is_there_twice_is_told() {
     );
 }
 
+/// A problem inside a body is told where the body was written, whatever it was written as.
 #[test]
-fn the_demo_registers_the_use_cases() {
-    let demo = read(&demo());
-    assert_eq!(demo.warnings, []);
-    let expected = [
-        ("MERCHANT10277", "Unrecognized User Alert", vec![("Han's e-mail", Channel::Mail), ("Leia's e-mail", Channel::Mail)]),
-        ("MERCHANT89785", "Unknown User OOB Alert", vec![("Mobile number", Channel::Sms), ("E-mail address", Channel::Mail)]),
-        ("MERCHANT40312", "Omni-Channel OOB Challenge", vec![("Home phone", Channel::Sms), ("Work phone", Channel::Sms)]),
-        ("ADMIN0001", "ECS Admin Login OOB Alert", vec![("Mobile", Channel::Sms)]),
-    ];
-    assert_eq!(demo.recipients.len(), expected.len());
-    for (id, alert, contacts) in expected {
-        let recipient = demo.recipients.iter().find(|it| it.key.id == id).expect(id);
-        let subscription = recipient.subscription(alert, None).expect(alert);
-        let found: Vec<_> =
-            subscription.contacts.iter().map(|it| (it.as_str(), recipient.contact(it).expect("a contact").channel)).collect();
-        assert_eq!(found, contacts);
-        assert!(demo.registry.alert(&"demo".into(), "1.0", alert).is_some());
-    }
-}
-
-#[test]
-fn the_demo_password_is_demo() {
-    use argon2::PasswordVerifier;
-    let demo = read(&demo());
-    let [StoredSecret::Argon2(hash)] = &demo.credentials[0].secrets[..] else { panic!("one hash") };
-    let hash = argon2::password_hash::phc::PasswordHash::new(hash).expect("a hash");
-    assert!(argon2::Argon2::default().verify_password(b"demo", &hash).is_ok());
-    assert!(argon2::Argon2::default().verify_password(b"Demo", &hash).is_err());
-}
-
-#[test]
-fn files_are_gathered_with_those_they_name() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let put = |name: &str, text: &str| fs::write(dir.path().join(name), text).expect("written");
-    for (name, text) in [("publisher.toml", PUBLISHER), ("library.toml", LIBRARY), ("older.toml", OLDER), ("bank.password", PASSWORD)] {
-        put(name, text);
-    }
-    let told = |found: Result<Vec<(PathBuf, String)>, Vec<registration::Problem>>| match found {
-        Ok(files) => files.iter().map(|(path, _)| path.strip_prefix(dir.path()).expect("inside").display().to_string()).collect::<Vec<_>>(),
-        Err(problems) => problems.iter().map(|it| it.to_string().replace(&dir.path().display().to_string(), "DIR")).collect(),
+fn a_problem_in_a_body_is_told_where_it_is_written() {
+    let check = |body: &str, file: Option<(&str, &str)>, expected: &[&str]| {
+        let mut files = bank("library.toml", "text = \"It is <%$otp%>\"", body);
+        files.extend(file.map(|(path, text)| (PathBuf::from(path), text.to_owned())));
+        let found = problems(&files);
+        let places: Vec<_> = found.iter().map(|it| it.split(": ").next().unwrap_or_default()).collect();
+        assert_eq!(places, expected, "{body}: {found:?}");
     };
-    let password = dir.path().join("bank.password");
-    fs::set_permissions(&password, fs::Permissions::from_mode(0o644)).expect("set");
-    let gather = || told(files::gather(&[dir.path().to_owned()]));
-    assert_eq!(gather(), ["DIR/bank.password: everybody may read this password file; chmod o-rwx it"]);
-    fs::set_permissions(&password, fs::Permissions::from_mode(0o640)).expect("set");
-    assert_eq!(gather(), ["library.toml", "older.toml", "publisher.toml", "bank.password"]);
-    read(&files::gather(&[dir.path().to_owned()]).expect("gathered"));
-    let missing = dir.path().join("nowhere.toml");
-    assert_eq!(told(files::gather(&[missing])), ["DIR/nowhere.toml: can't be read: No such file or directory (os error 2)"]);
+    check(r#"text = "It is <%$otpx%>""#, None, &["bank/library.toml:8:17"]);
+    check("text = 'It is <%$otpx%>'", None, &["bank/library.toml:8:17"]);
+    check(r#"text = "a\nb <%$otpx%>""#, None, &["bank/library.toml:8:16"]);
+    check("text = \"\"\"\nfirst\n\n  é <%$otpx%>\n\"\"\"", None, &["bank/library.toml:11:7"]);
+    check("text = '''\nfirst\n<%name:Nothing%> and\n<%$otp%>'''", None, &["bank/library.toml:10:8"]);
+    check("text_file = \"sign-on.txt\"", Some(("bank/sign-on.txt", "first\nsecond <%$otpx%>\n")), &["bank/sign-on.txt:2:10"]);
+    check("html = '<p title=<%name%>>It is <%$otp%></p>'", None, &["bank/library.toml:8:18"]);
+    let both = "text_file = \"sign-on.txt\"\nhtml = \"<%x:Y%>\"";
+    check(both, Some(("bank/sign-on.txt", "<%$otpx%>")), &["bank/library.toml:9:13", "bank/sign-on.txt:1:3"]);
+}
+
+#[test]
+fn there_is_an_end_to_everything() {
+    let many = |name: &str, one: &str, count: usize| problems(&bank(name, one, &format!("{one}\n").repeat(count))).join("\n");
+    assert!(many("recipients.toml", "[[recipient.contact]]", 101).contains("recipients.toml:8:1: more than 100 of [[contact]]"));
+    let long = problems(&bank("library.toml", "Your code", &"x".repeat(70_000))).join("\n");
+    assert_eq!(long, "bank/library.toml:7:12: a body must have some text, and at most 65536 bytes");
+    let wrong = problems(&bank("recipients.toml", "[[recipient.contact]]", &"x = 1\n[[recipient]]\n".repeat(300)));
+    assert_eq!(wrong.len(), 201);
+    assert!(wrong[200].ends_with("more; correct these first"), "{}", wrong[200]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    /// Whatever stands in a file, it is read or refused; every problem is on a line of its file.
+    #[test]
+    fn any_text_is_read_or_refused(at in 0usize..4000, cut in 0usize..60, insert in "[\\[\\]=\"'.a-z0-9\n\\\\<%$>é]{0,12}") {
+        let mut files = demo();
+        for (_, text) in &mut files {
+            let starts: Vec<_> = text.char_indices().map(|(at, _)| at).collect();
+            let from = starts[at % starts.len()];
+            let to = starts.get(at % starts.len() + cut).copied().unwrap_or(text.len());
+            text.replace_range(from..to, &insert);
+        }
+        for problem in registration::read(&files).err().into_iter().flatten() {
+            let (_, text) = files.iter().find(|(path, _)| *path == problem.file).expect("one of the files");
+            prop_assert!((1..=text.matches('\n').count() + 1).contains(&problem.line), "{}", problem);
+            prop_assert!(problem.column >= 1 && problem.message.len() < 1000, "{}", problem);
+        }
+    }
 }

@@ -1,0 +1,111 @@
+//! All parts of a running server, and their life: build, open, run, stop.
+
+use super::ways::Ways;
+use crate::domain::id::InstitutionId;
+use crate::domain::publisher::Registry;
+use crate::engine::draw::{SystemChance, SystemClock};
+use crate::engine::outbox::Outbox;
+use crate::engine::push::{self, Subscriber};
+use crate::engine::{Engine, Parts, timers};
+use crate::http::{Credentials, Extra, Gateways, Metrics, Operators, Parts as HttpParts, Server, Settings};
+use crate::store::contract::Store;
+use crate::store::sled::SledStore;
+use crate::vault::Vault;
+use anyhow::Result;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long stopping waits for work in progress, after the listener has drained.
+const DRAIN: Duration = Duration::from_secs(15);
+
+/// The parts.
+pub struct House {
+    /// The engine.
+    pub engine: Arc<Engine>,
+    /// The outbox.
+    pub outbox: Arc<Outbox>,
+    /// The store, for what only this engine of it can do.
+    pub store: Arc<SledStore>,
+    /// Cancelled when the process is to end.
+    pub stop: CancellationToken,
+    subscribers: Mutex<Vec<Subscriber>>,
+    lags: Arc<push::Lags>,
+}
+
+/// What the HTTP side is built of.
+pub struct Front {
+    /// Its settings.
+    pub http: Settings,
+    /// Publishers' credentials.
+    pub credentials: Arc<Credentials>,
+    /// Who may read the metrics.
+    pub operators: Operators,
+    /// Gateways that bring replies.
+    pub gateways: Gateways,
+    /// What the demonstration adds.
+    pub extra: Option<Extra>,
+}
+
+/// The HTTP side, bound.
+pub struct Bound {
+    /// It.
+    pub server: Server,
+    /// Credentials, for reloads.
+    pub credentials: Arc<Credentials>,
+}
+
+impl House {
+    /// Puts the parts together; nothing runs yet.
+    pub fn build(vault: Arc<Vault>, store: Arc<SledStore>, registry: Registry, ways: Ways) -> Self {
+        let parts =
+            Parts { store: store.clone(), notes: store.clone(), vault, clock: Arc::new(SystemClock), chance: Arc::new(SystemChance) };
+        let engine = Arc::new(Engine::new(parts));
+        engine.register(registry);
+        let outbox = Outbox::new(engine.clone(), ways.routes);
+        let stop = CancellationToken::new();
+        Self { engine, outbox, store, stop, subscribers: Mutex::new(ways.subscribers), lags: Arc::default() }
+    }
+
+    /// Takes the address and reads the certificates; nothing is served yet.
+    pub async fn open(&self, front: Front) -> Result<Bound> {
+        let (engine, lags) = (self.engine.clone(), self.lags.clone());
+        let lag = move || lags.since(&ends(&engine));
+        let parts = HttpParts {
+            service: self.engine.clone(),
+            credentials: front.credentials.clone(),
+            operators: front.operators,
+            gateways: front.gateways,
+            metrics: Arc::new(Metrics::new(Default::default(), Some(Box::new(lag)))),
+            extra: front.extra,
+            shutdown: self.stop.clone(),
+        };
+        let server = Server::bind(&front.http, parts).await?;
+        Ok(Bound { server, credentials: front.credentials })
+    }
+
+    /// Runs until told to stop, then lets requests, hand-overs and pushes in progress end, and closes the store.
+    pub async fn run(&self, bound: Bound) {
+        let tasks = TaskTracker::new();
+        tasks.spawn(self.outbox.clone().run(self.stop.clone()));
+        tasks.spawn(timers::run(self.engine.clone(), self.stop.clone()));
+        for subscriber in self.subscribers.lock().drain(..) {
+            tasks.spawn(push::run(self.engine.clone(), subscriber, self.lags.clone(), self.stop.clone()));
+        }
+        bound.server.serve().await;
+        tasks.close();
+        if tokio::time::timeout(DRAIN, tasks.wait()).await.is_err() {
+            tracing::warn!("work in progress did not end in time; it is done again after the next start");
+        }
+        let store = self.store.clone();
+        let _ = tokio::task::spawn_blocking(move || store.close()).await;
+    }
+}
+
+// The last number of each institution's feed.
+fn ends(engine: &Engine) -> HashMap<InstitutionId, u64> {
+    engine.store().status().feed.into_iter().collect()
+}

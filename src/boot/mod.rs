@@ -1,0 +1,126 @@
+//! The wiring: which parts make a server, in which order they start, and how they stop.
+//!
+//! [`serve`] builds everything from settings, [`demo`] from what the demonstration brings along; both run the same
+//! [`house::House`]. [`operations`] is what operators' commands do to it, [`stage`] what the demonstration's pages see of it.
+
+mod demo;
+mod house;
+mod operations;
+mod stage;
+mod ways;
+
+use crate::admin::audit::Audit;
+use crate::admin::listener::{Listener, Office};
+use crate::config::Settings;
+use crate::domain::contact;
+use crate::engine::draw::{Clock, SystemClock};
+use crate::http::{Credentials, Gateways, Operators};
+use crate::registration::{self, Problem, Registered};
+use crate::store::sled::{Settings as StoreSettings, SledStore};
+use crate::telemetry;
+use crate::vault::Vault;
+use anyhow::{Context, Result};
+use house::{Front, House};
+use operations::Counter;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+pub use demo::demo;
+
+/// Runs the server until it is told to stop (SIGTERM or SIGINT). SIGHUP reads registration and certificates again.
+pub async fn serve(settings: Settings) -> Result<()> {
+    prepare(&settings.log.level)?;
+    let vault = Arc::new(Vault::from_file(&settings.keys.root_file)?);
+    let registered = registered(&settings.registration.files)?;
+    let mut at = StoreSettings::new(&settings.store.dir);
+    at.retention_days = settings.store.retention_days;
+    let store = open(at, vault.clone()).await?;
+    let audit = Audit::open(&settings.store.dir).with_context(|| format!("the audit log in {}", settings.store.dir.display()))?;
+    let ways = ways::build(&settings, now())?;
+    let front = Front {
+        operators: Operators::load(&settings.http, vault.clone()).map_err(anyhow::Error::msg)?,
+        credentials: Arc::new(Credentials::new(&registered.credentials, vault.clone(), &settings.http.auth)),
+        gateways: Gateways::load(settings.inbound.clone()).map_err(anyhow::Error::msg)?,
+        http: settings.http.clone(),
+        extra: None,
+    };
+    let house = House::build(vault, store, registered.registry, ways);
+    let stop = house.stop.clone();
+    let server = house.open(front).await?;
+    let counter = Arc::new(Counter::new(&house, &server, settings.registration.files.clone()));
+    let socket = &settings.admin.socket;
+    let listener = Listener::bind(socket).with_context(|| format!("the admin socket {}", socket.display()))?;
+    let office = Office { operations: counter.clone(), audit, clock: Box::new(|| SystemClock.now()) };
+    tokio::spawn(async move { listener.run(Arc::new(office)).await });
+    tokio::spawn(reload_on_hangup(counter));
+    tokio::spawn(stop_on_signal(stop));
+    house.run(server).await;
+    Ok(())
+}
+
+/// Makes a new root key at `out`.
+pub fn init_keys(out: &Path) -> Result<()> {
+    Vault::init_file(out)?;
+    Ok(())
+}
+
+/// Restores the backup at `from` into the empty or absent directory `into`; the text says what was restored.
+pub async fn restore(from: &Path, into: &Path) -> Result<String> {
+    let (from, into) = (from.to_owned(), into.to_owned());
+    let restored = tokio::task::spawn_blocking(move || -> Result<String> {
+        drop((from, into));
+        anyhow::bail!("later")
+    })
+    .await?;
+    Ok(restored?)
+}
+
+// Before anything that needs them: logs, the one TLS provider, and the numbering plans, which take a moment to load.
+fn prepare(log_level: &str) -> Result<()> {
+    telemetry::begin(log_level).map_err(anyhow::Error::msg)?;
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    contact::warm();
+    Ok(())
+}
+
+fn now() -> crate::connect::setting::Now {
+    Arc::new(|| SystemClock.now())
+}
+
+fn registered(files: &[PathBuf]) -> Result<Registered> {
+    let told = |problems: Vec<Problem>| {
+        let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("{} to correct in registration files:\n{}", lines.len(), lines.join("\n"))
+    };
+    registration::read(&registration::files::gather(files).map_err(told)?).map_err(told)
+}
+
+// Opening reads everything; that is no work for the runtime.
+async fn open(settings: StoreSettings, vault: Arc<Vault>) -> Result<Arc<SledStore>> {
+    let started = std::time::Instant::now();
+    let store = tokio::task::spawn_blocking(move || SledStore::open(settings, vault, SystemClock.now())).await??;
+    tracing::info!(seconds = started.elapsed().as_secs_f64(), "the store is open");
+    Ok(store)
+}
+
+async fn stop_on_signal(stop: CancellationToken) {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else { return };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("told to stop: draining");
+    stop.cancel();
+}
+
+async fn reload_on_hangup(counter: Arc<Counter>) {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    while hangup.recv().await.is_some() {
+        match counter.reload().await {
+            Ok(text) => tracing::info!(text, "reloaded"),
+            Err(text) => tracing::error!(text, "not reloaded: what was registered stays"),
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! What operators' commands do to the running server.
+
+use super::house::{Bound, House};
+use crate::admin::{Files, Operations, Outcome, Soon};
+use crate::domain::activity::timeline;
+use crate::domain::budget::BudgetKey;
+use crate::domain::id::AggregateId;
+use crate::domain::recipient::Recipient;
+use crate::domain::snapshot::{Expect, Query, Write};
+use crate::engine::Engine;
+use crate::engine::outbox::Outbox;
+use crate::http::{Credentials, Tls};
+use crate::registration::{self, Change, Problem, Registered, diff_recipients, diff_registry};
+use crate::store::contract::StoreError;
+use crate::store::sled::SledStore;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Recipients written in one commit.
+const AT_ONCE: usize = 50;
+
+/// The server's side of the counter.
+pub struct Counter {
+    engine: Arc<Engine>,
+    outbox: Arc<Outbox>,
+    store: Arc<SledStore>,
+    credentials: Arc<Credentials>,
+    tls: Option<Arc<Tls>>,
+    files: Vec<PathBuf>,
+}
+
+impl Counter {
+    /// Over a house; `files` are the configured registration files.
+    pub fn new(house: &House, bound: &Bound, files: Vec<PathBuf>) -> Self {
+        Self {
+            engine: house.engine.clone(),
+            outbox: house.outbox.clone(),
+            store: house.store.clone(),
+            credentials: bound.credentials.clone(),
+            tls: bound.server.tls(),
+            files,
+        }
+    }
+
+    /// Reads the configured registration files and certificates again. What is wrong changes nothing.
+    pub async fn reload(&self) -> Outcome {
+        let files = self.files.clone();
+        let gathered = tokio::task::spawn_blocking(move || registration::files::gather(&files)).await;
+        let registered = gathered.map_err(|error| error.to_string())?.and_then(|it| registration::read(&it)).map_err(told)?;
+        if let Some(tls) = &self.tls {
+            tls.reload().map_err(|error| error.to_string())?;
+        }
+        let changes = diff_registry(&self.engine.registry(), &registered.registry);
+        self.credentials.replace(&registered.credentials);
+        self.engine.register(registered.registry);
+        Ok(format!("{}Credentials and certificates are read again. Recipients change by `countersign load`.\n", listed(&changes)))
+    }
+
+    async fn load(&self, files: Files, apply: bool) -> Outcome {
+        let new = registration::read(&files).map_err(told)?;
+        let mut known = Vec::new();
+        for recipient in &new.recipients {
+            known.extend(self.recipient(recipient).await.map_err(failed)?);
+        }
+        let mut changes = diff_registry(&self.engine.registry(), &new.registry);
+        changes.extend(diff_recipients(&known, &new.recipients));
+        let text = listed(&changes);
+        if !apply {
+            return Ok(format!("{text}Nothing was changed: add --apply to apply this.\n"));
+        }
+        self.apply(new).await.map_err(failed)?;
+        Ok(format!("{text}Applied. Publishers and alerts hold after a restart only if the configuration names these files.\n"))
+    }
+
+    async fn apply(&self, new: Registered) -> Result<(), StoreError> {
+        register_recipients(&self.engine, new.recipients).await?;
+        self.credentials.replace(&new.credentials);
+        self.engine.register(new.registry);
+        Ok(())
+    }
+
+    async fn recipient(&self, of: &Recipient) -> Result<Option<Recipient>, StoreError> {
+        let view = self.engine.store().load(&Query::Recipient(of.key.clone())).await?;
+        Ok(view.recipient.map(|it| it.value))
+    }
+}
+
+/// Writes recipients that are new or differ; those that are the same cost nothing.
+pub async fn register_recipients(engine: &Engine, recipients: Vec<Recipient>) -> Result<usize, StoreError> {
+    let store = engine.store();
+    let (mut written, mut writes, mut expects) = (0, Vec::new(), Vec::new());
+    for mut recipient in recipients {
+        let known = store.load(&Query::Recipient(recipient.key.clone())).await?.recipient;
+        if let Some(known) = &known {
+            recipient.uid.clone_from(&known.value.uid);
+        }
+        if known.as_ref().is_some_and(|it| it.value == recipient) {
+            continue;
+        }
+        written += 1;
+        expects.push(Expect::Recipient(recipient.key.clone(), known.map_or(0, |it| it.version)));
+        writes.push(Write::Recipient(recipient.key.clone(), Some(recipient)));
+        if writes.len() == AT_ONCE {
+            store.commit(std::mem::take(&mut writes), std::mem::take(&mut expects)).await?;
+        }
+    }
+    if !writes.is_empty() {
+        store.commit(writes, expects).await?;
+    }
+    Ok(written)
+}
+
+impl Operations for Counter {
+    fn load(&self, files: Files, apply: bool) -> Soon<'_> {
+        Box::pin(Counter::load(self, files, apply))
+    }
+
+    fn reload(&self) -> Soon<'_> {
+        Box::pin(Counter::reload(self))
+    }
+
+    fn challenge(&self, id: AggregateId) -> Soon<'_> {
+        Box::pin(async move {
+            let found = self.engine.store().find(id).await.map_err(failed)?;
+            found
+                .map(|it| timeline(&it.value))
+                .ok_or_else(|| format!("{id} is no challenge that is known here: it never was, or its retention is over"))
+        })
+    }
+
+    fn unlock(&self, key: BudgetKey) -> Soon<'_> {
+        Box::pin(async move {
+            match self.engine.unlock(key).await {
+                Ok(true) => Ok("Unlocked: its failures count from zero again.\n".to_owned()),
+                Ok(false) => Err("Nothing to unlock: no failures are counted for it at this institution.".to_owned()),
+                Err(error) => Err(error.to_string()),
+            }
+        })
+    }
+
+    fn backup<'a>(&'a self, to: &'a Path) -> Soon<'a> {
+        let (store, to) = (self.store.clone(), to.to_owned());
+        Box::pin(async move {
+            let done = tokio::task::spawn_blocking(move || -> Result<String, String> {
+                drop((store, to));
+                Err(String::new())
+            })
+            .await;
+            done.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+        })
+    }
+
+    fn status(&self) -> Soon<'_> {
+        Box::pin(async move {
+            let it = self.engine.status();
+            let ready = if it.ready { "ready" } else { "not ready" };
+            let paused = if self.outbox.is_paused() { " (paused)" } else { "" };
+            let oldest = it.outbox_oldest.map(|at| format!(", the oldest due since {at}")).unwrap_or_default();
+            Ok(format!(
+                "{ready}\n{} open challenges, {} records\n{} deliveries waiting{oldest}{paused}\n{} commits in {} durable steps, {} waiting\n",
+                it.open, it.records, it.outbox, it.commits, it.syncs, it.waiting
+            ))
+        })
+    }
+
+    fn pause_outbox(&self, paused: bool) -> Soon<'_> {
+        self.outbox.pause(paused);
+        let text = if paused { "Messages are accepted and held back." } else { "Messages go out." };
+        Box::pin(std::future::ready(Ok(format!("{text}\n"))))
+    }
+}
+
+fn listed(changes: &[Change]) -> String {
+    if changes.is_empty() {
+        return "No change.\n".to_owned();
+    }
+    changes.iter().map(|it| format!("{it}\n")).collect()
+}
+
+fn told(problems: Vec<Problem>) -> String {
+    problems.iter().map(|it| format!("{it}\n")).collect()
+}
+
+fn failed(error: StoreError) -> String {
+    error.to_string()
+}

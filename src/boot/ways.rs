@@ -1,0 +1,67 @@
+//! The ways out that settings ask for: carriers, relays and subscribers, each behind a breaker.
+
+use crate::config::{self, Settings};
+use crate::connect::contract::{Connector, Sink};
+use crate::connect::ees::EesSink;
+use crate::connect::gateway::Gateway;
+use crate::connect::guarded::Guarded;
+use crate::connect::sandbox::Sandbox;
+use crate::connect::setting::{Now, Unusable};
+use crate::connect::smtp::Smtp;
+use crate::connect::webhook::Webhook;
+use crate::domain::event::Act;
+use crate::domain::id::PublisherId;
+use crate::engine::outbox::Routes;
+use crate::engine::push::{Filter, Subscriber};
+use anyhow::{Context, Result};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where messages and events go.
+pub struct Ways {
+    /// Messages.
+    pub routes: Routes,
+    /// Events.
+    pub subscribers: Vec<Subscriber>,
+}
+
+/// Builds them. Test alerts end in a sink that keeps nothing but the last few.
+pub fn build(settings: &Settings, now: Now) -> Result<Ways> {
+    let gateway = settings.gateway.first().cloned();
+    if settings.gateway.len() > 1 {
+        tracing::warn!("only the first [[gateway]] is used; the others wait for routing by rules");
+    }
+    let sms = gateway.map(|it| named("gateway", Gateway::new(it))).transpose()?;
+    let mail = settings.smtp.as_ref().map(|it| named("smtp", Smtp::new(it))).transpose()?;
+    let kept = crate::connect::sandbox::Settings { name: "test-sink".to_owned(), keep: 100 };
+    let routes = Routes {
+        sms: sms.map(|it| carrier(Arc::new(it), &now)),
+        mail: mail.map(|it| carrier(Arc::new(it), &now)),
+        test: Arc::new(Sandbox::new(&kept, now.clone())),
+    };
+    let subscribers = settings.subscriber.iter().map(|it| subscriber(it, &now)).collect::<Result<_>>()?;
+    Ok(Ways { routes, subscribers })
+}
+
+fn named<T>(section: &str, built: Result<T, Unusable>) -> Result<T> {
+    built.with_context(|| format!("[{section}]"))
+}
+
+fn carrier(connector: Arc<dyn Connector>, now: &Now) -> Arc<dyn Connector> {
+    Arc::new(Guarded::new(connector, Default::default(), now.clone()))
+}
+
+fn subscriber(it: &config::Subscriber, now: &Now) -> Result<Subscriber> {
+    let sink: Arc<dyn Sink> = match (&it.ees, &it.webhook) {
+        (Some(ees), _) => Arc::new(named("subscriber.ees", EesSink::new(ees.clone(), now.clone()))?),
+        (None, Some(webhook)) => Arc::new(named("subscriber.webhook", Webhook::new(webhook.clone(), now.clone()))?),
+        (None, None) => anyhow::bail!("a [[subscriber]] needs [subscriber.ees] or [subscriber.webhook]"),
+    };
+    let filter = Filter {
+        publisher: Some(PublisherId::from(it.publisher.as_str())),
+        acts: if it.deliveries { Act::ALL.to_vec() } else { Vec::new() },
+        ..Filter::default()
+    };
+    let patience = Duration::from_secs(u64::from(it.retry_hours) * 3_600);
+    Ok(Subscriber { sink: Arc::new(Guarded::new(sink, Default::default(), now.clone())), filter, patience })
+}

@@ -1,0 +1,101 @@
+//! What happened to a challenge, as one timeline that an operator reads at night: no code, no text, no whole address.
+
+use super::aggregate::Aggregate;
+use super::answer::Verdict;
+use super::challenge::{Challenge, Level, Mode, State};
+use super::contact::Channel;
+use super::delivery::{Delivery, Purpose, Status};
+use super::event::Event;
+use super::inbound::Inbound;
+use super::time::Timestamp;
+use std::fmt::Write as _;
+
+/// The timeline of an aggregate, oldest first, a line each, under a short heading.
+pub fn timeline(aggregate: &Aggregate) -> String {
+    let (mut out, mut lines) = match aggregate {
+        Aggregate::Challenge(challenge) => (challenge_heading(challenge), challenge_lines(challenge)),
+        Aggregate::Inbound(inbound) => (inbound_heading(inbound), Vec::new()),
+    };
+    let deliveries = aggregate.deliveries();
+    lines.extend(aggregate.events().iter().map(|it| (it.at, event_line(it, deliveries))));
+    lines.sort_by_key(|(at, _)| *at);
+    for (at, line) in lines {
+        let _ = writeln!(out, "  {at}  {line}");
+    }
+    for delivery in deliveries {
+        let _ = writeln!(out, "  {}", delivery_line(delivery));
+    }
+    out
+}
+
+fn challenge_heading(it: &Challenge) -> String {
+    let level = match &it.level {
+        Level::Native { alert, version, recipient, .. } => format!("alert \"{alert}\" {version} to recipient {recipient}"),
+        Level::Explicit { phone } => format!("text to {}", phone.masked()),
+    };
+    let mode = if it.mode == Mode::TwoWay { "TwoWay" } else { "OneWay" };
+    let state = match it.state {
+        State::Open => format!("open until {}", it.expires_at),
+        State::Ended { outcome, at } => format!("{} at {at}", outcome.code()),
+    };
+    let test = if it.test { ", test" } else { "" };
+    let ids = [("tracking", &it.tracking_id), ("correlation", &it.bus_correl_id)];
+    let ids: String = ids.iter().filter_map(|(name, id)| id.as_ref().map(|id| format!("  {name} id {id}\n"))).collect();
+    format!(
+        "challenge {}: {state}\n  {mode}{test}, {level}\n  publisher {}, institution {}, product {}\n{ids}  wrong answers {} of {}, expires {}\n",
+        it.id, it.publisher, it.institution, it.product, it.attempts, it.attempts_allowed, it.expires_at
+    )
+}
+
+fn inbound_heading(it: &Inbound) -> String {
+    format!(
+        "message {} from {} at {}: {}\n  publisher {}, institution {}\n",
+        it.id,
+        it.from.masked(),
+        it.at,
+        said(it.verdict),
+        it.publisher,
+        it.institution
+    )
+}
+
+fn challenge_lines(it: &Challenge) -> Vec<(Timestamp, String)> {
+    let opened = (it.opened_at, "opened".to_owned());
+    let replies = it.seen.iter().map(|seen| (seen.at, format!("reply: {}", said(seen.verdict))));
+    [opened].into_iter().chain(replies).collect()
+}
+
+fn event_line(event: &Event, deliveries: &[Delivery]) -> String {
+    let to = event.delivery.and_then(|id| deliveries.iter().find(|it| it.id == id)).map(|it| format!(" ({})", it.address.masked()));
+    format!("{} {}: {}{}", event.act.number(), event.act.code(), event.feedback, to.unwrap_or_default())
+}
+
+fn delivery_line(it: &Delivery) -> String {
+    let channel = if it.channel == Channel::Sms { "SMS" } else { "mail" };
+    let what = if it.purpose == Purpose::Challenge { "challenge" } else { "answer" };
+    let status = match &it.status {
+        Status::Queued { next_at } => format!("waits until {next_at}"),
+        Status::Accepted { at, provider_id } => format!("accepted at {at} as {}", provider_id.as_deref().unwrap_or("(no id)")),
+        Status::Undeliverable { at } => format!("undeliverable since {at}"),
+        Status::Expired { at } => format!("expired at {at}"),
+        Status::Cancelled { at } => format!("taken back at {at}"),
+    };
+    format!("delivery {}: {channel} {what} to {}, {status}, {} failed tries", it.id, it.address.masked(), it.tries)
+}
+
+fn said(verdict: Verdict) -> String {
+    match verdict {
+        Verdict::Verified => "right".to_owned(),
+        Verdict::Wrong { left } => format!("wrong, {left} attempts left"),
+        Verdict::Failed => "wrong, no attempts left".to_owned(),
+        Verdict::Denied => "\"it was not me\"".to_owned(),
+        Verdict::Expired => "right, but too late".to_owned(),
+        Verdict::Superseded => "an older code".to_owned(),
+        Verdict::Unread => "no answer in it".to_owned(),
+        Verdict::Stopped => "STOP".to_owned(),
+        Verdict::Helped => "HELP".to_owned(),
+        Verdict::Started => "START".to_owned(),
+        Verdict::NoSession => "no open session".to_owned(),
+        Verdict::Blocked => "not judged: too many failures".to_owned(),
+    }
+}

@@ -1,0 +1,242 @@
+//! Opening a challenge (contract `oobvalidate.md`, behaviour).
+
+use super::Facts;
+use super::look_up::{Found, Place, look_up};
+use super::rules::{Goal, Wish};
+use super::session::{end, record};
+use super::verify::{collides, verifier};
+use crate::domain::aggregate::Aggregate;
+use crate::domain::answer::Answer;
+use crate::domain::budget::{BudgetKey, Standing};
+use crate::domain::challenge::{Challenge, Level, State};
+use crate::domain::code::{CodeKind, Sealed, Secret};
+use crate::domain::contact::Channel;
+use crate::domain::delivery::{Delivery, Purpose, Status};
+use crate::domain::draw::Draw;
+use crate::domain::event::Act;
+use crate::domain::fault::{Violation, own};
+use crate::domain::material::Material;
+use crate::domain::publisher::Publisher;
+use crate::domain::snapshot::{AddressView, Decision, Expect, Write};
+use std::time::Duration;
+
+/// Opens a challenge, repeats an earlier answer, or refuses.
+pub fn open(facts: Facts<'_>, wish: &Wish, draw: &mut Draw) -> Decision {
+    if let Some(answer) = repeated(facts, wish) {
+        return Decision::only(answer);
+    }
+    let found = match look_up(facts, wish) {
+        Ok(found) => found,
+        Err(violations) => return Decision::only(Answer::Refused(violations)),
+    };
+    let refusals = limits(facts, wish, &found, draw);
+    if !refusals.is_empty() {
+        return Decision::only(Answer::Refused(refusals));
+    }
+    let code = found.code.map(|kind| (kind, pick(facts, kind, draw)));
+    let challenge = build(facts, wish, &found, code.as_ref(), draw);
+    let (mut writes, mut expects) = (Vec::with_capacity(2), expectations(facts, wish, &found));
+    if found.publisher.supersede
+        && let Some(older) = &facts.view.holder
+    {
+        let mut ended = older.value.clone();
+        end(&mut ended, Act::Superseded, "A newer challenge took its place.", draw);
+        expects.push(Expect::Aggregate(ended.id, older.version));
+        writes.push(Write::Aggregate(Aggregate::Challenge(Box::new(ended))));
+    }
+    let answer = Answer::Opened { id: challenge.id, otp: code.map(|(_, code)| code) };
+    writes.push(Write::Aggregate(Aggregate::Challenge(Box::new(challenge))));
+    Decision { answer, writes, expects }
+}
+
+// Decision 1: the same key and payload get the first answer; the same key with another payload is a fault.
+fn repeated(facts: Facts<'_>, wish: &Wish) -> Option<Answer> {
+    let (prior, repeat) = (facts.view.prior.as_ref()?, wish.repeat.as_ref()?);
+    if prior.payload == repeat.payload {
+        return Some(Answer::Repeated { id: prior.id, material: prior.material.clone() });
+    }
+    let element = if repeat.key.starts_with("B:") { "BusCorrelId" } else { "jXLogTrackingId" };
+    let text = "This correlation id was used before with a different request; give each challenge an id of its own.";
+    Some(Answer::Refused(vec![Violation::new(own::DUPLICATE, element, text)]))
+}
+
+// Decisions 6 and 22: the failure budget, messages a phone, sessions a phone, challenges a day.
+fn limits(facts: Facts<'_>, wish: &Wish, found: &Found<'_>, draw: &Draw) -> Vec<Violation> {
+    let (publisher, element) = (found.publisher, element_of(wish));
+    let mut violations = Vec::new();
+    let mut add = |code, text: String| {
+        let violation = Violation::new(code, element, text);
+        if !violations.contains(&violation) {
+            violations.push(violation);
+        }
+    };
+    let concerned = |key: &BudgetKey| match key {
+        BudgetKey::Address(_, address) => found.places.iter().any(|it| it.address == *address),
+        BudgetKey::Recipient(..) => true,
+    };
+    for (_, budget) in facts.view.budgets.iter().filter(|(key, _)| concerned(key)) {
+        match budget.value.standing(publisher.budget, draw.now) {
+            Standing::Free => {}
+            Standing::Until(at) => add(own::BLOCKED, format!("Too many failed replies: blocked until {at}.")),
+            Standing::Locked => add(own::BLOCKED, "Too many failed replies: locked until an operator unlocks.".to_owned()),
+        }
+    }
+    for place in found.places.iter().filter(|it| it.channel == Channel::Sms) {
+        let Some(view) = address(facts, place) else { continue };
+        let since = |span: u64| view.sends.iter().filter(|at| **at > draw.now.minus(Duration::from_secs(span))).count();
+        if since(600) >= publisher.limits.per_phone_ten_minutes as usize || since(86_400) >= publisher.limits.per_phone_day as usize {
+            add(own::RATE_LIMITED, "Too many messages to this phone; try again later.".to_owned());
+        }
+        // The one that will be superseded makes room for this one.
+        let staying = view.open.iter().filter(|it| it.value.awaits_reply() && !(publisher.supersede && Some(it.value.id) == holder(facts)));
+        if staying.count() >= publisher.limits.open_per_phone as usize {
+            add(own::TOO_MANY_OPEN, "Too many open sessions on this phone; wait until one ends.".to_owned());
+        }
+    }
+    if facts.view.publisher_this_second > publisher.limits.per_second {
+        add(own::RATE_LIMITED, "This publisher asks for too many challenges a second; slow down.".to_owned());
+    }
+    if facts.view.publisher_today >= publisher.limits.per_day {
+        add(own::RATE_LIMITED, "This publisher's challenges for today are used up.".to_owned());
+    }
+    violations
+}
+
+fn element_of(wish: &Wish) -> &'static str {
+    match wish.target {
+        Goal::Native { .. } => "ConsmRecipId",
+        Goal::Explicit { .. } => "PhoneNum",
+    }
+}
+
+fn holder(facts: Facts<'_>) -> Option<crate::domain::id::AggregateId> {
+    facts.view.holder.as_ref().map(|it| it.value.id)
+}
+
+fn address<'a>(facts: Facts<'a>, place: &Place) -> Option<&'a AddressView> {
+    facts.view.addresses.iter().find(|it| it.address == place.address)
+}
+
+// Decision 17: a code differs from those that are open on any phone concerned. There are more candidates than sessions.
+fn pick(facts: Facts<'_>, kind: CodeKind, draw: &mut Draw) -> Secret {
+    let candidates = if kind == CodeKind::Otp { &draw.otp } else { &draw.otpa };
+    let taken = |code: &Secret| {
+        let open = facts.view.addresses.iter().flat_map(|it| &it.open);
+        open.filter_map(|it| it.value.verifier.as_ref().map(|verifier| (it.value.id, verifier)))
+            .any(|(id, verifier)| collides(facts.keyring, id, verifier, code))
+    };
+    candidates.iter().find(|code| !taken(code)).or(candidates.first()).cloned().unwrap_or_default()
+}
+
+fn build(facts: Facts<'_>, wish: &Wish, found: &Found<'_>, code: Option<&(CodeKind, Secret)>, draw: &mut Draw) -> Challenge {
+    let id = draw.aggregate;
+    let text = match &wish.target {
+        Goal::Explicit { text, .. } => text.as_ref().map(|(text, _)| text.clone()),
+        Goal::Native { .. } => None,
+    };
+    let material = Material {
+        otp: code.filter(|(kind, _)| *kind == CodeKind::Otp).map(|(_, code)| code.clone()),
+        otpa: code.filter(|(kind, _)| *kind == CodeKind::Otpa).map(|(_, code)| code.clone()),
+        text,
+        parameters: if found.native.is_some() { wish.parameters.clone() } else { Vec::new() },
+    };
+    let sealed: Sealed = facts.keyring.seal(id, draw.nonce, &material.to_bytes());
+    let mut challenge = Challenge {
+        id,
+        publisher: wish.origin.publisher.clone(),
+        institution: wish.institution.clone(),
+        product: wish.product.clone(),
+        level: level(wish, found),
+        mode: wish.mode,
+        test: wish.test,
+        tracking_id: wish.tracking_id.clone(),
+        bus_correl_id: wish.bus_correl_id.clone(),
+        repeat: wish.repeat.clone(),
+        opened_at: draw.now,
+        expires_at: wish.origin.received_at.plus(Duration::from_secs(wish.seconds.into())),
+        verifier: verifier(facts.keyring, id, code.map(|(kind, code)| (*kind, code)), wish.own_value.as_ref()),
+        attempts: 0,
+        attempts_allowed: found.publisher.attempts.clamp(1, 10),
+        state: State::Open,
+        material: Some(sealed),
+        deliveries: deliveries(found, draw),
+        events: Vec::new(),
+        seen: Vec::new(),
+    };
+    for delivery in challenge.deliveries.iter().map(|it| it.id).collect::<Vec<_>>() {
+        record(&mut challenge, Act::MsgAccepted, "The message is accepted for sending.", Some(delivery), draw);
+    }
+    challenge
+}
+
+fn level(wish: &Wish, found: &Found<'_>) -> Level {
+    match (&wish.target, &found.native) {
+        (Goal::Native { recipient, account, .. }, Some(native)) => Level::Native {
+            alert: native.alert.name.clone(),
+            version: native.alert.version.clone(),
+            recipient: recipient.clone(),
+            recipient_uid: native.recipient.uid.clone(),
+            account: account.clone(),
+            name: native.recipient.name.clone(),
+            utc_offset_minutes: native.subscription.utc_offset_minutes,
+        },
+        (Goal::Explicit { phone, .. }, _) => Level::Explicit { phone: phone.clone() },
+        // `look_up` gives a native finding for every native goal; an empty alert can't be rendered and would be reported.
+        (Goal::Native { alert, recipient, account, .. }, None) => Level::Native {
+            alert: alert.clone(),
+            version: String::new(),
+            recipient: recipient.clone(),
+            recipient_uid: String::new(),
+            account: account.clone(),
+            name: None,
+            utc_offset_minutes: None,
+        },
+    }
+}
+
+fn deliveries(found: &Found<'_>, draw: &mut Draw) -> Vec<Delivery> {
+    let now = draw.now;
+    found
+        .places
+        .iter()
+        .map(|place| Delivery {
+            id: draw.delivery(),
+            channel: place.channel,
+            address: place.address.clone(),
+            contact: place.contact.clone(),
+            sender: sender(found.publisher, place.channel),
+            purpose: Purpose::Challenge,
+            status: Status::Queued { next_at: now },
+            tries: 0,
+        })
+        .collect()
+}
+
+/// The publisher's own number or mailbox for a channel.
+pub fn sender(publisher: &Publisher, channel: Channel) -> Option<String> {
+    match channel {
+        Channel::Sms => publisher.sms_sender.as_ref().map(|it| it.expose().to_owned()),
+        Channel::Mail => publisher.mail_sender.clone(),
+    }
+}
+
+fn expectations(facts: Facts<'_>, wish: &Wish, found: &Found<'_>) -> Vec<Expect> {
+    let mut expects = Vec::with_capacity(6);
+    for view in &facts.view.addresses {
+        if found.places.iter().any(|it| it.address == view.address) {
+            expects.push(Expect::Address(view.address.clone(), view.version));
+        }
+    }
+    if let Some(recipient) = &facts.view.recipient {
+        expects.push(Expect::Recipient(recipient.value.key.clone(), recipient.version));
+    }
+    expects.extend(facts.view.budgets.iter().map(|(key, budget)| Expect::Budget(key.clone(), budget.version)));
+    if let Some(repeat) = &wish.repeat {
+        let (publisher, institution) = (wish.origin.publisher.clone(), wish.institution.clone());
+        expects.push(Expect::Unrepeated(publisher, institution, repeat.key.clone()));
+    }
+    if found.publisher.supersede {
+        expects.push(Expect::Slot(wish.slot(), holder(facts)));
+    }
+    expects
+}

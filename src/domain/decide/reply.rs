@@ -1,0 +1,346 @@
+//! Judging what a handset sent (contract `oobvalidate.md`, behaviour 7; decisions 6, 13, 17–19).
+
+use super::Facts;
+use super::challenge::sender;
+use super::session::{end, record};
+use super::verify::is_right;
+use crate::domain::aggregate::Aggregate;
+use crate::domain::answer::{Answer, Verdict};
+use crate::domain::budget::{Budget, BudgetKey, Standing};
+use crate::domain::challenge::{Challenge, Check, SEEN_REPLIES, Seen, Shape, State};
+use crate::domain::contact::Channel;
+use crate::domain::delivery::{Delivery, Purpose, Status};
+use crate::domain::draw::Draw;
+use crate::domain::event::{Act, Event};
+use crate::domain::id::{InstitutionId, PublisherId};
+use crate::domain::inbound::Inbound;
+use crate::domain::keyword::Keyword;
+use crate::domain::publisher::Publisher;
+use crate::domain::reply::{Candidate, Reading, read};
+use crate::domain::request::Sms;
+use crate::domain::snapshot::{AddressView, Decision, Expect, Versioned, Write};
+use crate::domain::text;
+
+/// Judges one message. A duplicate is answered as the first was, and changes nothing.
+pub fn reply(facts: Facts<'_>, sms: &Sms, draw: &mut Draw) -> Decision {
+    if let Some(verdict) = facts.view.seen {
+        return Decision::only(Answer::Replied(verdict));
+    }
+    let Some(view) = facts.view.addresses.first() else {
+        return Decision::only(Answer::Replied(Verdict::NoSession));
+    };
+    let reading = read(sms.text.expose());
+    let mut judge = Judge { facts, sms, view, draw, touched: Vec::new(), budgets: Vec::new() };
+    let open = judge.reachable();
+    if let Some(it) = open.iter().find(|it| judge.is_static_value(it, &reading)) {
+        let verdict = judge.verified(it);
+        return judge.done(verdict);
+    }
+    match reading.keyword() {
+        Some(Keyword::Stop) => judge.stop(),
+        Some(Keyword::Help) => judge.note(Verdict::Helped, "HELP", Vec::new()),
+        Some(Keyword::Start) => judge.start(),
+        None if open.is_empty() && judge.late(&reading).is_none() => judge.note(Verdict::NoSession, "(no open session)", Vec::new()),
+        None => {
+            let verdict = judge.judge(&open, &reading);
+            judge.done(verdict)
+        }
+    }
+}
+
+struct Judge<'a> {
+    facts: Facts<'a>,
+    sms: &'a Sms,
+    view: &'a AddressView,
+    draw: &'a mut Draw,
+    touched: Vec<Versioned<Challenge>>,
+    budgets: Vec<(BudgetKey, Versioned<Budget>)>,
+}
+
+impl<'a> Judge<'a> {
+    // Decision 17: open at the time it reached our edge, and sent from the number that was replied to.
+    fn reachable(&self) -> Vec<&'a Versioned<Challenge>> {
+        let at = self.sms.received_at;
+        self.view.open.iter().filter(|it| it.value.is_open_at(at) && it.value.awaits_reply() && self.was_sent_from(&it.value)).collect()
+    }
+
+    fn was_sent_from(&self, challenge: &Challenge) -> bool {
+        let Some(to) = &self.sms.to else { return true };
+        let mine = |it: &&Delivery| it.channel == Channel::Sms && it.address == self.sms.from;
+        challenge.deliveries.iter().filter(mine).any(|it| it.sender.as_deref().is_none_or(|sender| sender == to.expose()))
+    }
+
+    // Decision 19: a publisher's own value that happens to be a word such as YES is read before the keyword.
+    fn is_static_value(&self, session: &Versioned<Challenge>, reading: &Reading) -> bool {
+        let Some(verifier) = &session.value.verifier else { return false };
+        let own = matches!(verifier.check, Check::Value { fold: true, .. });
+        own && self.standing(&session.value) == Standing::Free
+            && reading.keyword().is_some_and(|it| it == Keyword::Start)
+            && is_right(self.facts.keyring, session.value.id, verifier, reading.exact())
+    }
+
+    fn judge(&mut self, open: &[&'a Versioned<Challenge>], reading: &Reading) -> Verdict {
+        if reading.denied() && !open.is_empty() {
+            return self.denied(open);
+        }
+        let (free, blocked): (Vec<_>, Vec<_>) = open.iter().copied().partition(|it| self.standing(&it.value) == Standing::Free);
+        if free.is_empty() && !blocked.is_empty() {
+            return self.blocked(blocked[0]);
+        }
+        if let Some(right) = free.iter().find(|it| self.matches(&it.value, reading)) {
+            return self.verified(right);
+        }
+        if let Some((session, verdict)) = self.late(reading) {
+            if verdict == Verdict::Superseded {
+                self.count_failure(&[session]);
+            }
+            return verdict;
+        }
+        self.missed(&free, reading)
+    }
+
+    fn matches(&self, challenge: &Challenge, reading: &Reading) -> bool {
+        let Some(verifier) = &challenge.verifier else { return false };
+        match reading.candidate(verifier.shape) {
+            Candidate::One(typed) => {
+                // A hash was made of the value as the publisher has it, which may be of several words.
+                let hashed = verifier.shape == Shape::Free && matches!(verifier.check, Check::Hashed { .. });
+                let right = |typed| is_right(self.facts.keyring, challenge.id, verifier, typed);
+                right(&typed) || hashed && right(reading.exact())
+            }
+            Candidate::None | Candidate::Ambiguous => false,
+        }
+    }
+
+    // The right code of a session that is over: told so, without an attempt against any other.
+    fn late(&self, reading: &Reading) -> Option<(&'a Versioned<Challenge>, Verdict)> {
+        let over = self.view.open.iter().filter(|it| !it.value.is_open_at(self.sms.received_at));
+        let session = self.view.ended.iter().chain(over).find(|it| it.value.awaits_reply() && self.matches(&it.value, reading))?;
+        let verdict = match session.value.state {
+            State::Ended { outcome: Act::Superseded, .. } => Verdict::Superseded,
+            _ => Verdict::Expired,
+        };
+        Some((session, verdict))
+    }
+
+    fn verified(&mut self, session: &Versioned<Challenge>) -> Verdict {
+        let mut challenge = session.value.clone();
+        for key in challenge.budgets(&self.sms.from) {
+            let budget = self.budget(&key);
+            // Nothing to reset, nothing to write.
+            if budget.value.consecutive > 0 {
+                let mut reset = budget;
+                reset.value.succeed();
+                self.budgets.push((key, reset));
+            }
+        }
+        end(&mut challenge, Act::Verified, "The recipient verified by reply.", self.draw);
+        self.touch(challenge, session.version);
+        Verdict::Verified
+    }
+
+    fn missed(&mut self, free: &[&'a Versioned<Challenge>], reading: &Reading) -> Verdict {
+        let tried = |it: &Challenge| it.verifier.as_ref().is_some_and(|verifier| reading.candidate(verifier.shape) != Candidate::None);
+        let missed: Vec<_> = free.iter().copied().filter(|it| tried(&it.value)).collect();
+        let Some(newest) = missed.first() else { return Verdict::Unread };
+        let left = newest.value.attempts_allowed.saturating_sub(newest.value.attempts.saturating_add(1));
+        for session in &missed {
+            let mut challenge = session.value.clone();
+            challenge.attempts = challenge.attempts.saturating_add(1);
+            if challenge.attempts >= challenge.attempts_allowed {
+                end(&mut challenge, Act::Failed, "The allowed attempts are used up.", self.draw);
+            }
+            self.touch(challenge, session.version);
+        }
+        self.count_failure(&missed);
+        if left == 0 { Verdict::Failed } else { Verdict::Wrong { left } }
+    }
+
+    // One failed reply counts once a budget, however many sessions it missed (decision 6).
+    fn count_failure(&mut self, sessions: &[&Versioned<Challenge>]) {
+        for session in sessions {
+            let rule = self.publisher(&session.value.publisher).map(|it| it.budget).unwrap_or_default();
+            for key in session.value.budgets(&self.sms.from) {
+                if self.budgets.iter().any(|(counted, _)| *counted == key) {
+                    continue;
+                }
+                let mut budget = self.budget(&key);
+                budget.value.fail(rule, self.draw.now);
+                self.budgets.push((key, budget));
+            }
+        }
+    }
+
+    fn denied(&mut self, open: &[&Versioned<Challenge>]) -> Verdict {
+        for session in open {
+            let mut challenge = session.value.clone();
+            end(&mut challenge, Act::Failed, "The recipient answered that it was not them.", self.draw);
+            self.touch(challenge, session.version);
+        }
+        Verdict::Denied
+    }
+
+    fn blocked(&mut self, newest: &Versioned<Challenge>) -> Verdict {
+        if !newest.value.events.iter().any(|it| it.act == Act::Blocked) {
+            let mut challenge = newest.value.clone();
+            record(&mut challenge, Act::Blocked, "Too many failed replies: this reply was not judged.", None, self.draw);
+            self.touch(challenge, newest.version);
+        }
+        Verdict::Blocked
+    }
+
+    // Decision 19: opt-out recorded, unsent messages cancelled, open sessions ended; never an attempt.
+    fn stop(mut self) -> Decision {
+        let owners = self.owners();
+        for session in self.view.open.iter().filter(|it| owners.contains(&it.value.publisher)) {
+            let mut challenge = session.value.clone();
+            record(&mut challenge, Act::OptedOut, "The recipient opted out.", None, self.draw);
+            end(&mut challenge, Act::Cancelled, "The recipient opted out.", self.draw);
+            self.touched.push(Versioned { value: challenge, version: session.version });
+        }
+        let new = owners.into_iter().filter(|it| !self.view.opt_outs.contains(it));
+        let writes: Vec<_> = new.map(|it| Write::OptOut(it, self.sms.from.clone(), true)).collect();
+        self.note(Verdict::Stopped, "STOP", writes)
+    }
+
+    fn start(self) -> Decision {
+        let owners = self.owners();
+        let known = owners.into_iter().filter(|it| self.view.opt_outs.contains(it));
+        let writes = known.map(|it| Write::OptOut(it, self.sms.from.clone(), false)).collect();
+        self.note(Verdict::Started, "START", writes)
+    }
+
+    // The publisher that owns the number written to; where it is shared, those the handset has to do with, else all.
+    fn owners(&self) -> Vec<PublisherId> {
+        if let Some(owner) = self.facts.registry.owner_of(self.sms.to.as_ref()) {
+            return vec![owner.id.clone()];
+        }
+        let known = self.view.open.iter().chain(&self.view.ended).map(|it| it.value.publisher.clone());
+        let mut owners: Vec<_> = known.chain(self.view.opt_outs.iter().cloned()).collect();
+        if owners.is_empty() {
+            owners = self.facts.registry.publishers.keys().cloned().collect();
+        }
+        owners.sort_unstable();
+        owners.dedup();
+        owners
+    }
+
+    // Keeps a message that no session takes: for its event, its answer, and its duplicate.
+    fn note(self, verdict: Verdict, body: &str, mut writes: Vec<Write>) -> Decision {
+        let owner = self.owners().first().and_then(|it| self.publisher(it));
+        let Some((publisher, (institution, product))) = owner.and_then(|it| Some((it, place(it, self.view)?))) else {
+            return Decision::only(Answer::Replied(verdict));
+        };
+        // A second STOP or START changes nothing and is not confirmed again; auto-responders loop.
+        let repeats = matches!(verdict, Verdict::Stopped | Verdict::Started) && writes.is_empty();
+        let keyword = matches!(verdict, Verdict::Stopped | Verdict::Started | Verdict::Helped);
+        let silent = repeats || !(keyword || publisher.answer_replies && verdict != Verdict::NoSession);
+        let deliveries = if silent { Vec::new() } else { vec![answer(publisher, self.sms, verdict, self.draw)] };
+        let event = Event { id: self.draw.event(), at: self.draw.now, act: Act::RecipMsg, feedback: body.to_owned(), delivery: None };
+        let inbound = Inbound {
+            id: self.draw.aggregate,
+            publisher: publisher.id.clone(),
+            institution,
+            product,
+            from: self.sms.from.clone(),
+            at: self.sms.received_at,
+            provider_id: provider_key(self.sms),
+            verdict,
+            deliveries,
+            events: vec![event],
+        };
+        writes.push(Write::Aggregate(Aggregate::Inbound(Box::new(inbound))));
+        self.finish(verdict, writes)
+    }
+
+    // Marks the message as counted, and answers it if the publisher wants that.
+    fn done(mut self, verdict: Verdict) -> Decision {
+        let seen = Seen { provider_id: provider_key(self.sms).unwrap_or_default(), at: self.sms.received_at, verdict };
+        let reply = self.answer_to(verdict);
+        if self.touched.is_empty() && (reply.is_some() || verdict == Verdict::Superseded || verdict == Verdict::Unread) {
+            // Nothing was judged, but the message must be remembered by one session, so that its duplicate is not answered anew.
+            let newest = self.view.open.iter().find(|it| it.value.state == State::Open);
+            self.touched.extend(newest.cloned());
+        }
+        if self.touched.is_empty() && !self.budgets.is_empty() {
+            return self.note(verdict, "(a late code)", Vec::new());
+        }
+        for session in &mut self.touched {
+            session.value.seen.push(seen.clone());
+            let over = session.value.seen.len().saturating_sub(SEEN_REPLIES);
+            session.value.seen.drain(..over);
+        }
+        if let (Some(reply), Some(newest)) = (reply, self.touched.first_mut()) {
+            newest.value.deliveries.push(reply);
+        }
+        self.finish(verdict, Vec::new())
+    }
+
+    fn answer_to(&mut self, verdict: Verdict) -> Option<Delivery> {
+        let session = self.touched.first().map(|it| &it.value).or(self.view.open.first().map(|it| &it.value))?;
+        let publisher = self.facts.registry.publishers.get(&session.publisher)?;
+        let answers = session.deliveries.iter().filter(|it| it.purpose != Purpose::Challenge).count();
+        let wanted = publisher.answer_replies && answers < usize::from(publisher.answers_per_session);
+        wanted.then(|| answer(publisher, self.sms, verdict, self.draw))
+    }
+
+    fn finish(self, verdict: Verdict, mut writes: Vec<Write>) -> Decision {
+        let mut expects = vec![Expect::Address(self.view.address.clone(), self.view.version)];
+        expects.extend(provider_key(self.sms).map(Expect::Unseen));
+        for session in self.touched {
+            expects.push(Expect::Aggregate(session.value.id, session.version));
+            writes.push(Write::Aggregate(Aggregate::Challenge(Box::new(session.value))));
+        }
+        for (key, budget) in self.budgets {
+            expects.push(Expect::Budget(key.clone(), budget.version));
+            writes.push(Write::Budget(key, budget.value));
+        }
+        Decision { answer: Answer::Replied(verdict), writes, expects }
+    }
+
+    fn touch(&mut self, challenge: Challenge, version: u64) {
+        self.touched.push(Versioned { value: challenge, version });
+    }
+
+    fn standing(&self, challenge: &Challenge) -> Standing {
+        let rule = self.publisher(&challenge.publisher).map(|it| it.budget).unwrap_or_default();
+        let standings = challenge.budgets(&self.sms.from).map(|key| self.budget(&key).value.standing(rule, self.draw.now));
+        standings.into_iter().find(|it| *it != Standing::Free).unwrap_or(Standing::Free)
+    }
+
+    fn budget(&self, key: &BudgetKey) -> Versioned<Budget> {
+        let known = self.facts.view.budgets.iter().find(|(it, _)| it == key);
+        known.map_or(Versioned { value: Budget::default(), version: 0 }, |(_, budget)| budget.clone())
+    }
+
+    fn publisher(&self, id: &PublisherId) -> Option<&'a Publisher> {
+        self.facts.registry.publishers.get(id).map(AsRef::as_ref)
+    }
+}
+
+/// How a provider's message id is remembered: with its gateway, since ids of two providers may be alike.
+pub fn provider_key(sms: &Sms) -> Option<String> {
+    sms.provider_id.as_ref().map(|id| format!("{}/{id}", sms.gateway))
+}
+
+fn answer(publisher: &Publisher, sms: &Sms, verdict: Verdict, draw: &mut Draw) -> Delivery {
+    Delivery {
+        id: draw.delivery(),
+        channel: Channel::Sms,
+        address: sms.from.clone(),
+        contact: None,
+        sender: sms.to.as_ref().map(|it| it.expose().to_owned()).or_else(|| sender(publisher, Channel::Sms)),
+        purpose: Purpose::Answer(text::answer(verdict, &publisher.display_name, publisher.help_text.as_deref())),
+        status: Status::Queued { next_at: draw.now },
+        tries: 0,
+    }
+}
+
+// Institution and product that a message to a publisher is filed under: those of its newest session, else its first.
+fn place(publisher: &Publisher, view: &AddressView) -> Option<(InstitutionId, String)> {
+    let sessions = view.open.iter().chain(&view.ended);
+    let newest = sessions.map(|it| &it.value).find(|it| it.publisher == publisher.id);
+    newest
+        .map(|it| (it.institution.clone(), it.product.clone()))
+        .or_else(|| Some((publisher.institutions.keys().next()?.clone(), publisher.products.first().cloned().unwrap_or_default())))
+}

@@ -1,0 +1,98 @@
+//! Events by cursor. Order is per institution; a cursor says how far a reader is in each (decision 10).
+
+use super::{Engine, Trouble};
+use crate::domain::event::FeedEvent;
+use crate::domain::id::{InstitutionId, PublisherId};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use std::collections::BTreeMap;
+
+/// Bytes a cursor may have.
+const CURSOR_MAX: usize = 8_192;
+/// Events of other publishers that one page may skip at the most.
+const SKIP_MAX: usize = 10_000;
+
+/// A page of the feed.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// Oldest first.
+    pub events: Vec<FeedEvent>,
+    /// The cursor that asks for what comes after (opaque; `0` is the start).
+    pub next: String,
+}
+
+/// How far a reader is, by institution.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Cursor(BTreeMap<InstitutionId, u64>);
+
+impl Cursor {
+    fn read(text: &str) -> Option<Self> {
+        if text == "0" {
+            return Some(Self::default());
+        }
+        let bytes = (text.len() <= CURSOR_MAX).then(|| URL_SAFE_NO_PAD.decode(text).ok()).flatten()?;
+        let plain = String::from_utf8(bytes).ok()?;
+        let entry = |it: &str| it.split_once('=').and_then(|(name, seq)| Some((InstitutionId::from(name), seq.parse().ok()?)));
+        plain.strip_prefix("1;")?.split_terminator(';').map(entry).collect::<Option<_>>().map(Self)
+    }
+
+    fn write(&self) -> String {
+        let entries = self.0.iter().map(|(name, seq)| format!("{name}={seq};"));
+        URL_SAFE_NO_PAD.encode(format!("1;{}", entries.collect::<String>()))
+    }
+}
+
+impl Engine {
+    /// Events of a publisher after a cursor, at most `max`; of one institution, or of all that it serves.
+    pub async fn events(&self, publisher: &PublisherId, only: Option<&InstitutionId>, after: &str, max: usize) -> Result<Page, Trouble> {
+        let mut cursor = Cursor::read(after).ok_or(Trouble::Cursor)?;
+        let registry = self.registry();
+        let served: Vec<InstitutionId> = match registry.publishers.get(publisher) {
+            Some(it) => it.institutions.keys().filter(|it| only.is_none_or(|only| only == *it)).cloned().collect(),
+            None => Vec::new(),
+        };
+        let mut events = Vec::new();
+        for institution in served {
+            let seen = cursor.0.entry(institution.clone()).or_default();
+            let mut skipped = 0;
+            while events.len() < max && skipped < SKIP_MAX {
+                let batch = self.after(&institution, *seen, max - events.len()).await?;
+                let Some(last) = batch.last() else { break };
+                *seen = last.seq;
+                let before = events.len();
+                let total = batch.len();
+                events.extend(batch.into_iter().filter(|it| it.publisher == publisher.as_str()));
+                skipped += total - (events.len() - before);
+            }
+        }
+        cursor.0.retain(|_, seq| *seq > 0);
+        let next = if cursor.0.is_empty() { "0".to_owned() } else { cursor.write() };
+        Ok(Page { events, next })
+    }
+
+    /// Events of an institution after `seq`, of whichever publisher, oldest first.
+    pub async fn after(&self, institution: &InstitutionId, seq: u64, max: usize) -> Result<Vec<FeedEvent>, Trouble> {
+        let registry = self.registry();
+        let batch = self.parts.store.feed(institution, seq, max).await?;
+        let event = |(seq, aggregate, index): (u64, crate::domain::aggregate::Aggregate, usize)| {
+            let publisher = registry.publishers.get(aggregate.publisher()).map(AsRef::as_ref);
+            FeedEvent::of(&aggregate, index, seq, publisher)
+        };
+        Ok(batch.into_iter().filter_map(event).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cursors_read_what_they_wrote_and_nothing_else() {
+        let cursor = Cursor([("011001276".into(), 7), ("X-1".into(), u64::MAX)].into());
+        assert_eq!(Cursor::read(&cursor.write()), Some(cursor));
+        assert_eq!(Cursor::read("0"), Some(Cursor::default()));
+        for text in ["", "1", "abc!", "MTs9", "x".repeat(9_000).as_str(), "Mjs"] {
+            assert_eq!(Cursor::read(text).filter(|it| !it.0.contains_key(&InstitutionId::from(""))), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! lease → render → send → settle. At least once, with the delivery id as the carrier's idempotency key.
+
+use super::{Engine, render};
+use crate::connect::contract::{Body, Connector, Message};
+use crate::domain::aggregate::Aggregate;
+use crate::domain::challenge::Challenge;
+use crate::domain::code::Secret;
+use crate::domain::contact::Channel;
+use crate::domain::delivery::{Delivery, Outcome, Purpose};
+use crate::domain::material::Material;
+use crate::domain::request::Request;
+use crate::domain::snapshot::{Lease, Query};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long a worker has a delivery to itself: longer than any connector's time-out.
+const LEASE: Duration = Duration::from_secs(60);
+/// Deliveries under way at once.
+const AT_ONCE: usize = 64;
+/// How long to wait when nothing is due; a commit wakes earlier.
+const IDLE: Duration = Duration::from_millis(250);
+
+/// Which way messages go out.
+pub struct Routes {
+    /// SMS.
+    pub sms: Option<Arc<dyn Connector>>,
+    /// Mail.
+    pub mail: Option<Arc<dyn Connector>>,
+    /// `AlrtTestType`: the test sink, instead of a carrier or relay.
+    pub test: Arc<dyn Connector>,
+}
+
+impl Routes {
+    fn connector(&self, channel: Channel, test: bool) -> Option<&Arc<dyn Connector>> {
+        match (test, channel) {
+            (true, _) => Some(&self.test),
+            (false, Channel::Sms) => self.sms.as_ref(),
+            (false, Channel::Mail) => self.mail.as_ref(),
+        }
+    }
+}
+
+/// Works the outbox off.
+pub struct Outbox {
+    engine: Arc<Engine>,
+    routes: Routes,
+    paused: AtomicBool,
+    places: Arc<Semaphore>,
+}
+
+impl Outbox {
+    /// An outbox over these routes.
+    pub fn new(engine: Arc<Engine>, routes: Routes) -> Arc<Self> {
+        Arc::new(Self { engine, routes, paused: AtomicBool::new(false), places: Arc::new(Semaphore::new(AT_ONCE)) })
+    }
+
+    /// Stops or lets hand-overs; requests are accepted meanwhile, and their messages wait.
+    pub fn pause(&self, paused: bool) {
+        self.paused.store(paused, Ordering::SeqCst);
+    }
+
+    /// Whether hand-overs are stopped.
+    pub fn is_paused(&self) -> bool {
+        self.paused.load(Ordering::SeqCst)
+    }
+
+    /// Hands over what is due, until told to stop; then waits for what is under way.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let tasks = TaskTracker::new();
+        let mut changes = self.engine.changes();
+        while !stop.is_cancelled() {
+            let free = self.places.available_permits();
+            let leases = if self.is_paused() || free == 0 { Vec::new() } else { self.lease(free).await };
+            let none = leases.is_empty();
+            for lease in leases {
+                let Ok(place) = self.places.clone().acquire_owned().await else { return };
+                let this = self.clone();
+                tasks.spawn(async move {
+                    this.hand_over(lease).await;
+                    drop(place);
+                });
+            }
+            if none {
+                tokio::select! {
+                    () = stop.cancelled() => break,
+                    _ = changes.changed(), if free > 0 && !self.is_paused() => {}
+                    () = tokio::time::sleep(IDLE) => {}
+                }
+            }
+        }
+        tasks.close();
+        tasks.wait().await;
+    }
+
+    async fn lease(&self, max: usize) -> Vec<Lease> {
+        let leased = self.engine.store().lease(self.engine.now(), LEASE, max).await;
+        leased.unwrap_or_else(|error| {
+            tracing::error!(%error, "due deliveries can't be leased");
+            Vec::new()
+        })
+    }
+
+    /// Hands one delivery over and settles it.
+    pub async fn hand_over(&self, lease: Lease) {
+        let query = Query::One(lease.aggregate);
+        let aggregate = match self.engine.store().load(&query).await {
+            Ok(view) => view.one.map(|it| it.value),
+            Err(error) => return tracing::error!(%error, "a leased delivery can't be read"),
+        };
+        let Some(aggregate) = aggregate else { return };
+        let Some(delivery) = aggregate.deliveries().iter().find(|it| it.id == lease.delivery && it.status.due().is_some()) else { return };
+        if too_late(&aggregate, delivery, self.engine.now()) {
+            let tick = self.engine.carry_out(&query, &Request::Tick(lease.aggregate), |_| {}).await;
+            return tick.map(drop).unwrap_or_else(|error| tracing::warn!(%error, "a session could not be ended now"));
+        }
+        let (connector, outcome) = self.send(&aggregate, delivery).await;
+        tracing::info!(challenge = %lease.aggregate, delivery = %lease.delivery, connector, outcome = said(&outcome), "handed over");
+        let settled = Request::Settled { aggregate: lease.aggregate, delivery: lease.delivery, connector, outcome };
+        if let Err(error) = self.engine.carry_out(&query, &settled, |_| {}).await {
+            tracing::error!(challenge = %lease.aggregate, %error, "a hand-over could not be settled; it may be sent again");
+        }
+    }
+
+    async fn send(&self, aggregate: &Aggregate, delivery: &Delivery) -> (String, Outcome) {
+        let test = aggregate.challenge().is_some_and(|it| it.test);
+        let Some(connector) = self.routes.connector(delivery.channel, test) else {
+            return ("none".to_owned(), Outcome::Refused { reason: "no route is configured for this channel".to_owned() });
+        };
+        let body = match aggregate {
+            Aggregate::Challenge(challenge) => self.body(challenge, delivery),
+            Aggregate::Inbound(_) => answer(delivery),
+        };
+        match body {
+            Err(reason) => {
+                tracing::error!(challenge = %aggregate.id(), reason, "a message can't be rendered");
+                (connector.name().to_owned(), Outcome::Refused { reason })
+            }
+            Ok(body) => {
+                let message = Message { id: delivery.id, to: delivery.address.clone(), from: delivery.sender.clone(), body };
+                (connector.name().to_owned(), connector.send(&message).await)
+            }
+        }
+    }
+
+    fn body(&self, challenge: &Challenge, delivery: &Delivery) -> Result<Body, String> {
+        let material = match &challenge.material {
+            Some(sealed) => self.engine.open_material(challenge.id, sealed).ok_or("its sealed material can't be opened")?,
+            None => Material::default(),
+        };
+        render::body(challenge, delivery, &material, &self.engine.registry(), self.engine.now())
+    }
+}
+
+fn answer(delivery: &Delivery) -> Result<Body, String> {
+    match &delivery.purpose {
+        Purpose::Answer(text) => Ok(Body::Sms(Secret::new(text.as_str()))),
+        Purpose::Challenge => Err("a message without a challenge has no body".to_owned()),
+    }
+}
+
+// A challenge's message is of no use once its session is over.
+fn too_late(aggregate: &Aggregate, delivery: &Delivery, now: crate::domain::time::Timestamp) -> bool {
+    delivery.purpose == Purpose::Challenge && aggregate.challenge().is_some_and(|it| !it.is_open_at(now))
+}
+
+fn said(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Accepted { .. } => "accepted",
+        Outcome::Refused { .. } => "refused",
+        Outcome::Later { .. } => "later",
+    }
+}

@@ -1,0 +1,205 @@
+//! Bytes of the stored forms: small writers and strict, bounded readers. Nothing here knows what it writes.
+
+use crate::domain::code::{Secret, Tag};
+use crate::domain::time::Timestamp;
+use uuid::Uuid;
+
+/// The bytes are not what was written: a wrong length, an unknown value, or something left over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a stored value can't be read")]
+pub(crate) struct Malformed;
+
+/// Writes values one after the other.
+#[derive(Default)]
+pub(crate) struct Encoder(Vec<u8>);
+
+impl Encoder {
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes))
+    }
+
+    pub(crate) fn finish(self) -> Vec<u8> {
+        self.0
+    }
+
+    pub(crate) fn byte(&mut self, value: u8) {
+        self.0.push(value);
+    }
+
+    pub(crate) fn flag(&mut self, value: bool) {
+        self.0.push(u8::from(value));
+    }
+
+    /// Seven bits a byte, lowest first.
+    pub(crate) fn number(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.0.push((value as u8) | 0x80);
+            value >>= 7;
+        }
+        self.0.push(value as u8);
+    }
+
+    pub(crate) fn time(&mut self, at: Timestamp) {
+        self.0.extend(at.millis().to_be_bytes());
+    }
+
+    pub(crate) fn bytes(&mut self, value: &[u8]) {
+        self.number(value.len() as u64);
+        self.0.extend(value);
+    }
+
+    pub(crate) fn fixed(&mut self, value: &[u8]) {
+        self.0.extend(value);
+    }
+
+    pub(crate) fn text(&mut self, value: &str) {
+        self.bytes(value.as_bytes());
+    }
+
+    pub(crate) fn uuid(&mut self, value: Uuid) {
+        self.0.extend(value.as_bytes());
+    }
+
+    pub(crate) fn tag(&mut self, value: &Tag) {
+        self.0.extend(value.0);
+    }
+
+    pub(crate) fn option<T>(&mut self, value: Option<T>, put: impl FnOnce(&mut Self, T)) {
+        self.flag(value.is_some());
+        if let Some(value) = value {
+            put(self, value);
+        }
+    }
+
+    pub(crate) fn list<T>(&mut self, values: &[T], mut put: impl FnMut(&mut Self, &T)) {
+        self.number(values.len() as u64);
+        values.iter().for_each(|it| put(self, it));
+    }
+}
+
+/// Reads what an [`Encoder`] wrote, in the same order.
+pub(crate) struct Decoder<'a>(&'a [u8]);
+
+impl<'a> Decoder<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    /// Everything must have been read.
+    pub(crate) fn end(self) -> Result<(), Malformed> {
+        if self.0.is_empty() { Ok(()) } else { Err(Malformed) }
+    }
+
+    pub(crate) fn take(&mut self, len: usize) -> Result<&'a [u8], Malformed> {
+        let (taken, rest) = self.0.split_at_checked(len).ok_or(Malformed)?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+        self.take(N)?.try_into().map_err(|_| Malformed)
+    }
+
+    pub(crate) fn byte(&mut self) -> Result<u8, Malformed> {
+        self.array::<1>().map(|it| it[0])
+    }
+
+    pub(crate) fn flag(&mut self) -> Result<bool, Malformed> {
+        match self.byte()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(Malformed),
+        }
+    }
+
+    pub(crate) fn number(&mut self) -> Result<u64, Malformed> {
+        let mut value = 0_u64;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            let part = u64::from(byte & 0x7f);
+            if (shift > 0 && byte == 0) || part.leading_zeros() < shift {
+                return Err(Malformed);
+            }
+            value |= part << shift;
+            if byte < 0x80 {
+                return Ok(value);
+            }
+        }
+        Err(Malformed)
+    }
+
+    pub(crate) fn small<T: TryFrom<u64>>(&mut self) -> Result<T, Malformed> {
+        T::try_from(self.number()?).map_err(|_| Malformed)
+    }
+
+    pub(crate) fn time(&mut self) -> Result<Timestamp, Malformed> {
+        self.array().map(|it| Timestamp::from_millis(i64::from_be_bytes(it)))
+    }
+
+    pub(crate) fn bytes(&mut self) -> Result<&'a [u8], Malformed> {
+        let len = self.small()?;
+        self.take(len)
+    }
+
+    pub(crate) fn str(&mut self) -> Result<&'a str, Malformed> {
+        std::str::from_utf8(self.bytes()?).map_err(|_| Malformed)
+    }
+
+    pub(crate) fn text(&mut self) -> Result<String, Malformed> {
+        self.str().map(str::to_owned)
+    }
+
+    pub(crate) fn secret(&mut self) -> Result<Secret, Malformed> {
+        self.str().map(Secret::new)
+    }
+
+    pub(crate) fn uuid(&mut self) -> Result<Uuid, Malformed> {
+        self.array().map(Uuid::from_bytes)
+    }
+
+    pub(crate) fn tag(&mut self) -> Result<Tag, Malformed> {
+        self.array().map(Tag)
+    }
+
+    pub(crate) fn option<T>(&mut self, take: impl FnOnce(&mut Self) -> Result<T, Malformed>) -> Result<Option<T>, Malformed> {
+        if self.flag()? { take(self).map(Some) } else { Ok(None) }
+    }
+
+    /// Every element takes at least a byte, so a count beyond what is left is refused before anything is reserved.
+    pub(crate) fn list<T>(&mut self, mut take: impl FnMut(&mut Self) -> Result<T, Malformed>) -> Result<Vec<T>, Malformed> {
+        let count: usize = self.small()?;
+        if count > self.0.len() {
+            return Err(Malformed);
+        }
+        (0..count).map(|_| take(self)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn numbers_have_one_form(value: u64) {
+            let mut out = Encoder::default();
+            out.number(value);
+            let bytes = out.finish();
+            let mut read = Decoder::new(&bytes);
+            prop_assert_eq!(read.number(), Ok(value));
+            prop_assert_eq!(read.end(), Ok(()));
+        }
+
+        #[test]
+        fn a_number_that_is_read_is_written_alike(bytes in proptest::collection::vec(any::<u8>(), 0..12)) {
+            let mut read = Decoder::new(&bytes);
+            if let Ok(value) = read.number() {
+                let mut out = Encoder::default();
+                out.number(value);
+                let written = out.finish();
+                prop_assert_eq!(&bytes[..written.len()], &written[..]);
+            }
+        }
+    }
+}

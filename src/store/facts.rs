@@ -1,0 +1,188 @@
+//! What the indexes keep of an aggregate, and what stays of it as a tombstone once it is in history (decision 11).
+
+use super::codec::{Decoder, Encoder, Malformed};
+use super::key::{Keys, Route};
+use super::parts;
+use crate::domain::aggregate::Aggregate;
+use crate::domain::answer::Verdict;
+use crate::domain::challenge::{Challenge, State};
+use crate::domain::code::Tag;
+use crate::domain::delivery::{Delivery, Purpose};
+use crate::domain::event::Event;
+use crate::domain::id::{DeliveryId, InstitutionId, PublisherId};
+use crate::domain::inbound::Inbound;
+use crate::domain::time::Timestamp;
+use crate::vault::{Vault, day_of};
+
+/// Everything that a look-up needs, without a clear address, name or key.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Facts {
+    /// A challenge, not a message that belongs to none.
+    pub(crate) challenge: bool,
+    pub(crate) publisher: PublisherId,
+    pub(crate) institution: InstitutionId,
+    /// When it was opened, or came.
+    pub(crate) at: Timestamp,
+    /// When its session ended; of a message that belongs to none, when it came.
+    pub(crate) ended_at: Option<Timestamp>,
+    /// Challenge messages: where to and since when.
+    pub(crate) sent: Box<[(Route, Timestamp)]>,
+    /// Its idempotency key and payload.
+    pub(crate) repeat: Option<(Route, Tag)>,
+    /// Provider ids of replies, with what was answered.
+    pub(crate) seen: Box<[(Route, Verdict)]>,
+    pub(crate) deliveries: Box<[DeliveryId]>,
+    /// What only a live aggregate has; a tombstone has none of it.
+    pub(crate) live: Live,
+}
+
+/// What is still to be done about a live aggregate.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Live {
+    /// Open, and a reply by SMS can reach it.
+    pub(crate) listens: bool,
+    /// The slot that it holds.
+    pub(crate) slot: Option<Route>,
+    pub(crate) timer: Option<Timestamp>,
+    /// Deliveries to hand over: when, which, and how often it was tried.
+    pub(crate) due: Box<[(Timestamp, DeliveryId, u16)]>,
+    /// Nothing is left to do.
+    pub(crate) finished: bool,
+}
+
+const FORM: u8 = 1;
+
+impl Facts {
+    /// Those of `aggregate`.
+    pub(crate) fn of(aggregate: &Aggregate, vault: &Vault) -> Self {
+        let keys = Keys(vault);
+        let mut facts = match aggregate {
+            Aggregate::Challenge(it) => of_challenge(it, &keys),
+            Aggregate::Inbound(it) => of_inbound(it, &keys),
+        };
+        let deliveries = aggregate.deliveries();
+        facts.deliveries = deliveries.iter().map(|it| it.id).collect();
+        facts.live.due = deliveries.iter().filter_map(|it| Some((it.status.due()?, it.id, it.tries))).collect();
+        facts.live.timer = aggregate.timer();
+        facts.live.finished = aggregate.is_finished();
+        facts
+    }
+
+    /// The same, with nothing left to do.
+    pub(crate) fn buried(&self) -> Self {
+        Self { live: Live::default(), ..self.clone() }
+    }
+
+    /// The UTC day whose history it goes to: the same however often it is moved.
+    pub(crate) fn day(&self) -> u32 {
+        day_of(self.at)
+    }
+
+    /// When nothing was left to do, as far as it tells: what the time in the hot store is counted from.
+    pub(crate) fn over_at(&self) -> Timestamp {
+        self.ended_at.unwrap_or(self.at)
+    }
+
+    /// The addresses that it concerns, without repeats.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = Route> + '_ {
+        let first = |at: usize, route: &Route| !self.sent[..at].iter().any(|(it, _)| it == route);
+        self.sent.iter().enumerate().filter(move |(at, (route, _))| first(*at, route)).map(|(_, (route, _))| *route)
+    }
+
+    /// Whether an address sees the two alike: what is open on it, what ended, and what was sent.
+    pub(crate) fn looks_like(&self, other: &Self) -> bool {
+        self.live.listens == other.live.listens && self.ended_at == other.ended_at && self.sent == other.sent
+    }
+
+    /// A tombstone's stored form.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = Encoder::with_capacity(256);
+        out.byte(FORM);
+        out.flag(self.challenge);
+        out.text(self.publisher.as_str());
+        out.text(self.institution.as_str());
+        out.time(self.at);
+        out.option(self.ended_at, Encoder::time);
+        out.list(&self.sent, |out, (route, at)| {
+            out.fixed(route);
+            out.time(*at);
+        });
+        out.option(self.repeat.as_ref(), |out, (route, payload)| {
+            out.fixed(route);
+            out.tag(payload);
+        });
+        out.list(&self.seen, |out, (route, verdict)| {
+            out.fixed(route);
+            parts::put_verdict(out, *verdict);
+        });
+        out.list(&self.deliveries, |out, id| out.uuid(id.0));
+        out.finish()
+    }
+
+    /// Reads what [`Facts::encode`] wrote.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut from = Decoder::new(bytes);
+        if from.byte()? != FORM {
+            return Err(Malformed);
+        }
+        let facts = Self {
+            challenge: from.flag()?,
+            publisher: from.str()?.into(),
+            institution: from.str()?.into(),
+            at: from.time()?,
+            ended_at: from.option(Decoder::time)?,
+            sent: from.list(|from| Ok((from.array()?, from.time()?)))?.into(),
+            repeat: from.option(|from| Ok((from.array()?, from.tag()?)))?,
+            seen: from.list(|from| Ok((from.array()?, parts::verdict(from)?)))?.into(),
+            deliveries: from.list(|from| from.uuid().map(DeliveryId))?.into(),
+            live: Live::default(),
+        };
+        from.end()?;
+        Ok(facts)
+    }
+}
+
+fn of_challenge(it: &Challenge, keys: &Keys<'_>) -> Facts {
+    let open = it.state == State::Open;
+    let repeat = it.repeat.as_ref().map(|key| (keys.repeat(&it.publisher, &it.institution, &key.key), key.payload));
+    Facts {
+        challenge: true,
+        publisher: it.publisher.clone(),
+        institution: it.institution.clone(),
+        at: it.opened_at,
+        ended_at: match it.state {
+            State::Open => None,
+            State::Ended { at, .. } => Some(at),
+        },
+        sent: sent(it, keys),
+        repeat,
+        seen: it.seen.iter().filter(|seen| !seen.provider_id.is_empty()).map(|seen| (keys.seen(&seen.provider_id), seen.verdict)).collect(),
+        deliveries: Box::default(),
+        live: Live { listens: open, slot: open.then(|| keys.slot(&it.slot())), ..Live::default() },
+    }
+}
+
+fn of_inbound(it: &Inbound, keys: &Keys<'_>) -> Facts {
+    Facts {
+        challenge: false,
+        publisher: it.publisher.clone(),
+        institution: it.institution.clone(),
+        at: it.at,
+        ended_at: Some(it.at),
+        sent: Box::default(),
+        repeat: None,
+        seen: it.provider_id.iter().map(|id| (keys.seen(id), it.verdict)).collect(),
+        deliveries: Box::default(),
+        live: Live::default(),
+    }
+}
+
+fn sent(it: &Challenge, keys: &Keys<'_>) -> Box<[(Route, Timestamp)]> {
+    let of_challenge = it.deliveries.iter().filter(|delivery| delivery.purpose == Purpose::Challenge);
+    of_challenge.map(|delivery| (keys.address(&delivery.address), queued_at(delivery, &it.events).unwrap_or(it.opened_at))).collect()
+}
+
+// A message is queued with an event that names it; one that is sent again later has its own.
+fn queued_at(delivery: &Delivery, events: &[Event]) -> Option<Timestamp> {
+    events.iter().find(|event| event.delivery == Some(delivery.id)).map(|event| event.at)
+}

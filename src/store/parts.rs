@@ -1,0 +1,254 @@
+//! Stored forms of what aggregates are made of: deliveries, events, verdicts, verifiers.
+
+use super::codec::{Decoder, Encoder, Malformed};
+use crate::domain::answer::Verdict;
+use crate::domain::challenge::{Check, Shape, Verifier};
+use crate::domain::code::{CodeKind, HashKind, Tag};
+use crate::domain::contact::{Address, Channel};
+use crate::domain::delivery::{Delivery, Purpose, Status};
+use crate::domain::event::{Act, Event};
+use crate::domain::id::{DeliveryId, EventId};
+
+pub(crate) fn put_delivery(out: &mut Encoder, it: &Delivery) {
+    out.uuid(it.id.0);
+    put_channel(out, it.channel);
+    out.text(it.address.expose());
+    out.option(it.contact.as_deref(), Encoder::text);
+    out.option(it.sender.as_deref(), Encoder::text);
+    let answer = match &it.purpose {
+        Purpose::Challenge => None,
+        Purpose::Answer(text) => Some(text.as_str()),
+    };
+    out.option(answer, Encoder::text);
+    put_status(out, &it.status);
+    out.number(it.tries.into());
+}
+
+pub(crate) fn delivery(from: &mut Decoder<'_>) -> Result<Delivery, Malformed> {
+    Ok(Delivery {
+        id: DeliveryId(from.uuid()?),
+        channel: channel(from)?,
+        address: from.str().map(Address::canonical)?,
+        contact: from.option(Decoder::text)?,
+        sender: from.option(Decoder::text)?,
+        purpose: from.option(Decoder::text)?.map_or(Purpose::Challenge, Purpose::Answer),
+        status: status(from)?,
+        tries: from.small()?,
+    })
+}
+
+fn put_status(out: &mut Encoder, it: &Status) {
+    let (kind, at) = match it {
+        Status::Queued { next_at } => (0, next_at),
+        Status::Accepted { at, .. } => (1, at),
+        Status::Undeliverable { at } => (2, at),
+        Status::Expired { at } => (3, at),
+        Status::Cancelled { at } => (4, at),
+    };
+    out.byte(kind);
+    out.time(*at);
+    if let Status::Accepted { provider_id, .. } = it {
+        out.option(provider_id.as_deref(), Encoder::text);
+    }
+}
+
+fn status(from: &mut Decoder<'_>) -> Result<Status, Malformed> {
+    let (kind, at) = (from.byte()?, from.time()?);
+    match kind {
+        0 => Ok(Status::Queued { next_at: at }),
+        1 => Ok(Status::Accepted { at, provider_id: from.option(Decoder::text)? }),
+        2 => Ok(Status::Undeliverable { at }),
+        3 => Ok(Status::Expired { at }),
+        4 => Ok(Status::Cancelled { at }),
+        _ => Err(Malformed),
+    }
+}
+
+pub(crate) fn put_channel(out: &mut Encoder, it: Channel) {
+    out.byte(match it {
+        Channel::Sms => 0,
+        Channel::Mail => 1,
+    });
+}
+
+pub(crate) fn channel(from: &mut Decoder<'_>) -> Result<Channel, Malformed> {
+    match from.byte()? {
+        0 => Ok(Channel::Sms),
+        1 => Ok(Channel::Mail),
+        _ => Err(Malformed),
+    }
+}
+
+pub(crate) fn put_event(out: &mut Encoder, it: &Event) {
+    out.uuid(it.id.0);
+    out.time(it.at);
+    put_act(out, it.act);
+    out.text(&it.feedback);
+    out.option(it.delivery, |out, id| out.uuid(id.0));
+}
+
+pub(crate) fn event(from: &mut Decoder<'_>) -> Result<Event, Malformed> {
+    Ok(Event {
+        id: EventId(from.uuid()?),
+        at: from.time()?,
+        act: act(from)?,
+        feedback: from.text()?,
+        delivery: from.option(Decoder::uuid)?.map(DeliveryId),
+    })
+}
+
+// Numbers of our own, so that the stored form does not depend on the order of the enumeration.
+const ACTS: [(Act, u8); 13] = [
+    (Act::Verified, 1),
+    (Act::Failed, 2),
+    (Act::Expired, 3),
+    (Act::Superseded, 4),
+    (Act::Cancelled, 5),
+    (Act::MsgAccepted, 6),
+    (Act::MsgSent, 7),
+    (Act::MsgDelivered, 8),
+    (Act::MsgUndeliverable, 9),
+    (Act::MsgExpired, 10),
+    (Act::OptedOut, 11),
+    (Act::Blocked, 12),
+    (Act::RecipMsg, 13),
+];
+
+pub(crate) fn put_act(out: &mut Encoder, it: Act) {
+    let number = ACTS.iter().find(|(act, _)| *act == it).map(|(_, number)| *number);
+    out.byte(number.expect("every act has a number; a test holds it"));
+}
+
+pub(crate) fn act(from: &mut Decoder<'_>) -> Result<Act, Malformed> {
+    let number = from.byte()?;
+    ACTS.iter().find(|(_, it)| *it == number).map(|(act, _)| *act).ok_or(Malformed)
+}
+
+pub(crate) fn put_verdict(out: &mut Encoder, it: Verdict) {
+    let (kind, left) = match it {
+        Verdict::Verified => (0, 0),
+        Verdict::Wrong { left } => (1, left),
+        Verdict::Failed => (2, 0),
+        Verdict::Denied => (3, 0),
+        Verdict::Expired => (4, 0),
+        Verdict::Superseded => (5, 0),
+        Verdict::Unread => (6, 0),
+        Verdict::Stopped => (7, 0),
+        Verdict::Helped => (8, 0),
+        Verdict::Started => (9, 0),
+        Verdict::NoSession => (10, 0),
+        Verdict::Blocked => (11, 0),
+    };
+    out.byte(kind);
+    out.byte(left);
+}
+
+pub(crate) fn verdict(from: &mut Decoder<'_>) -> Result<Verdict, Malformed> {
+    match (from.byte()?, from.byte()?) {
+        (1, left) => Ok(Verdict::Wrong { left }),
+        (0, 0) => Ok(Verdict::Verified),
+        (2, 0) => Ok(Verdict::Failed),
+        (3, 0) => Ok(Verdict::Denied),
+        (4, 0) => Ok(Verdict::Expired),
+        (5, 0) => Ok(Verdict::Superseded),
+        (6, 0) => Ok(Verdict::Unread),
+        (7, 0) => Ok(Verdict::Stopped),
+        (8, 0) => Ok(Verdict::Helped),
+        (9, 0) => Ok(Verdict::Started),
+        (10, 0) => Ok(Verdict::NoSession),
+        (11, 0) => Ok(Verdict::Blocked),
+        _ => Err(Malformed),
+    }
+}
+
+pub(crate) fn put_verifier(out: &mut Encoder, it: &Verifier) {
+    let (shape, digits) = match it.shape {
+        Shape::Digits(count) => (0, count),
+        Shape::Otpa => (1, 0),
+        Shape::Free => (2, 0),
+        Shape::OtpThen => (3, 0),
+        Shape::OtpaThen => (4, 0),
+    };
+    out.byte(shape);
+    out.byte(digits);
+    match &it.check {
+        Check::Value { tag, fold } => {
+            out.byte(0);
+            out.tag(tag);
+            out.flag(*fold);
+        }
+        Check::Hashed { prefix, tag, kind, salt } => {
+            out.byte(1);
+            out.option(prefix.as_ref(), put_prefix);
+            out.tag(tag);
+            out.byte(hash_number(*kind));
+            out.text(salt.expose());
+        }
+    }
+}
+
+pub(crate) fn verifier(from: &mut Decoder<'_>) -> Result<Verifier, Malformed> {
+    let shape = match (from.byte()?, from.byte()?) {
+        (0, count) => Shape::Digits(count),
+        (1, 0) => Shape::Otpa,
+        (2, 0) => Shape::Free,
+        (3, 0) => Shape::OtpThen,
+        (4, 0) => Shape::OtpaThen,
+        _ => return Err(Malformed),
+    };
+    let check = match from.byte()? {
+        0 => Check::Value { tag: from.tag()?, fold: from.flag()? },
+        1 => Check::Hashed { prefix: from.option(prefix)?, tag: from.tag()?, kind: hash_kind(from)?, salt: from.secret()? },
+        _ => return Err(Malformed),
+    };
+    Ok(Verifier { shape, check })
+}
+
+fn put_prefix(out: &mut Encoder, (kind, tag): &(CodeKind, Tag)) {
+    out.byte(match kind {
+        CodeKind::Otp => 0,
+        CodeKind::Otpa => 1,
+    });
+    out.tag(tag);
+}
+
+fn prefix(from: &mut Decoder<'_>) -> Result<(CodeKind, Tag), Malformed> {
+    let kind = match from.byte()? {
+        0 => CodeKind::Otp,
+        1 => CodeKind::Otpa,
+        _ => return Err(Malformed),
+    };
+    Ok((kind, from.tag()?))
+}
+
+fn hash_number(kind: HashKind) -> u8 {
+    match kind {
+        HashKind::Sha1 => 1,
+        HashKind::Sha256 => 2,
+        HashKind::Sha512 => 3,
+    }
+}
+
+fn hash_kind(from: &mut Decoder<'_>) -> Result<HashKind, Malformed> {
+    match from.byte()? {
+        1 => Ok(HashKind::Sha1),
+        2 => Ok(HashKind::Sha256),
+        3 => Ok(HashKind::Sha512),
+        _ => Err(Malformed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_act_has_a_number_of_its_own() {
+        for wanted in Act::ALL {
+            let mut out = Encoder::default();
+            put_act(&mut out, wanted);
+            let bytes = out.finish();
+            assert_eq!(act(&mut Decoder::new(&bytes)), Ok(wanted));
+        }
+    }
+}

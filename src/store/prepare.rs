@@ -1,0 +1,215 @@
+//! Turns a decision's writes and expectations into sealed values and checks, on the caller's own time.
+
+use super::codec::Encoder;
+use super::contract::StoreError;
+use super::facts::Facts;
+use super::key::{Key, Keys, Route, kind};
+use super::published::{Aside, Published};
+use super::{row, rows};
+use crate::domain::aggregate::Aggregate;
+use crate::domain::id::AggregateId;
+use crate::domain::snapshot::{Expect, Write};
+use crate::vault::{SealedRow, Vault};
+use std::sync::Arc;
+
+/// The most that one commit may write, sealed.
+const LARGEST_COMMIT: usize = 1024 * 1024;
+
+/// One change, sealed, without its version and numbers.
+pub(crate) enum Change {
+    /// An aggregate, new or changed.
+    Aggregate {
+        /// Which.
+        id: AggregateId,
+        /// Sealed.
+        body: SealedRow,
+        /// For the indexes.
+        facts: Arc<Facts>,
+        /// How many events it has.
+        events: usize,
+    },
+    /// An aggregate is in history now: its tombstone takes its place.
+    Bury {
+        /// Which.
+        id: AggregateId,
+        /// Sealed.
+        body: SealedRow,
+        /// For the indexes.
+        facts: Arc<Facts>,
+    },
+    /// A tombstone's time is over.
+    Forget(AggregateId),
+    /// Any other record; `None` removes it.
+    Record {
+        /// Which.
+        key: Key,
+        /// Sealed.
+        body: Option<SealedRow>,
+        /// How it is found.
+        aside: Aside,
+    },
+}
+
+/// What must hold for a commit.
+#[derive(Clone, Copy)]
+pub(crate) struct Check {
+    pub(crate) key: Key,
+    pub(crate) want: Want,
+}
+
+/// What a [`Check`] wants of its key.
+#[derive(Clone, Copy)]
+pub(crate) enum Want {
+    /// This version.
+    Version(u64),
+    /// This holder.
+    Holder(Option<AggregateId>),
+    /// Nothing there.
+    Absent,
+}
+
+/// A commit on its way.
+#[derive(Default)]
+pub(crate) struct Commit {
+    pub(crate) changes: Vec<Change>,
+    pub(crate) checks: Vec<Check>,
+}
+
+impl Commit {
+    /// Seals what a decision wants. Of two writes of one record the last stands.
+    pub(crate) fn prepare(vault: &Vault, writes: &[Write], expects: &[Expect]) -> Result<Self, StoreError> {
+        let mut changes: Vec<Change> = Vec::with_capacity(writes.len());
+        for write in writes {
+            let new = change(vault, write);
+            changes.retain(|it| it.key() != new.key());
+            changes.push(new);
+        }
+        let checks = expects.iter().map(|it| check(vault, it)).collect();
+        Self { changes, checks }.bounded()
+    }
+
+    /// Seals notes.
+    pub(crate) fn notes(vault: &Vault, values: Vec<(String, Option<Vec<u8>>)>) -> Result<Self, StoreError> {
+        let mut changes: Vec<Change> = Vec::with_capacity(values.len());
+        for (name, value) in values {
+            let key = Keys(vault).note(&name);
+            let body = value.map(|value| row::seal(vault, &key, &encode_note(&name, &value), true));
+            changes.retain(|it| it.key() != key);
+            changes.push(Change::Record { key, body, aside: Aside::Note(name) });
+        }
+        Self { changes, checks: Vec::new() }.bounded()
+    }
+
+    /// How many bytes it writes, about.
+    pub(crate) fn bytes(&self) -> usize {
+        self.changes.iter().map(Change::bytes).sum()
+    }
+
+    fn bounded(self) -> Result<Self, StoreError> {
+        let fits = self.changes.iter().all(|it| it.bytes() <= row::LARGEST) && self.bytes() <= LARGEST_COMMIT;
+        if fits { Ok(self) } else { Err(too_large()) }
+    }
+}
+
+/// The refusal of what is too large to store. Nothing was written.
+fn too_large() -> StoreError {
+    StoreError::Failed("a record is too large to store; nothing was written".into())
+}
+
+impl Change {
+    /// The record it is about.
+    pub(crate) fn key(&self) -> Key {
+        match self {
+            Self::Aggregate { id, .. } | Self::Bury { id, .. } | Self::Forget(id) => Key::aggregate(*id),
+            Self::Record { key, .. } => *key,
+        }
+    }
+
+    /// What else another commit may want that this one changes.
+    pub(crate) fn touches(&self, published: &Published) -> Vec<Key> {
+        let mut keys = vec![self.key()];
+        match self {
+            Self::Aggregate { id, facts, .. } => {
+                let old = published.entries.get(id).map(|it| it.facts.clone());
+                touched(facts, &mut keys);
+                old.iter().for_each(|it| touched(it, &mut keys));
+            }
+            Self::Record { aside: Aside::OptOut(address, _), .. } => keys.push(Key::new(kind::ADDRESS, *address)),
+            _ => {}
+        }
+        keys
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Aggregate { body, events, .. } => row::length(body, *events),
+            Self::Bury { body, .. } | Self::Record { body: Some(body), .. } => row::length(body, 0),
+            Self::Forget(_) | Self::Record { body: None, .. } => 0,
+        }
+    }
+}
+
+fn touched(facts: &Facts, keys: &mut Vec<Key>) {
+    keys.extend(facts.addresses().map(|it| Key::new(kind::ADDRESS, it)));
+    keys.extend(facts.live.slot.map(|it| Key::new(kind::SLOT, it)));
+    keys.extend(facts.repeat.iter().map(|it| Key::new(kind::REPEAT, it.0)));
+    keys.extend(facts.seen.iter().map(|it| Key::new(kind::SEEN, it.0)));
+}
+
+fn change(vault: &Vault, write: &Write) -> Change {
+    let keys = Keys(vault);
+    match write {
+        Write::Aggregate(it) => aggregate(vault, it),
+        Write::Budget(key, budget) => {
+            let key = keys.budget(key);
+            let body = row::seal(vault, &key, &rows::encode_budget(budget), true);
+            Change::Record { key, body: Some(body), aside: Aside::None }
+        }
+        Write::OptOut(publisher, address, stopped) => {
+            let (key, route) = (keys.opt_out(publisher, address), keys.address(address));
+            let body = stopped.then(|| row::seal(vault, &key, &encode_opt_out(&route, publisher.as_str()), true));
+            Change::Record { key, body, aside: Aside::OptOut(route, publisher.clone()) }
+        }
+        Write::Recipient(name, recipient) => {
+            let key = keys.recipient(name);
+            let body = recipient.as_ref().map(|it| row::seal(vault, &key, &rows::encode_recipient(it), true));
+            Change::Record { key, body, aside: Aside::Recipient(name.clone()) }
+        }
+    }
+}
+
+fn aggregate(vault: &Vault, it: &Aggregate) -> Change {
+    let key = Key::aggregate(it.id());
+    let body = row::seal(vault, &key, &zeroize::Zeroizing::new(rows::encode_aggregate(it)), false);
+    Change::Aggregate { id: it.id(), body, facts: Arc::new(Facts::of(it, vault)), events: it.events().len() }
+}
+
+fn check(vault: &Vault, expect: &Expect) -> Check {
+    let keys = Keys(vault);
+    let (key, want) = match expect {
+        Expect::Aggregate(id, version) => (Key::aggregate(*id), Want::Version(*version)),
+        Expect::Budget(key, version) => (keys.budget(key), Want::Version(*version)),
+        Expect::Recipient(key, version) => (keys.recipient(key), Want::Version(*version)),
+        Expect::Address(address, version) => (Key::new(kind::ADDRESS, keys.address(address)), Want::Version(*version)),
+        Expect::Slot(slot, holder) => (Key::new(kind::SLOT, keys.slot(slot)), Want::Holder(*holder)),
+        Expect::Unrepeated(publisher, institution, key) => (Key::new(kind::REPEAT, keys.repeat(publisher, institution, key)), Want::Absent),
+        Expect::Unseen(provider_id) => (Key::new(kind::SEEN, keys.seen(provider_id)), Want::Absent),
+    };
+    Check { key, want }
+}
+
+/// A note's stored form: its name, then its value.
+pub(crate) fn encode_note(name: &str, value: &[u8]) -> Vec<u8> {
+    let mut out = Encoder::with_capacity(name.len() + value.len() + 8);
+    out.text(name);
+    out.bytes(value);
+    out.finish()
+}
+
+/// An opt-out's stored form: the address's route, then the publisher.
+fn encode_opt_out(route: &Route, publisher: &str) -> Vec<u8> {
+    let mut out = Encoder::with_capacity(48);
+    out.fixed(route);
+    out.text(publisher);
+    out.finish()
+}

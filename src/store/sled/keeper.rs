@@ -1,0 +1,193 @@
+//! The one thread that keeps house: data keys for today and tomorrow, what is over into history, retention, the watermark.
+
+use super::Shared;
+use super::history::{History, Past, route};
+use super::watermark::Watermark;
+use super::writer::{Job, Message};
+use crate::domain::id::AggregateId;
+use crate::domain::time::Timestamp;
+use crate::store::contract::StoreError;
+use crate::store::key::{Key, kind};
+use crate::store::prepare::{Change, Check, Commit, Want};
+use crate::store::published::Aside;
+use crate::store::row;
+use crate::vault::day_of;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// How long it sleeps between two rounds; also how old a loss of data must be to be noticed on opening.
+const ROUND: Duration = Duration::from_secs(1);
+/// Records in one commit of its own: a small part of a step, so that others hardly wait.
+const SMALL: usize = 32;
+/// Records a round at most; what is left waits a second.
+const MOST: usize = 8192;
+
+/// What the keeper is asked for.
+pub(super) enum Order {
+    /// A round now; tells when it is done.
+    Round(oneshot::Sender<Result<(), StoreError>>),
+    /// To end, after writing the watermark.
+    Close,
+}
+
+/// The keeper's own state.
+pub(super) struct Keeper {
+    pub(super) shared: Arc<Shared>,
+    pub(super) history: Arc<History>,
+    pub(super) writer: SyncSender<Message>,
+    pub(super) marked: u64,
+}
+
+impl Keeper {
+    /// Runs until it is told to close, or nobody can ask any more.
+    pub(super) fn run(mut self, orders: &Receiver<Order>) {
+        loop {
+            match orders.recv_timeout(ROUND) {
+                Ok(Order::Round(done)) => drop(done.send(self.round())),
+                Err(RecvTimeoutError::Timeout) => {
+                    if let Err(error) = self.round() {
+                        tracing::error!(%error, "housekeeping of the store failed; it is tried again");
+                    }
+                }
+                Ok(Order::Close) | Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        if let Err(error) = self.mark() {
+            tracing::error!(%error, "the watermark could not be written");
+        }
+    }
+
+    /// Makes sure that there is a data key for `now`, and one for tomorrow, and seals with that of `now`.
+    pub(super) fn keys(&self, now: Timestamp) -> Result<(), StoreError> {
+        let today = day_of(now);
+        for day in [today, today.saturating_add(1)] {
+            let key = Key::day(day);
+            if !self.shared.published.read().has(&key) {
+                let wrapped = self.shared.vault.new_day(day);
+                let body = row::seal(&self.shared.vault, &key, &wrapped, true);
+                self.commit(vec![Change::Record { key, body: Some(body), aside: Aside::None }], Vec::new())?;
+                self.shared.vault.learn_day(day, &wrapped).map_err(failed)?;
+            }
+        }
+        self.shared.vault.set_day(today);
+        Ok(())
+    }
+
+    fn round(&mut self) -> Result<(), StoreError> {
+        let now = (self.shared.settings.clock)();
+        self.keys(now)?;
+        let moved = self.bury(now);
+        let kept = self.forget(now).and_then(|()| self.retain(now));
+        self.mark().map_err(failed)?;
+        moved.and(kept)
+    }
+
+    fn bury(&self, now: Timestamp) -> Result<(), StoreError> {
+        let until = now.minus(self.shared.settings.linger);
+        let ids: Vec<AggregateId> = self.shared.published.read().finished(until).take(MOST).collect();
+        for part in ids.chunks(SMALL) {
+            let mut days: BTreeMap<u32, Vec<Past>> = BTreeMap::new();
+            let (mut changes, mut checks) = (Vec::new(), Vec::new());
+            for id in part {
+                let Some(entry) = self.shared.published.read().entries.get(id).cloned() else { continue };
+                let Some(bytes) = entry.bytes else { continue };
+                let feed = route(&self.shared.vault, &entry.facts.institution);
+                days.entry(entry.facts.day()).or_default().push(Past { id: *id, feed, seqs: entry.seqs, bytes });
+                let body = row::seal(&self.shared.vault, &Key::tombstone(*id), &entry.facts.encode(), false);
+                changes.push(Change::Bury { id: *id, body, facts: Arc::new(entry.facts.buried()) });
+                checks.push(Check { key: Key::aggregate(*id), want: Want::Version(entry.version) });
+            }
+            for (day, past) in &days {
+                self.history.put(*day, past).map_err(failed)?;
+            }
+            self.settle(changes, checks)?;
+        }
+        Ok(())
+    }
+
+    // A commit each, all sent before any is waited for: they share a step, and one that changed meanwhile stays for the
+    // next round without the others.
+    fn settle(&self, changes: Vec<Change>, checks: Vec<Check>) -> Result<(), StoreError> {
+        let sent = changes.into_iter().zip(checks).map(|(change, check)| self.send(vec![change], vec![check]));
+        for done in sent.collect::<Result<Vec<_>, _>>()? {
+            match wait(done) {
+                Ok(()) | Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn forget(&self, now: Timestamp) -> Result<(), StoreError> {
+        let until = now.minus(self.shared.settings.tombstones);
+        let ids: Vec<AggregateId> = self.shared.published.read().graves(until).take(MOST).collect();
+        for part in ids.chunks(SMALL) {
+            self.commit(part.iter().map(|id| Change::Forget(*id)).collect(), Vec::new())?;
+        }
+        self.shared.published.write().forget_counts(day_of(now).saturating_sub(1));
+        Ok(())
+    }
+
+    // A data key outlives every row sealed under it: in history by a day, and in the hot store by looking.
+    fn retain(&self, now: Timestamp) -> Result<(), StoreError> {
+        let Some(first) = day_of(now).checked_sub(self.shared.settings.kept_days()) else { return Ok(()) };
+        let dropped = self.history.drop_before(first).map_err(failed)?;
+        if dropped > 0 {
+            tracing::info!(days = dropped, "history beyond retention was dropped");
+        }
+        for day in self.dead_days(first.saturating_sub(1)) {
+            self.commit(vec![Change::Record { key: Key::day(day), body: None, aside: Aside::None }], Vec::new())?;
+            self.shared.vault.forget_day(day);
+        }
+        Ok(())
+    }
+
+    fn dead_days(&self, before: u32) -> Vec<u32> {
+        let published = self.shared.published.read();
+        let days = published.rows.keys().filter(|key| key.kind() == kind::DAY).map(Key::as_day).filter(|day| *day < before);
+        let mut days: Vec<u32> = days.collect();
+        if !days.is_empty() {
+            let used = published.entries.values().filter_map(|it| it.bytes.as_ref()).filter_map(|it| row::head(it).ok());
+            used.for_each(|head| days.retain(|day| *day != head.day));
+        }
+        days
+    }
+
+    fn mark(&mut self) -> std::io::Result<()> {
+        let (sequence, records) = {
+            let published = self.shared.published.read();
+            (published.sequence, published.records)
+        };
+        if sequence != self.marked {
+            let fingerprint = self.shared.vault.fingerprint();
+            Watermark { fingerprint, sequence, records }.write(&self.shared.settings.dir)?;
+            self.marked = sequence;
+        }
+        Ok(())
+    }
+
+    fn commit(&self, changes: Vec<Change>, checks: Vec<Check>) -> Result<(), StoreError> {
+        wait(self.send(changes, checks)?)
+    }
+
+    fn send(&self, changes: Vec<Change>, checks: Vec<Check>) -> Result<Ack, StoreError> {
+        let (ack, done) = oneshot::channel();
+        self.shared.waiting.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let job = Job { commit: Commit { changes, checks }, ack };
+        self.writer.send(Message::Commit(job)).map_err(|_| failed("the store is closed"))?;
+        Ok(done)
+    }
+}
+
+type Ack = oneshot::Receiver<Result<(), StoreError>>;
+
+fn wait(done: Ack) -> Result<(), StoreError> {
+    done.blocking_recv().map_err(|_| failed("the store is closed"))?
+}
+
+fn failed(error: impl std::fmt::Display) -> StoreError {
+    StoreError::Failed(error.to_string())
+}

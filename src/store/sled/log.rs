@@ -1,0 +1,54 @@
+//! One sled database used the one way that is safe with 0.34.7: plain batches, `flush`, then our own `sync_data`.
+//!
+//! `flush` alone reaches the kernel, not the platter: sled uses `sync_file_range`. No transactions, no subscribers, never
+//! `flush_async` (it hangs), no background flush, no value of 100 KiB or more (blob files leak).
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+/// An open database and our own handle of its file.
+pub(super) struct Log {
+    db: ::sled::Db,
+    file: File,
+}
+
+impl Log {
+    /// Opens the database in `dir`, or makes it. sled locks it for this process.
+    pub(super) fn open(dir: &Path, cache_bytes: u64) -> Result<Self, ::sled::Error> {
+        let db = ::sled::Config::new().path(dir).cache_capacity(cache_bytes).flush_every_ms(None).open()?;
+        let file = File::open(dir.join("db"))?;
+        file.sync_all()?;
+        sync_dir(dir)?;
+        if let Some(parent) = dir.parent() {
+            sync_dir(parent)?;
+        }
+        Ok(Self { db, file })
+    }
+
+    /// Applies one batch and returns when it is on the platter.
+    pub(super) fn append(&self, batch: ::sled::Batch) -> Result<(), ::sled::Error> {
+        self.db.apply_batch(batch)?;
+        self.db.flush()?;
+        self.file.sync_data()?;
+        Ok(())
+    }
+
+    /// The value of a key.
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<::sled::IVec>, ::sled::Error> {
+        self.db.get(key)
+    }
+
+    /// Keys and values from `from` on (inclusive) up to `to` (exclusive; `None`: to the end), in order.
+    pub(super) fn range(&self, from: &[u8], to: Option<&[u8]>) -> ::sled::Iter {
+        match to {
+            Some(to) => self.db.range(from..to),
+            None => self.db.range(from..),
+        }
+    }
+}
+
+/// Makes a directory's entries durable.
+pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}

@@ -1,0 +1,270 @@
+//! The store on sled 0.34.7, by the discipline that makes it good (see `log`).
+//!
+//! The hot store is wholly in memory as sealed rows (`published`); sled is the durable log under it, read only when the store
+//! is opened. One `writer` thread groups commits into durable steps; one `keeper` thread moves what is over into `history`,
+//! a database a day, and writes the `watermark` that tells a shortened store when it is opened (`recover`).
+
+mod history;
+mod keeper;
+mod log;
+mod recover;
+mod settings;
+mod watermark;
+mod writer;
+
+use super::contract::{Later, Notes, Status, Store, StoreError};
+use super::prepare::Commit;
+use super::published::Published;
+use super::read::{FeedPart, Fetched, Reader, Unread};
+use crate::domain::aggregate::Aggregate;
+use crate::domain::id::{AggregateId, DeliveryId, InstitutionId, PublisherId};
+use crate::domain::recipient::{Recipient, RecipientKey};
+use crate::domain::snapshot::{Expect, Lease, Query, Versioned, View, Write};
+use crate::domain::time::Timestamp;
+use crate::vault::Vault;
+use history::History;
+use keeper::{Keeper, Order};
+use parking_lot::{Mutex, RwLock};
+pub use settings::{OpenError, Settings};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::mpsc::{Sender, SyncSender, TrySendError, channel, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::{Semaphore, oneshot};
+use writer::{Job, Message, Writer};
+
+/// Look-ups in history at once; more wait their turn.
+const MOST_LOOKUPS: usize = 4;
+
+/// What the threads share.
+struct Shared {
+    settings: Settings,
+    vault: Arc<Vault>,
+    published: RwLock<Published>,
+    ready: AtomicBool,
+    commits: AtomicU64,
+    syncs: AtomicU64,
+    sync_micros: AtomicU64,
+    waiting: AtomicU64,
+}
+
+/// The store on sled. Closes itself when dropped; [`SledStore::close`] does it in order.
+pub struct SledStore {
+    shared: Arc<Shared>,
+    history: Arc<History>,
+    lookups: Semaphore,
+    writer: SyncSender<Message>,
+    keeper: Sender<Order>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl SledStore {
+    /// Opens the store in `settings.dir`, or makes it where there never was one. Blocks: a million records take seconds.
+    /// `now` chooses the data key and names what has to be set aside.
+    pub fn open(settings: Settings, vault: Arc<Vault>, now: Timestamp) -> Result<Arc<Self>, OpenError> {
+        let place = recover::Place { dir: &settings.dir, cache_bytes: settings.cache_bytes, now };
+        let (log, published) = recover::open(&place, &vault)?;
+        let history = Arc::new(History::open(settings.dir.join("history"))?);
+        let (writer, inbox) = sync_channel(settings.queue.max(1));
+        let (keeper, orders) = channel();
+        let shared = Arc::new(Shared {
+            settings,
+            vault,
+            published: RwLock::new(published),
+            ready: AtomicBool::new(true),
+            commits: AtomicU64::new(0),
+            syncs: AtomicU64::new(0),
+            sync_micros: AtomicU64::new(0),
+            waiting: AtomicU64::new(0),
+        });
+        let work = Writer { shared: shared.clone(), log, inbox };
+        let writing = spawn("store-writer", move || work.run())?;
+        let house = Keeper { shared: shared.clone(), history: history.clone(), writer: writer.clone(), marked: 0 };
+        // On a thread of its own: it waits, and the caller may be a runtime's worker.
+        let ready = std::thread::scope(|scope| scope.spawn(|| house.keys(now)).join());
+        ready.unwrap_or_else(|_| Err(closed())).map_err(|error| OpenError::Io(std::io::Error::other(error)))?;
+        let keeping = spawn("store-keeper", move || house.run(&orders))?;
+        let threads = Mutex::new(vec![keeping, writing]);
+        Ok(Arc::new(Self { shared, history, lookups: Semaphore::new(MOST_LOOKUPS), writer, keeper, threads }))
+    }
+
+    /// Writes what is waiting, then the watermark, and ends the threads. Later commits fail. Blocks.
+    pub fn close(&self) {
+        let mut threads = self.threads.lock();
+        let _ = self.keeper.send(Order::Close);
+        let mut ends = threads.drain(..);
+        if let Some(keeping) = ends.next() {
+            let _ = keeping.join();
+        }
+        self.shared.ready.store(false, Relaxed);
+        let _ = self.writer.send(Message::Close);
+        ends.for_each(|it| drop(it.join()));
+        self.lookups.close();
+        self.history.close();
+    }
+
+    /// One round of housekeeping now: what is over moves to history, what is beyond retention goes.
+    pub async fn sweep(&self) -> Result<(), StoreError> {
+        let (done, wait) = oneshot::channel();
+        self.keeper.send(Order::Round(done)).map_err(|_| closed())?;
+        wait.await.map_err(|_| closed())?
+    }
+
+    /// The aggregate that a delivery belongs to, for 72 hours after its end.
+    pub fn by_delivery(&self, delivery: DeliveryId) -> Option<AggregateId> {
+        self.shared.published.read().by_delivery(delivery)
+    }
+
+    fn reader(&self) -> Reader<'_> {
+        Reader { published: &self.shared.published, vault: &self.shared.vault }
+    }
+
+    // Asks until nothing is missing: what moves to history in between is fetched from there.
+    async fn read<T>(&self, read: impl Fn(&Fetched) -> Result<T, Unread>) -> Result<T, StoreError> {
+        let mut fetched = Fetched::new();
+        for _ in 0..8 {
+            match read(&fetched) {
+                Ok(value) => return Ok(value),
+                Err(Unread::Failed(error)) => return Err(error),
+                Err(Unread::Elsewhere(wanted)) => {
+                    let fetch = move |history: &History| -> Result<Fetched, ::sled::Error> {
+                        wanted.iter().map(|(id, day)| Ok((*id, history.get(*id, *day)?))).collect()
+                    };
+                    fetched.extend(self.look_up(fetch).await?);
+                }
+            }
+        }
+        Err(StoreError::Busy)
+    }
+
+    async fn look_up<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&History) -> Result<T, ::sled::Error> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let _turn = self.lookups.acquire().await.map_err(|_| closed())?;
+        let history = self.history.clone();
+        let looked = tokio::task::spawn_blocking(move || work(&history)).await;
+        looked
+            .map_err(|_| StoreError::Failed("a look-up in history stopped".into()))?
+            .map_err(|error| StoreError::Failed(error.to_string()))
+    }
+
+    async fn send(&self, commit: Result<Commit, StoreError>) -> Result<(), StoreError> {
+        let (ack, done) = oneshot::channel();
+        let job = Job { commit: commit?, ack };
+        if !self.shared.ready.load(Relaxed) {
+            return Err(closed());
+        }
+        self.shared.waiting.fetch_add(1, Relaxed);
+        if let Err(refused) = self.writer.try_send(Message::Commit(job)) {
+            self.shared.waiting.fetch_sub(1, Relaxed);
+            return Err(match refused {
+                TrySendError::Full(_) => StoreError::Busy,
+                TrySendError::Disconnected(_) => closed(),
+            });
+        }
+        done.await.map_err(|_| closed())?
+    }
+
+    async fn find_anywhere(&self, id: AggregateId) -> Result<Option<Versioned<Aggregate>>, StoreError> {
+        if let Some(found) = self.read(|fetched| self.reader().find(id, fetched)).await? {
+            return Ok(Some(found));
+        }
+        let Some(bytes) = self.look_up(move |history| history.search(id)).await? else { return Ok(None) };
+        let head = super::row::head(&bytes).map_err(|error| StoreError::Failed(error.to_string()))?;
+        Ok(Some(Versioned { value: self.reader().open_aggregate(id, &bytes)?, version: head.version }))
+    }
+
+    async fn feed_anywhere(&self, institution: &InstitutionId, after: u64, max: usize) -> Result<FeedPart, StoreError> {
+        // The hot store first: what leaves it in between is already in history.
+        let (mut events, complete) = self.reader().feed(institution, after, max)?;
+        if complete {
+            return Ok(events);
+        }
+        let route = history::route(&self.shared.vault, institution);
+        for past in self.look_up(move |history| history.feed(&route, after, max)).await? {
+            if events.binary_search_by_key(&past.seq, |it| it.0).is_err() {
+                events.push((past.seq, self.reader().open_aggregate(past.id, &past.bytes)?, usize::from(past.index)));
+                events.sort_by_key(|it| it.0);
+            }
+        }
+        events.truncate(max);
+        Ok(events)
+    }
+}
+
+impl Drop for SledStore {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Store for SledStore {
+    fn load<'a>(&'a self, query: &'a Query) -> Later<'a, View> {
+        Box::pin(self.read(move |fetched| self.reader().load(query, fetched)))
+    }
+
+    fn commit(&self, writes: Vec<Write>, expects: Vec<Expect>) -> Later<'_, ()> {
+        Box::pin(async move { self.send(Commit::prepare(&self.shared.vault, &writes, &expects)).await })
+    }
+
+    fn lease(&self, now: Timestamp, span: Duration, max: usize) -> Later<'_, Vec<Lease>> {
+        Box::pin(async move { Ok(self.shared.published.write().lease(now, span, max)) })
+    }
+
+    fn due(&self, now: Timestamp, max: usize) -> Later<'_, Vec<AggregateId>> {
+        Box::pin(async move { Ok(self.shared.published.read().due(now).take(max).collect()) })
+    }
+
+    fn feed<'a>(&'a self, institution: &'a InstitutionId, after: u64, max: usize) -> Later<'a, Vec<(u64, Aggregate, usize)>> {
+        Box::pin(self.feed_anywhere(institution, after, max))
+    }
+
+    fn find(&self, id: AggregateId) -> Later<'_, Option<Versioned<Aggregate>>> {
+        Box::pin(self.find_anywhere(id))
+    }
+
+    fn recipients<'a>(
+        &'a self,
+        publisher: &'a PublisherId,
+        after: Option<&'a RecipientKey>,
+        max: usize,
+    ) -> Later<'a, Vec<Versioned<Recipient>>> {
+        Box::pin(async move { self.reader().recipients(publisher, after, max) })
+    }
+
+    fn status(&self) -> Status {
+        Status {
+            ready: self.shared.ready.load(Relaxed),
+            commits: self.shared.commits.load(Relaxed),
+            syncs: self.shared.syncs.load(Relaxed),
+            sync_micros: self.shared.sync_micros.load(Relaxed),
+            waiting: self.shared.waiting.load(Relaxed),
+            ..self.shared.published.read().status()
+        }
+    }
+}
+
+impl Notes for SledStore {
+    fn note<'a>(&'a self, name: &'a str) -> Later<'a, Option<Vec<u8>>> {
+        Box::pin(async move { self.reader().note(name) })
+    }
+
+    fn set_notes(&self, values: Vec<(String, Option<Vec<u8>>)>) -> Later<'_, ()> {
+        Box::pin(async move { self.send(Commit::notes(&self.shared.vault, values)).await })
+    }
+
+    fn notes<'a>(&'a self, prefix: &'a str) -> Later<'a, Vec<(String, Vec<u8>)>> {
+        Box::pin(async move { self.reader().notes(prefix) })
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name.into()).spawn(work)
+}
+
+fn closed() -> StoreError {
+    StoreError::Failed("the store is closed".into())
+}

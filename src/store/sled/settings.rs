@@ -1,0 +1,94 @@
+//! How the store on sled is set, and why it may not open.
+
+use crate::domain::time::Timestamp;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Tells the time for housekeeping.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+/// Called once when a durable step failed: the process must end (decision 7). The text is for the log.
+pub type Fatal = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Settings of the store on sled.
+#[derive(Clone)]
+pub struct Settings {
+    /// The data directory: of this store alone. The root key lies elsewhere.
+    pub dir: PathBuf,
+    /// Whole UTC days that history is kept after its own, before it is dropped and its data keys are destroyed. At least as
+    /// many as tombstones need.
+    pub retention_days: u32,
+    /// Memory for sled's own cache, in bytes. Look-ups don't use it.
+    pub cache_bytes: u64,
+    /// Commits that may wait; one more is refused as busy.
+    pub queue: usize,
+    /// Commits in one durable step; 64 at most is what was measured to keep memory flat.
+    pub max_group: usize,
+    /// How long what is over stays in the hot store, where carriers' receipts usually find it.
+    pub linger: Duration,
+    /// How long ids and idempotency keys of what is over are known: 72 h (decision 11), never less than 24 h.
+    pub tombstones: Duration,
+    /// The time, for housekeeping.
+    pub clock: Clock,
+    /// What ends the process when a durable step fails.
+    pub fatal: Fatal,
+}
+
+impl Settings {
+    /// The defaults for the data directory `dir`.
+    pub fn new(dir: impl AsRef<Path>) -> Self {
+        Self {
+            dir: dir.as_ref().to_owned(),
+            retention_days: 90,
+            cache_bytes: 64 * 1024 * 1024,
+            queue: 4096,
+            max_group: 64,
+            linger: Duration::from_secs(60),
+            tombstones: Duration::from_secs(72 * 3600),
+            clock: Arc::new(|| chrono::Utc::now().into()),
+            fatal: Arc::new(end),
+        }
+    }
+
+    /// Days kept: never fewer than tombstones refer to.
+    pub(super) fn kept_days(&self) -> u32 {
+        let needed = u32::try_from(self.tombstones.as_secs() / (24 * 3600)).unwrap_or(u32::MAX).saturating_add(1);
+        self.retention_days.max(needed)
+    }
+}
+
+/// Why the store can't be opened; the text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The data was sealed under another root key.
+    #[error("the data was sealed under root key {data}, but the root file given is {ours}: give the root file that belongs to this data")]
+    Key {
+        /// The data's.
+        data: String,
+        /// That of the vault given.
+        ours: String,
+    },
+    /// There was a store, and it is gone.
+    #[error("{} is gone, although data was stored: put it back, or restore a backup with `countersign restore`", .0.display())]
+    Missing(PathBuf),
+    /// There is a store, and nothing that says how far it had come.
+    #[error("the file `watermark` in {} is missing: without it a loss can't be noticed; put it back, or restore a backup with `countersign restore`", .0.display())]
+    Unproven(PathBuf),
+    /// The store is damaged or shorter than it was, and was set aside.
+    #[error("the store is damaged or incomplete: {why}. Nothing was deleted: it is now in {}. Restore a backup with `countersign restore`", .copy.display())]
+    Damaged {
+        /// What is wrong, and how far it had come.
+        why: String,
+        /// Where it is now.
+        copy: PathBuf,
+    },
+    /// The directory can't be used: missing rights, a full disk, or another process has it open.
+    #[error("the data directory can't be used: {0}; is another countersign running on it?")]
+    Io(#[from] std::io::Error),
+}
+
+// No destructor may run: nothing more must reach the disk.
+fn end(why: &str) {
+    tracing::error!(why, "a durable step of the store failed; ending, since nothing more can be promised");
+    std::process::exit(70);
+}

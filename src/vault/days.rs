@@ -1,0 +1,116 @@
+//! Data keys: one a UTC day, and the cipher that uses them.
+
+use super::VaultError;
+use crate::domain::time::Timestamp;
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::hkdf;
+use parking_lot::RwLock;
+use std::collections::HashMap;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// The key id of what is sealed under the standing key, which does not rotate.
+pub const STANDING: u32 = u32::MAX;
+
+const NONCE: usize = 12;
+const DAY_MILLIS: i64 = 86_400_000;
+
+/// A sealed value and the id of its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedRow {
+    /// Days since 1970-01-01 UTC of the data key, or [`STANDING`].
+    pub day: u32,
+    /// Nonce, ciphertext, tag.
+    pub bytes: Vec<u8>,
+}
+
+/// Days since 1970-01-01 UTC of `at`; 0 before that.
+pub fn day_of(at: Timestamp) -> u32 {
+    u32::try_from(at.millis().div_euclid(DAY_MILLIS)).unwrap_or(0)
+}
+
+/// AES-256-GCM with one key; what it seals starts with the nonce.
+pub(super) struct AeadKey(LessSafeKey);
+
+impl AeadKey {
+    pub(super) fn new(key: &[u8; 32]) -> Self {
+        let unbound = UnboundKey::new(&AES_256_GCM, key).expect("an AES-256 key has 32 bytes");
+        Self(LessSafeKey::new(unbound))
+    }
+
+    pub(super) fn seal(&self, aad: &[u8], nonce: [u8; NONCE], plain: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(NONCE + plain.len() + AES_256_GCM.tag_len());
+        out.extend(nonce);
+        out.extend(plain);
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        let tag = self.0.seal_in_place_separate_tag(nonce, Aad::from(aad), &mut out[NONCE..]);
+        out.extend(tag.expect("a value is far below what AES-GCM seals at once").as_ref());
+        out
+    }
+
+    pub(super) fn open(&self, aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let (nonce, rest) = sealed.split_first_chunk::<NONCE>().ok_or(VaultError::Sealed)?;
+        let mut out = Zeroizing::new(rest.to_vec());
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let len = self.0.open_in_place(nonce, Aad::from(aad), &mut out).map_err(|_| VaultError::Sealed)?.len();
+        out.truncate(len);
+        Ok(out)
+    }
+}
+
+/// What one data key becomes: keys of their own for material and for rows, so that their nonces never meet.
+pub(super) struct DayKeys {
+    pub(super) day: u32,
+    pub(super) material: AeadKey,
+    pub(super) rows: AeadKey,
+}
+
+impl DayKeys {
+    pub(super) fn new(day: u32, secret: &[u8; 32]) -> Self {
+        let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, b"countersign day v1").extract(secret);
+        let of = |purpose: &str| AeadKey::new(&super::expand(&prk, purpose));
+        Self { day, material: of("material"), rows: of("rows") }
+    }
+}
+
+/// The data keys that are known, and the one in use.
+#[derive(Default)]
+pub(super) struct Days(RwLock<Known>);
+
+#[derive(Default)]
+struct Known {
+    current: Option<Arc<DayKeys>>,
+    all: HashMap<u32, Arc<DayKeys>>,
+}
+
+impl Days {
+    pub(super) fn current(&self) -> Option<Arc<DayKeys>> {
+        self.0.read().current.clone()
+    }
+
+    pub(super) fn get(&self, day: u32) -> Option<Arc<DayKeys>> {
+        self.0.read().all.get(&day).cloned()
+    }
+
+    pub(super) fn learn(&self, keys: DayKeys) {
+        self.0.write().all.insert(keys.day, Arc::new(keys));
+    }
+
+    pub(super) fn select(&self, day: u32) -> bool {
+        let mut known = self.0.write();
+        let found = known.all.get(&day).cloned();
+        let there = found.is_some();
+        if there {
+            known.current = found;
+        }
+        there
+    }
+
+    pub(super) fn forget(&self, day: u32) {
+        let mut known = self.0.write();
+        known.all.remove(&day);
+        if known.current.as_ref().is_some_and(|it| it.day == day) {
+            known.current = None;
+        }
+    }
+}

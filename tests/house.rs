@@ -1,0 +1,130 @@
+//! Holds the table of `src/lib.rs`: which room may name which. Breaks with the file and the line.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A room, and the rooms it may name. `boot` and `main` may name all.
+const TABLE: &[(&str, &[&str])] = &[
+    ("domain", &[]),
+    ("vault", &["domain"]),
+    ("soap", &["domain"]),
+    ("dialect", &["domain"]),
+    ("registration", &["domain"]),
+    ("store", &["domain", "vault"]),
+    ("connect", &["domain", "soap", "dialect", "vault"]),
+    ("engine", &["domain", "store", "connect", "vault"]),
+    ("http", &["domain", "soap", "dialect", "engine", "vault"]),
+    ("admin", &["domain", "registration", "engine", "store"]),
+    ("demo", &["domain", "registration", "http"]),
+    ("config", &["connect", "dialect", "http", "store", "admin", "telemetry", "registration"]),
+    ("telemetry", &[]),
+    ("cli", &["boot", "config", "domain", "admin", "registration", "store", "vault", "telemetry"]),
+];
+
+/// Crates that a pure room must not name (architecture: no runtime, server, store, clock or randomness).
+const IMPURE: &[&str] = &[
+    "tokio",
+    "hyper",
+    "axum",
+    "reqwest",
+    "lettre",
+    "sled",
+    "rand",
+    "serde_json",
+    "std::fs",
+    "std::net",
+    "std::process",
+    "Utc::now",
+    "Instant::now",
+    "SystemTime",
+];
+const PURE: &[&str] = &["domain", "soap", "dialect"];
+
+#[test]
+fn rooms_name_only_whom_the_table_allows() {
+    let mut broken = Vec::new();
+    for file in sources(Path::new("src")) {
+        let Some(room) = room_of(&file) else { continue };
+        let Some((_, allowed)) = TABLE.iter().find(|(name, _)| *name == room) else { continue };
+        for (number, line) in code_lines(&file) {
+            for named in rooms_named(&line) {
+                if named != room && !allowed.contains(&named.as_str()) {
+                    broken.push(format!("{}:{number}: {room} may not name {named}: {}", file.display(), line.trim()));
+                }
+            }
+        }
+    }
+    assert!(broken.is_empty(), "\n{}", broken.join("\n"));
+}
+
+#[test]
+fn pure_rooms_know_no_machine() {
+    let mut broken = Vec::new();
+    for file in sources(Path::new("src")) {
+        if room_of(&file).is_none_or(|room| !PURE.contains(&room.as_str())) {
+            continue;
+        }
+        for (number, line) in code_lines(&file) {
+            if let Some(named) = IMPURE.iter().find(|it| names(&line, it)) {
+                broken.push(format!("{}:{number}: a pure room may not name {named}: {}", file.display(), line.trim()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "\n{}", broken.join("\n"));
+}
+
+#[test]
+fn every_room_is_in_the_table() {
+    let rooms: Vec<_> = sources(Path::new("src")).iter().filter_map(|it| room_of(it)).collect();
+    for room in rooms {
+        assert!(["lib", "main", "boot"].contains(&room.as_str()) || TABLE.iter().any(|(name, _)| *name == room), "{room} is in no table");
+    }
+}
+
+#[test]
+fn the_reader_of_this_table_sees_a_breach() {
+    assert_eq!(rooms_named("use crate::store::contract::Store;"), ["store"]);
+    assert_eq!(rooms_named("    x: crate::http::App, y: crate::domain::id::EventId"), ["http", "domain"]);
+    assert_eq!(rooms_named("use crate::{soap, vault::Vault};"), ["soap", "vault"]);
+    assert!(names("use tokio::sync::Mutex;", "tokio") && !names("let tokiol = 1;", "tokio"));
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect();
+    files.retain(|path| path.extension().is_some_and(|it| it == "rs"));
+    files.sort();
+    files
+}
+
+fn room_of(file: &Path) -> Option<String> {
+    let first = file.strip_prefix("src").ok()?.components().next()?;
+    Some(Path::new(first.as_os_str()).file_stem()?.to_string_lossy().into_owned())
+}
+
+// Tests inside a file may name what they like, so reading stops there; comments and doc links are no imports.
+fn code_lines(file: &Path) -> Vec<(usize, String)> {
+    let text = fs::read_to_string(file).unwrap();
+    let code = text.split("#[cfg(test)]").next().unwrap();
+    let lines = code.lines().enumerate().map(|(index, line)| (index + 1, line.split("//").next().unwrap().to_owned()));
+    lines.filter(|(_, line)| !line.trim().is_empty()).collect()
+}
+
+fn rooms_named(line: &str) -> Vec<String> {
+    let mut rooms = Vec::new();
+    for rest in line.split("crate::").skip(1) {
+        let word = |text: &str| text.trim().chars().take_while(|it| it.is_alphanumeric() || *it == '_').collect::<String>();
+        match rest.strip_prefix('{') {
+            Some(list) => rooms.extend(list.split('}').next().unwrap().split(',').map(word)),
+            None => rooms.push(word(rest)),
+        }
+    }
+    rooms
+}
+
+fn names(line: &str, what: &str) -> bool {
+    line.match_indices(what).any(|(at, _)| {
+        let edge = |it: Option<char>| it.is_none_or(|it| !it.is_alphanumeric() && it != '_');
+        edge(line[..at].chars().next_back()) && edge(line[at + what.len()..].chars().next())
+    })
+}

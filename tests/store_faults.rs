@@ -1,0 +1,313 @@
+//! What the store on sled promises beyond the contract: nothing acknowledged is lost, nothing lost goes unnoticed, what is
+//! over moves to history and stays answerable, and nothing is clear on disk.
+
+mod sample;
+
+use countersign::domain::budget::{Budget, BudgetKey};
+use countersign::domain::challenge::Challenge;
+use countersign::domain::contact::Address;
+use countersign::domain::snapshot::{Expect, Query, Write};
+use countersign::store::contract::{Notes, Store, StoreError};
+use countersign::store::sled::{OpenError, SledStore};
+use countersign::vault::Vault;
+use sample::*;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+async fn put(store: &SledStore, it: &Challenge) {
+    store.commit(vec![Write::Aggregate(boxed(it))], Vec::new()).await.expect("it is written");
+}
+
+async fn numbers(store: &SledStore, after: u64, max: usize) -> Vec<(u64, u128, usize)> {
+    let events = store.feed(&bank(), after, max).await.unwrap();
+    events.iter().map(|(seq, of, index)| (*seq, of.id().0.as_u128(), *index)).collect()
+}
+
+/// Copies a directory as it is: what a crash would leave.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for item in fs::read_dir(from).unwrap() {
+        let item = item.unwrap();
+        let to = to.join(item.file_name());
+        if item.file_type().unwrap().is_dir() { copy(&item.path(), &to) } else { drop(fs::copy(item.path(), to).unwrap()) }
+    }
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let items = fs::read_dir(dir).unwrap().map(|it| it.unwrap().path());
+    items.flat_map(|it| if it.is_dir() { files(&it) } else { vec![it] }).collect()
+}
+
+fn refused(dir: &Path, vault: Arc<Vault>) -> OpenError {
+    let time = Time::at(0);
+    SledStore::open(settings(dir, &time), vault, time.now()).err().expect("it does not open")
+}
+
+async fn filled(dir: &Path, time: &Time) -> Arc<SledStore> {
+    let store = open(dir, time);
+    for n in 1..=40 {
+        put(&store, &challenge(n, &phone())).await;
+    }
+    for n in 1..=10 {
+        put(&store, &ended(challenge(n, &phone()), at(50))).await;
+    }
+    let person = recipient("anna");
+    let budget = Budget { recent: vec![at(1)], consecutive: 1 };
+    let writes = vec![
+        Write::Recipient(person.key.clone(), Some(person)),
+        Write::Budget(BudgetKey::Address(bank(), phone()), budget),
+        Write::OptOut(demo(), phone(), true),
+    ];
+    store.commit(writes, Vec::new()).await.unwrap();
+    store.set_notes(vec![("cursor".into(), Some(b"CANARY-NOTE".to_vec()))]).await.unwrap();
+    store
+}
+
+async fn is_whole(store: &SledStore) {
+    let view = store.load(&reply_from(&phone(), Some(&format!("sandbox/{}", id(3))), at(60))).await.unwrap();
+    assert_eq!(view.addresses[0].open.len(), 30);
+    assert_eq!(view.addresses[0].ended.len(), 5);
+    assert_eq!(view.addresses[0].opt_outs, [demo()]);
+    assert_eq!(view.budgets[0].1.value.consecutive, 1);
+    assert_eq!(view.addresses[0].sends.len(), 40);
+    assert!(view.seen.is_some());
+    assert_eq!(numbers(store, 0, 1000).await.len(), 50);
+    assert_eq!(store.note("cursor").await.unwrap(), Some(b"CANARY-NOTE".to_vec()));
+    assert_eq!(store.recipients(&demo(), None, 9).await.unwrap().len(), 1);
+    let status = store.status();
+    assert_eq!((status.open, status.outbox, status.feed), (30, 30, vec![(bank(), 50)]));
+}
+
+#[tokio::test]
+async fn everything_is_there_after_a_restart() {
+    let (dir, time) = (tempfile::tempdir().unwrap(), Time::at(0));
+    let store = filled(dir.path(), &time).await;
+    let (before, last) = (store.status(), store.find(id(40)).await.unwrap());
+    store.lease(at(100), std::time::Duration::from_secs(99), 5).await.unwrap();
+    store.close();
+    assert!(matches!(store.commit(Vec::new(), Vec::new()).await, Err(StoreError::Failed(_))));
+    let store = open(dir.path(), &time);
+    is_whole(&store).await;
+    assert_eq!(store.status().records, before.records);
+    assert_eq!(store.find(id(40)).await.unwrap(), last, "the version too");
+    assert_eq!(store.lease(at(100), std::time::Duration::from_secs(1), 99).await.unwrap().len(), 30, "leases are void on opening");
+    put(&store, &challenge(41, &phone())).await;
+    assert_eq!(numbers(&store, 50, 9).await, [(51, 41, 0)], "numbers go on");
+}
+
+#[tokio::test]
+async fn everything_acknowledged_is_there_after_a_crash() {
+    let (dir, time) = (tempfile::tempdir().unwrap(), Time::at(0));
+    let store = filled(&dir.path().join("live"), &time).await;
+    copy(&dir.path().join("live"), &dir.path().join("crashed"));
+    is_whole(&open(&dir.path().join("crashed"), &time)).await;
+    drop(store);
+    is_whole(&open(&dir.path().join("live"), &time)).await;
+}
+
+#[tokio::test]
+async fn what_is_over_moves_to_history_and_stays_answerable() {
+    let (dir, time) = (tempfile::tempdir().unwrap(), Time::at(0));
+    let store = filled(dir.path(), &time).await;
+    let (feed, third) = (numbers(&store, 0, 1000).await, store.find(id(3)).await.unwrap());
+    let (view, records) = (store.load(&reply_from(&phone(), None, at(60))).await.unwrap(), store.status().records);
+    time.set(at(60));
+    for round in 0..2 {
+        store.sweep().await.unwrap();
+        assert!(dir.path().join("history/2026-11-21/db").exists());
+        assert_eq!(store.status().records, records, "a tombstone for each, round {round}");
+        is_whole(&store).await;
+        assert_eq!(numbers(&store, 0, 1000).await, feed);
+        assert_eq!(numbers(&store, 2, 3).await, feed[2..5]);
+        assert_eq!(numbers(&store, 45, 3).await, feed[45..48]);
+        assert_eq!(store.find(id(3)).await.unwrap(), third);
+        assert_eq!(store.load(&Query::One(id(3))).await.unwrap().one, third);
+        assert_eq!(store.by_delivery(delivery_id(3)), Some(id(3)));
+        let again = store.load(&reply_from(&phone(), None, at(60))).await.unwrap();
+        assert_eq!((&again.addresses[0].ended, again.addresses[0].version), (&view.addresses[0].ended, view.addresses[0].version));
+        let opening = store.load(&opening(&challenge(3, &phone()), at(60))).await.unwrap();
+        assert_eq!(opening.prior.map(|it| (it.id, it.material)), Some((id(3), None)));
+        assert_eq!(opening.publisher_today, 40);
+        let used = Expect::Unrepeated(demo(), bank(), "T:track-3".into());
+        assert_eq!(store.commit(Vec::new(), vec![used]).await, Err(StoreError::Conflict));
+        let seen = Expect::Unseen(format!("sandbox/{}", id(3)));
+        assert_eq!(store.commit(Vec::new(), vec![seen]).await, Err(StoreError::Conflict));
+    }
+    store.close();
+    is_whole(&open(dir.path(), &time)).await;
+}
+
+#[tokio::test]
+async fn a_late_receipt_changes_what_is_in_history() {
+    let (dir, time) = (tempfile::tempdir().unwrap(), Time::at(60));
+    let store = open(dir.path(), &time);
+    let mut it = ended(challenge(1, &phone()), at(5));
+    put(&store, &it).await;
+    store.sweep().await.unwrap();
+    let version = store.find(id(1)).await.unwrap().unwrap().version;
+    it.events.push(event(1, 9, countersign::domain::event::Act::MsgDelivered, at(61), Some(delivery_id(1))));
+    let late = || vec![Write::Aggregate(boxed(&it))];
+    assert_eq!(store.commit(late(), vec![Expect::Aggregate(id(1), version + 1)]).await, Err(StoreError::Conflict));
+    store.commit(late(), vec![Expect::Aggregate(id(1), version)]).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(numbers(&store, 0, 9).await, [(1, 1, 0), (2, 1, 1), (3, 1, 2)]);
+        assert_eq!(store.find(id(1)).await.unwrap().unwrap().value, boxed(&it));
+        assert_eq!(store.load(&Query::One(id(1))).await.unwrap().one.unwrap().value, boxed(&it));
+        store.sweep().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn tombstones_and_history_end_with_their_time() {
+    let (dir, time) = (tempfile::tempdir().unwrap(), Time::at(60));
+    let mut settings = settings(dir.path(), &time);
+    settings.retention_days = 5;
+    let store = SledStore::open(settings, vault(), time.now()).unwrap();
+    put(&store, &ended(challenge(1, &phone()), at(5))).await;
+    store.sweep().await.unwrap();
+    time.set(at(5 + 71 * 3600));
+    store.sweep().await.unwrap();
+    let used = || vec![Expect::Unrepeated(demo(), bank(), "T:track-1".into())];
+    assert_eq!(store.commit(Vec::new(), used()).await, Err(StoreError::Conflict));
+    time.set(at(6 + 72 * 3600));
+    store.sweep().await.unwrap();
+    assert_eq!(store.commit(Vec::new(), used()).await, Ok(()));
+    assert_eq!(store.load(&Query::One(id(1))).await.unwrap().one, None);
+    assert!(store.find(id(1)).await.unwrap().is_some(), "history still has it");
+    assert_eq!(numbers(&store, 0, 9).await.len(), 2);
+    let keys = store.status().records;
+    time.set(at(6 * 24 * 3600));
+    store.sweep().await.unwrap();
+    assert_eq!(store.find(id(1)).await.unwrap(), None);
+    assert!(numbers(&store, 0, 9).await.is_empty());
+    assert!(!dir.path().join("history/2026-11-21").exists());
+    time.set(at(7 * 24 * 3600));
+    store.sweep().await.unwrap();
+    let gained = 4 + 2; // today's and tomorrow's key at the two jumps of time; none was lost yet but those of the first days
+    assert!(store.status().records < keys + gained, "data keys were destroyed");
+    put(&store, &challenge(2, &phone())).await;
+    assert_eq!(numbers(&store, 0, 9).await, [(3, 2, 0)], "numbers are never given twice");
+}
+
+#[tokio::test]
+async fn nothing_is_clear_on_disk() {
+    let (dir, time) = (tempfile::tempdir().unwrap(), Time::at(0));
+    let store = filled(dir.path(), &time).await;
+    time.set(at(60));
+    store.sweep().await.unwrap();
+    store.close();
+    let canaries =
+        ["2025550123", "493817", "CANARY", "canary@", "track-", "sandbox/", "Login", "cursor", "anna", "demo", "011001276", "uid-"];
+    let all = files(dir.path());
+    assert!(all.iter().any(|it| it.ends_with("history/2026-11-21/db")) && all.len() > 4);
+    for file in all {
+        let bytes = fs::read(&file).unwrap();
+        for canary in canaries {
+            let found = bytes.windows(canary.len()).any(|it| it == canary.as_bytes());
+            assert!(!found, "{canary} is clear in {}", file.display());
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_root_key_is_refused_and_nothing_is_moved() {
+    let (dir, time) = (tempfile::tempdir().unwrap(), Time::at(0));
+    filled(dir.path(), &time).await.close();
+    let refusal = refused(dir.path(), Arc::new(Vault::from_root(&[1; 32])));
+    assert!(matches!(refusal, OpenError::Key { .. }), "{refusal}");
+    is_whole(&open(dir.path(), &time)).await;
+}
+
+#[tokio::test]
+async fn a_second_process_is_refused_and_nothing_is_moved() {
+    let (dir, time) = (tempfile::tempdir().unwrap(), Time::at(0));
+    let store = filled(dir.path(), &time).await;
+    let refusal = refused(dir.path(), vault());
+    assert!(matches!(refusal, OpenError::Io(_)), "{refusal}");
+    is_whole(&store).await;
+}
+
+#[tokio::test]
+async fn a_damaged_or_shorter_store_is_set_aside_and_never_started() {
+    type Harm = fn(&Path);
+    let harms: [(&str, Harm); 4] = [
+        ("cut short", |dir| {
+            let db = fs::OpenOptions::new().write(true).open(dir.join("hot/db")).unwrap();
+            db.set_len(50_000).unwrap();
+        }),
+        ("cut to nothing", |dir| fs::write(dir.join("hot/db"), b"").unwrap()),
+        ("an older copy", |dir| {
+            fs::remove_dir_all(dir.join("hot")).unwrap();
+            copy(&dir.join("old"), &dir.join("hot"));
+        }),
+        ("a byte in every place of the file", |dir| {
+            let mut bytes = fs::read(dir.join("hot/db")).unwrap();
+            (0..bytes.len()).step_by(97).for_each(|at| bytes[at] ^= 0x55);
+            fs::write(dir.join("hot/db"), bytes).unwrap();
+        }),
+    ];
+    for (name, harm) in harms {
+        let (dir, time) = (tempfile::tempdir().unwrap(), Time::at(0));
+        let store = filled(dir.path(), &time).await;
+        store.close();
+        copy(&dir.path().join("hot"), &dir.path().join("old"));
+        let store = open(dir.path(), &time);
+        put(&store, &challenge(41, &phone())).await;
+        store.close();
+        harm(dir.path());
+        let harmed = fs::read(dir.path().join("hot/db")).unwrap().len();
+        match refused(dir.path(), vault()) {
+            OpenError::Damaged { why, copy } => {
+                assert!(why.contains("was durable"), "{name}: {why}");
+                assert!(fs::read(copy.join("db")).unwrap().len() >= harmed, "{name}: nothing is deleted");
+            }
+            other => panic!("{name}: {other}"),
+        }
+        assert!(matches!(refused(dir.path(), vault()), OpenError::Missing(_)), "{name}: it does not start empty afterwards");
+    }
+}
+
+#[tokio::test]
+async fn without_its_watermark_a_store_is_refused() {
+    let (dir, time) = (tempfile::tempdir().unwrap(), Time::at(0));
+    filled(dir.path(), &time).await.close();
+    fs::remove_file(dir.path().join("watermark")).unwrap();
+    let refusal = refused(dir.path(), vault());
+    assert!(matches!(refusal, OpenError::Unproven(_)), "{refusal}");
+}
+
+#[tokio::test]
+async fn commits_that_meet_are_each_checked_against_the_one_before() {
+    let (dir, time) = (tempfile::tempdir().unwrap(), Time::at(0));
+    let store = open(dir.path(), &time);
+    let tries = (1..=50).map(|n| {
+        let (store, to) = (store.clone(), Address::canonical(&format!("+1202555{:04}", n % 10)));
+        tokio::spawn(async move {
+            let mut won = 0;
+            loop {
+                let view = store.load(&reply_from(&to, None, at(99))).await.unwrap();
+                let version = view.addresses[0].version;
+                let write = vec![Write::Aggregate(boxed(&challenge(n, &to)))];
+                match store.commit(write, vec![Expect::Address(to.clone(), version), Expect::Aggregate(id(n), 0)]).await {
+                    Ok(()) => won += 1,
+                    Err(StoreError::Conflict) => {}
+                    Err(error) => panic!("{error}"),
+                }
+                if won == 1 {
+                    let open = store.load(&reply_from(&to, None, at(99))).await.unwrap().addresses.remove(0).open;
+                    assert!(open.iter().any(|it| it.value.id == id(n)), "what is acknowledged is visible");
+                    return;
+                }
+            }
+        })
+    });
+    for task in tries.collect::<Vec<_>>() {
+        task.await.unwrap();
+    }
+    let all = numbers(&store, 0, 1000).await;
+    assert_eq!(all.iter().map(|it| it.0).collect::<Vec<_>>(), (1..=50).collect::<Vec<_>>());
+    assert_eq!(store.status().open, 50);
+    store.close();
+    assert_eq!(numbers(&open(dir.path(), &time), 0, 1000).await, all);
+}
