@@ -1,8 +1,8 @@
 //! Opening: everything stored is read, verified and indexed, and compared with how far it had come. A store that is damaged or
 //! shorter is set aside and refused, never started.
 
-use super::OpenError;
 use super::log::{Log, sync_dir};
+use super::settings::OpenError;
 use super::watermark::Watermark;
 use crate::domain::time::Timestamp;
 use crate::store::codec::{Decoder, Malformed};
