@@ -5,6 +5,7 @@
 
 pub mod draw;
 pub mod feed;
+pub mod guesses;
 pub mod outbox;
 pub mod push;
 pub mod render;
@@ -25,6 +26,7 @@ use crate::store::contract::{Notes, Status, Store, StoreError};
 use crate::vault::Vault;
 use arc_swap::ArcSwap;
 use draw::{Chance, Clock};
+use guesses::Guesses;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -87,12 +89,20 @@ pub struct Engine {
     turns: Turns,
     changes: watch::Sender<u64>,
     rates: Mutex<HashMap<PublisherId, (i64, u32)>>,
+    guesses: Guesses,
 }
 
 impl Engine {
     /// An engine over its parts, with nothing registered yet.
     pub fn new(parts: Parts) -> Self {
-        Self { parts, registry: ArcSwap::default(), turns: Turns::default(), changes: watch::channel(0).0, rates: Mutex::default() }
+        Self {
+            parts,
+            registry: ArcSwap::default(),
+            turns: Turns::default(),
+            changes: watch::channel(0).0,
+            rates: Mutex::default(),
+            guesses: Guesses::default(),
+        }
     }
 
     /// Judges and opens a challenge: `Answer::Opened` or `Answer::Refused`. A repeated request gets its first answer.
@@ -173,6 +183,11 @@ impl Engine {
         self.parts.store.status()
     }
 
+    /// Failed replies since the start, and institutions that have unusually many of late.
+    pub fn guesses(&self) -> (u64, u64) {
+        (self.guesses.total(), self.guesses.alarms(self.now()))
+    }
+
     /// The store itself, for what needs no decision: the timeline, the registration's recipients.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.parts.store
@@ -195,8 +210,11 @@ impl Engine {
             if decision.writes.is_empty() {
                 return Ok(decision.answer);
             }
+            // Only replies write budgets, and seldom more than two.
+            let counted: Vec<_> = decision.writes.iter().filter(|it| matches!(it, Write::Budget(..))).cloned().collect();
             match self.parts.store.commit(decision.writes, decision.expects).await {
                 Ok(()) => {
+                    self.guesses.count(&counted, draw.now);
                     self.changes.send_modify(|count| *count = count.wrapping_add(1));
                     return Ok(decision.answer);
                 }
