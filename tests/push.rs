@@ -4,7 +4,8 @@ mod world;
 
 use countersign::connect::contract::{Pushed, Sink, Soon};
 use countersign::domain::event::FeedEvent;
-use countersign::engine::push::{self, Filter, Subscriber};
+use countersign::domain::id::InstitutionId;
+use countersign::engine::push::{self, Filter, Lags, Subscriber};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -17,11 +18,13 @@ struct Listener {
     mood: Mutex<Mood>,
     taken: Mutex<Vec<FeedEvent>>,
     pushes: Mutex<usize>,
+    /// Sessions of single events that were pushed, in order.
+    singles: Mutex<Vec<String>>,
 }
 
 impl Listener {
     fn new(mood: impl Fn(&[FeedEvent]) -> Pushed + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Self { mood: Mutex::new(Box::new(mood)), taken: Mutex::default(), pushes: Mutex::default() })
+        Arc::new(Self { mood: Mutex::new(Box::new(mood)), taken: Mutex::default(), pushes: Mutex::default(), singles: Mutex::default() })
     }
 
     fn change(&self, mood: impl Fn(&[FeedEvent]) -> Pushed + Send + Sync + 'static) {
@@ -40,6 +43,9 @@ impl Sink for Listener {
 
     fn push<'a>(&'a self, events: &'a [FeedEvent]) -> Soon<'a, Pushed> {
         *self.pushes.lock().unwrap() += 1;
+        if let [event] = events {
+            self.singles.lock().unwrap().push(event.aggregate.to_string());
+        }
         let said = (self.mood.lock().unwrap())(events);
         if said == Pushed::Taken {
             self.taken.lock().unwrap().extend(events.iter().cloned());
@@ -58,18 +64,53 @@ fn taken(_: &[FeedEvent]) -> Pushed {
 
 /// Lets a subscriber work for a while of the runtime's own (paused) time.
 async fn work(world: &World, listener: &Arc<Listener>, filter: Filter, span: Duration) {
-    let stop = CancellationToken::new();
-    let subscriber = Subscriber { sink: listener.clone(), filter, patience: Duration::from_secs(3 * 86_400) };
-    let running = tokio::spawn(push::run(world.engine.clone(), subscriber, Arc::default(), stop.clone()));
-    tokio::time::sleep(span).await;
+    work_with(world, listener, filter, tokio::time::sleep(span)).await;
+}
+
+/// Lets it work while something else happens; how far behind it is at the end.
+async fn work_with(world: &World, listener: &Arc<Listener>, filter: Filter, meanwhile: impl Future<Output = ()>) -> Vec<(String, u64)> {
+    let (stop, lags) = (CancellationToken::new(), Arc::<Lags>::default());
+    let subscriber = Subscriber { sink: listener.clone(), filter, patience: PATIENCE };
+    let running = tokio::spawn(push::run(world.engine.clone(), subscriber, lags.clone(), stop.clone()));
+    meanwhile.await;
     stop.cancel();
     running.await.unwrap();
+    lags.since(&world.engine.status().feed.into_iter().collect())
+}
+
+/// Hours of the engine's clock in which it is tried again and again.
+async fn suffer(world: &World, listener: &Arc<Listener>, hours: u32) {
+    for _ in 0..hours {
+        world.advance(Duration::from_secs(3_600));
+        work(world, listener, Filter::default(), MINUTES).await;
+    }
 }
 
 async fn fail(world: &World, phone: &str) -> String {
-    let (id, _) = world.opened(explicit(phone)).await;
+    fail_at(world, phone, None).await
+}
+
+async fn fail_at(world: &World, phone: &str, institution: Option<&str>) -> String {
+    let mut request = explicit(phone);
+    request.header.as_mut().unwrap().inst_rt_id = institution.map(str::to_owned);
+    let (id, _) = world.opened(request).await;
     world.reply(phone, "NO", "").await;
     id
+}
+
+/// Several that fail, each with a phone of its own.
+async fn fail_many(world: &World, first: u32, count: u32) -> Vec<String> {
+    let mut ids = Vec::new();
+    for number in first..first + count {
+        ids.push(fail(world, &format!("+1202555{number:04}")).await);
+    }
+    ids
+}
+
+/// Says "later" to whatever holds one of these.
+fn poisoned(bad: &[String]) -> impl Fn(&[FeedEvent]) -> Pushed + Send + Sync + 'static {
+    let bad = bad.to_vec();
+    move |events| if events.iter().any(|it| bad.contains(&it.aggregate.to_string())) { later(events) } else { Pushed::Taken }
 }
 
 async fn parked(world: &World) -> usize {
@@ -77,6 +118,7 @@ async fn parked(world: &World) -> usize {
 }
 
 const MINUTES: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_secs(3 * 86_400);
 
 #[tokio::test(start_paused = true)]
 async fn outcomes_come_once_in_order_and_a_restart_repeats_nothing() {
@@ -168,12 +210,118 @@ async fn patience_ends_by_parking() {
     work(&world, &listener, Filter::default(), Duration::from_secs(1)).await;
     fail(&world, "+12025550101").await;
     work(&world, &listener, Filter::default(), MINUTES).await;
+    suffer(&world, &listener, 71).await;
     assert_eq!(parked(&world).await, 0);
-    world.advance(Duration::from_secs(3 * 86_400));
     let fresh = fail(&world, "+12025550102").await;
-    work(&world, &listener, Filter::default(), MINUTES).await;
+    suffer(&world, &listener, 2).await;
     assert_eq!(parked(&world).await, 1, "three days are over for the first");
     listener.change(taken);
     work(&world, &listener, Filter::default(), MINUTES).await;
     assert_eq!(listener.codes(), [(fresh, "OOBFailed")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn our_own_downtime_costs_the_subscriber_no_patience() {
+    let (world, listener) = (World::new().await, Listener::new(taken));
+    work(&world, &listener, Filter::default(), Duration::from_secs(1)).await;
+    let all = fail_many(&world, 101, 3).await;
+    listener.change(later);
+    for _ in 0..2 {
+        world.advance(Duration::from_secs(4 * 86_400));
+        work(&world, &listener, Filter::default(), MINUTES).await;
+        assert_eq!(parked(&world).await, 0, "old, but tried for minutes only");
+    }
+    listener.change(taken);
+    work(&world, &listener, Filter::default(), MINUTES).await;
+    assert_eq!(listener.codes().into_iter().map(|it| it.0).collect::<Vec<_>>(), all);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscriber_that_is_down_is_asked_little() {
+    let (world, listener) = (World::new().await, Listener::new(taken));
+    work(&world, &listener, Filter::default(), Duration::from_secs(1)).await;
+    fail_many(&world, 101, 20).await;
+    listener.change(later);
+    work(&world, &listener, Filter::default(), MINUTES).await;
+    let pushes = *listener.pushes.lock().unwrap();
+    assert!((10..60).contains(&pushes), "a batch and at most three events a round: {pushes}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_poisoned_events_in_a_row_hold_up_nobody() {
+    let (world, listener) = (World::new().await, Listener::new(taken));
+    work(&world, &listener, Filter::default(), Duration::from_secs(1)).await;
+    let poison = fail_many(&world, 101, 7).await;
+    let fine = fail_many(&world, 201, 3).await;
+    listener.change(poisoned(&poison));
+    work(&world, &listener, Filter::default(), MINUTES).await;
+    assert_eq!(listener.codes().into_iter().map(|it| it.0).collect::<Vec<_>>(), fine);
+    assert_eq!(parked(&world).await, 0);
+    let fresh = fail(&world, "+12025550301").await;
+    world.advance(Duration::from_secs(3_600));
+    listener.singles.lock().unwrap().clear();
+    work(&world, &listener, Filter::default(), Duration::from_secs(20)).await;
+    let singles = listener.singles.lock().unwrap().clone();
+    assert_eq!(singles.iter().position(|it| *it == fresh), Some(1), "one held event is tried before it, not all: {singles:?}");
+    assert!(poison.iter().all(|it| singles.contains(it)), "each held event has its turn: {singles:?}");
+}
+
+/// A second institution, whose feed comes before or after the demo bank's.
+async fn poisoned_beside(other: &'static str) {
+    let world = World::with(|publisher| {
+        let versions = publisher.institutions.values().next().unwrap().clone();
+        publisher.institutions.insert(other.into(), versions);
+    });
+    let (world, listener) = (world.await, Listener::new(taken));
+    let demo = world.engine.registry().publishers[&"demo".into()].institutions.keys().find(|it| it.as_str() != other).unwrap().clone();
+    work(&world, &listener, Filter::default(), Duration::from_secs(1)).await;
+    let poison = fail_at(&world, "+12025550101", Some(demo.as_str())).await;
+    let fine = fail_at(&world, "+12025550102", Some(demo.as_str())).await;
+    listener.change(poisoned(&[poison]));
+    let busy = async {
+        for number in 201..261 {
+            fail_at(&world, &format!("+1202555{number:04}"), Some(other)).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    work_with(&world, &listener, Filter::default(), busy).await;
+    let taken = listener.codes();
+    assert!(taken.iter().any(|(id, _)| *id == fine), "{other}: what is behind the poisoned one came through");
+    assert!(taken.len() >= 60, "{other}: the other institution waits for nothing: {}", taken.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poisoned_head_and_a_busy_institution_do_not_hold_up_each_other() {
+    poisoned_beside("000000001").await;
+    poisoned_beside("999999999").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn parked_events_are_listed_and_get_a_second_chance() {
+    let (world, listener) = (World::new().await, Listener::new(taken));
+    work(&world, &listener, Filter::default(), Duration::from_secs(1)).await;
+    listener.change(|_| Pushed::Refused("400".into()));
+    let all = fail_many(&world, 101, 2).await;
+    work(&world, &listener, Filter::default(), MINUTES).await;
+    let list = world.engine.parked("core").await.unwrap();
+    let shown: Vec<_> = list.first.iter().map(|it| (it.aggregate.clone(), it.reason.as_str(), it.at)).collect();
+    assert_eq!(list.total, 2);
+    assert_eq!(shown, all.iter().map(|it| (it.clone(), "400", world.engine.now())).collect::<Vec<_>>());
+    assert_eq!(world.engine.replay("other").await, Ok(0));
+    listener.change(taken);
+    assert_eq!(world.engine.replay("core").await, Ok(2));
+    assert_eq!(world.engine.parked("core").await, Ok(Default::default()));
+    work(&world, &listener, Filter::default(), MINUTES).await;
+    assert_eq!(listener.codes().into_iter().map(|it| it.0).collect::<Vec<_>>(), all);
+    assert!(world.engine.notes().notes("held/core/").await.unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lag_shows_from_the_start_on() {
+    let (world, listener) = (World::new().await, Listener::new(later));
+    let lag = async |span| work_with(&world, &listener, Filter::default(), tokio::time::sleep(span)).await;
+    assert_eq!(lag(Duration::from_secs(1)).await, [("core".to_owned(), 0)], "nothing has happened yet");
+    fail(&world, "+12025550101").await;
+    let end: u64 = world.engine.status().feed.iter().map(|it: &(InstitutionId, u64)| it.1).sum();
+    assert_eq!(lag(MINUTES).await, [("core".to_owned(), end)], "it has never moved");
 }
