@@ -1,6 +1,7 @@
 //! A circuit breaker as a pure state machine: time is an argument.
 //!
-//! Closed, it counts failures in a row; at the limit it opens. Open, it admits nothing until its wait is over; then it admits one
+//! Closed, it counts failures in a row of distinct subjects; at the limit it opens. One subject that fails again and again tells of
+//! itself, not of the peer. Open, it admits nothing until its wait is over; then it admits one
 //! trial (half-open). The trial's success closes it, its failure opens it again for twice as long, up to a limit.
 
 use crate::domain::time::Timestamp;
@@ -11,7 +12,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// Failures in a row that open it; at least 1.
+    /// Subjects that have to fail in a row to open it; at least 1.
     pub failures: u32,
     /// First wait, in milliseconds.
     pub wait_ms: u64,
@@ -36,23 +37,23 @@ pub enum State {
     HalfOpen,
 }
 
-/// The breaker of one peer.
+/// The breaker of one peer. `K` is what calls are about.
 #[derive(Clone, Debug)]
-pub struct Breaker {
+pub struct Breaker<K> {
     settings: Settings,
     state: State,
-    /// Failures in a row while closed.
-    failures: u32,
+    /// Subjects that failed in a row while closed; at most `settings.failures`.
+    failed: Vec<K>,
     /// Times it opened since it was last closed: the wait's exponent.
     openings: u32,
     /// When the wait is over; half-open: when the trial counts as lost.
     until: Timestamp,
 }
 
-impl Breaker {
+impl<K: PartialEq> Breaker<K> {
     /// A closed breaker.
     pub fn new(settings: Settings) -> Self {
-        Self { settings, state: State::Closed, failures: 0, openings: 0, until: Timestamp::default() }
+        Self { settings, state: State::Closed, failed: Vec::new(), openings: 0, until: Timestamp::default() }
     }
 
     /// What it does now, for metrics.
@@ -73,24 +74,33 @@ impl Breaker {
         }
     }
 
-    /// Reports how an admitted call went.
-    pub fn record(&mut self, success: bool, now: Timestamp) {
-        match (self.state, success) {
-            (State::Closed | State::HalfOpen, true) => *self = Self::new(self.settings.clone()),
-            (State::Closed, false) => {
-                self.failures = self.failures.saturating_add(1);
-                if self.failures >= self.settings.failures.max(1) {
+    /// Reports that an admitted call went well.
+    pub fn succeeded(&mut self) {
+        // Open: a call admitted before, late news and no trial.
+        if self.state != State::Open {
+            *self = Self::new(self.settings.clone());
+        }
+    }
+
+    /// Reports that an admitted call about `subject` failed.
+    pub fn failed(&mut self, subject: K, now: Timestamp) {
+        match self.state {
+            State::Closed => {
+                if !self.failed.contains(&subject) {
+                    self.failed.push(subject);
+                }
+                if self.failed.len() >= self.settings.failures.max(1) as usize {
                     self.open(now);
                 }
             }
-            (State::HalfOpen, false) => self.open(now),
-            // A call admitted before it opened: late news, and no trial.
-            (State::Open, _) => {}
+            State::HalfOpen => self.open(now),
+            State::Open => {}
         }
     }
 
     fn open(&mut self, now: Timestamp) {
         self.state = State::Open;
+        self.failed.clear();
         self.openings = self.openings.saturating_add(1);
         self.until = now.plus(self.wait());
     }
@@ -114,9 +124,11 @@ mod tests {
     fn it_opens_tries_once_and_waits_longer_each_time() {
         let mut breaker = Breaker::new(Settings { failures: 2, wait_ms: 10, wait_max_ms: 30 });
         let mut now = 0;
-        breaker.record(false, at(now));
-        assert_eq!(breaker.state(), State::Closed);
-        breaker.record(false, at(now));
+        for subject in [1, 1, 1] {
+            breaker.failed(subject, at(now));
+            assert_eq!(breaker.state(), State::Closed, "one subject alone never opens it");
+        }
+        breaker.failed(2, at(now));
         for wait in [10, 20, 30, 30] {
             assert_eq!(breaker.state(), State::Open);
             assert_eq!(breaker.admit(at(now)), Err(Duration::from_millis(wait)));
@@ -124,22 +136,22 @@ mod tests {
             assert_eq!(breaker.admit(at(now)), Ok(()));
             assert_eq!(breaker.state(), State::HalfOpen);
             assert!(breaker.admit(at(now)).is_err(), "one trial at a time");
-            breaker.record(false, at(now));
+            breaker.failed(1, at(now));
         }
         now += 30;
         assert_eq!(breaker.admit(at(now)), Ok(()));
-        breaker.record(true, at(now));
+        breaker.succeeded();
         assert_eq!((breaker.state(), breaker.admit(at(now))), (State::Closed, Ok(())));
     }
 
     proptest! {
         #[test]
-        fn it_never_locks_up_and_never_floods(steps in prop::collection::vec((0i64..200, any::<bool>(), any::<bool>()), 1..200), failures in 1u32..5) {
+        fn it_never_locks_up_and_never_floods(steps in prop::collection::vec((0i64..200, any::<bool>(), prop::option::of(0u8..4)), 1..200), failures in 1u32..5) {
             let settings = Settings { failures, wait_ms: 10, wait_max_ms: 100 };
             let mut breaker = Breaker::new(settings);
-            let (mut now, mut in_a_row) = (0, 0);
+            let (mut now, mut in_a_row) = (0, std::collections::HashSet::new());
             let mut last_trial = None;
-            for (step, reports, success) in steps {
+            for (step, reports, failed) in steps {
                 now += step;
                 let before = breaker.state();
                 match breaker.admit(at(now)) {
@@ -150,14 +162,22 @@ mod tests {
                             last_trial = Some(now);
                         }
                         if reports {
-                            breaker.record(success, at(now));
-                            in_a_row = if success { 0 } else { in_a_row + 1 };
-                            if success { last_trial = None; }
+                            match failed {
+                                Some(subject) => {
+                                    breaker.failed(subject, at(now));
+                                    in_a_row.insert(subject);
+                                }
+                                None => {
+                                    breaker.succeeded();
+                                    in_a_row.clear();
+                                    last_trial = None;
+                                }
+                            }
                         }
                     }
                     Err(wait) => {
-                        // It refuses only after enough failures, and for a bounded time.
-                        prop_assert!(in_a_row >= failures);
+                        // It refuses only after enough subjects failed, and for a bounded time.
+                        prop_assert!(in_a_row.len() >= failures as usize);
                         prop_assert!(wait <= Duration::from_millis(100));
                         prop_assert!(breaker.clone().admit(at(now).plus(wait)).is_ok());
                     }

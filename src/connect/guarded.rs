@@ -1,28 +1,28 @@
-//! Puts a circuit breaker before a connector or a sink.
+//! Puts a circuit breaker before a connector.
 
 use super::breaker::{Breaker, Settings, State};
-use super::contract::{Connector, Message, Pushed, Sink, Soon};
+use super::contract::{Connector, Message, Soon};
 use super::setting::Now;
+use crate::domain::contact::Address;
 use crate::domain::delivery::Outcome;
-use crate::domain::event::FeedEvent;
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::time::Duration;
 
 const OPEN: &str = "the circuit is open after repeated failures";
 
-/// A way out behind a breaker. Clones share the breaker, so that one may stay with the metrics. "Later" counts as a failure, but not
-/// when the peer asked for a pause (throttling is not trouble); a refusal is an answer, thus a success.
+/// A connector behind a breaker. Clones share the breaker, so that one may stay with the metrics. "Later" counts as a failure, but not
+/// when the peer asked for a pause (throttling is not trouble); a refusal is an answer, thus a success. Messages to as many distinct
+/// addresses have to fail in a row: one number that the carrier stumbles over closes the way for nobody else.
 #[derive(Clone)]
-pub struct Guarded<T> {
-    inner: T,
-    breaker: Arc<Mutex<Breaker>>,
+pub struct Guarded {
+    inner: Arc<dyn Connector>,
+    breaker: Arc<Mutex<Breaker<Address>>>,
     now: Now,
 }
 
-impl<T> Guarded<T> {
+impl Guarded {
     /// Guards `inner`.
-    pub fn new(inner: T, settings: Settings, now: Now) -> Self {
+    pub fn new(inner: Arc<dyn Connector>, settings: Settings, now: Now) -> Self {
         Self { inner, breaker: Arc::new(Mutex::new(Breaker::new(settings))), now }
     }
 
@@ -31,45 +31,29 @@ impl<T> Guarded<T> {
         self.breaker.lock().state()
     }
 
-    fn admit(&self) -> Result<(), Duration> {
-        self.breaker.lock().admit((self.now)())
-    }
-
-    fn record(&self, success: bool) {
-        self.breaker.lock().record(success, (self.now)());
+    fn record(&self, to: &Address, outcome: &Outcome) {
+        let mut breaker = self.breaker.lock();
+        match outcome {
+            Outcome::Later { after: None, .. } => breaker.failed(to.clone(), (self.now)()),
+            _ => breaker.succeeded(),
+        }
     }
 }
 
-impl Connector for Guarded<Arc<dyn Connector>> {
+impl Connector for Guarded {
     fn name(&self) -> &str {
         self.inner.name()
     }
 
     fn send<'a>(&'a self, message: &'a Message) -> Soon<'a, Outcome> {
         Box::pin(async move {
-            if let Err(wait) = self.admit() {
+            let admitted = self.breaker.lock().admit((self.now)());
+            if let Err(wait) = admitted {
                 return Outcome::Later { reason: OPEN.to_owned(), after: Some(wait) };
             }
             let outcome = self.inner.send(message).await;
-            self.record(!matches!(outcome, Outcome::Later { after: None, .. }));
+            self.record(&message.to, &outcome);
             outcome
-        })
-    }
-}
-
-impl Sink for Guarded<Arc<dyn Sink>> {
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
-
-    fn push<'a>(&'a self, events: &'a [FeedEvent]) -> Soon<'a, Pushed> {
-        Box::pin(async move {
-            if self.admit().is_err() {
-                return Pushed::Later(OPEN.to_owned());
-            }
-            let pushed = self.inner.push(events).await;
-            self.record(!matches!(pushed, Pushed::Later(_)));
-            pushed
         })
     }
 }
@@ -83,6 +67,7 @@ mod tests {
     use crate::domain::id::DeliveryId;
     use crate::domain::time::Timestamp;
     use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+    use std::time::Duration;
 
     struct Scripted {
         outcome: Mutex<Outcome>,
@@ -100,17 +85,6 @@ mod tests {
         }
     }
 
-    impl Sink for Scripted {
-        fn name(&self) -> &str {
-            "scripted"
-        }
-
-        fn push<'a>(&'a self, _: &'a [FeedEvent]) -> Soon<'a, Pushed> {
-            self.calls.fetch_add(1, Ordering::Relaxed);
-            Box::pin(async { Pushed::Later("down".to_owned()) })
-        }
-    }
-
     fn later(after: Option<Duration>) -> Outcome {
         Outcome::Later { reason: "down".to_owned(), after }
     }
@@ -125,36 +99,31 @@ mod tests {
     #[tokio::test]
     async fn a_broken_connector_is_left_alone_and_tried_again() {
         let (peer, clock, now) = peer();
-        let message = Message {
+        let message = |to: &str| Message {
             id: DeliveryId(uuid::Uuid::nil()),
-            to: Address::canonical("+12025550123"),
+            to: Address::canonical(to),
             from: None,
             body: Body::Sms(Secret::new("x")),
         };
-        let guarded = Guarded::new(Arc::clone(&peer) as Arc<dyn Connector>, Settings { failures: 2, wait_ms: 50, wait_max_ms: 50 }, now);
+        let (message, other) = (message("+12025550123"), message("+12025550124"));
+        let guarded = Guarded::new(peer.clone(), Settings { failures: 2, wait_ms: 50, wait_max_ms: 50 }, now);
         for _ in 0..5 {
             guarded.send(&message).await;
         }
-        assert_eq!((peer.calls.load(Ordering::Relaxed), guarded.state()), (2, State::Open));
+        assert_eq!((peer.calls.load(Ordering::Relaxed), guarded.state()), (5, State::Closed), "one number alone is no outage");
+        for _ in 0..5 {
+            guarded.send(&other).await;
+        }
+        assert_eq!((peer.calls.load(Ordering::Relaxed), guarded.state()), (6, State::Open));
         assert_eq!(guarded.send(&message).await, Outcome::Later { reason: OPEN.to_owned(), after: Some(Duration::from_millis(50)) });
         clock.store(50, Ordering::Relaxed);
         *peer.outcome.lock() = Outcome::Refused { reason: "bad number".to_owned() };
         guarded.send(&message).await;
-        assert_eq!((peer.calls.load(Ordering::Relaxed), guarded.state()), (3, State::Closed));
+        assert_eq!((peer.calls.load(Ordering::Relaxed), guarded.state()), (7, State::Closed));
         *peer.outcome.lock() = later(Some(Duration::from_secs(1)));
-        for _ in 0..5 {
-            guarded.send(&message).await;
+        for message in [&message, &other, &message, &other] {
+            guarded.send(message).await;
         }
         assert_eq!(guarded.state(), State::Closed, "throttling does not open it");
-    }
-
-    #[tokio::test]
-    async fn a_broken_sink_is_left_alone() {
-        let (peer, _, now) = peer();
-        let guarded = Guarded::new(Arc::clone(&peer) as Arc<dyn Sink>, Settings::default(), now);
-        for _ in 0..9 {
-            guarded.push(&[]).await;
-        }
-        assert_eq!((peer.calls.load(Ordering::Relaxed), guarded.state()), (5, State::Open));
     }
 }
