@@ -7,6 +7,7 @@ use crate::domain::event::FeedEvent;
 use crate::domain::id::DeliveryId;
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 /// A future that a `dyn` connector or sink can return.
 pub type Soon<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -50,7 +51,11 @@ impl Body {
     }
 }
 
-/// Hands messages to a carrier or relay. Bounded in time by itself: an answer comes within its own time-out.
+/// The longest time-out that a setting may ask for. Whoever leases a delivery leases it for longer, so that no carrier is given a message
+/// twice while it is still thinking.
+pub const TIMEOUT_MAX: Duration = Duration::from_secs(120);
+
+/// Hands messages to a carrier or relay. Bounded in time by itself: an answer comes within its own time-out, at most [`TIMEOUT_MAX`].
 pub trait Connector: Send + Sync {
     /// The operator's name for it, in logs, metrics and timelines.
     fn name(&self) -> &str;

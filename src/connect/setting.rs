@@ -1,5 +1,6 @@
 //! What the settings of all ways out share: secrets from files, sets of HTTP statuses, certificates, and the clock.
 
+use super::contract::TIMEOUT_MAX;
 use crate::domain::code::Secret;
 use crate::domain::time::Timestamp;
 use serde::{Deserialize, Deserializer};
@@ -7,6 +8,7 @@ use std::io::Read;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Tells the time; a test tells its own.
 pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -24,6 +26,12 @@ impl Unusable {
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
+}
+
+/// A `timeout_ms`: 1 to 120,000 milliseconds. The error says so.
+pub fn time_out(millis: u64) -> Result<Duration, String> {
+    let max = u64::try_from(TIMEOUT_MAX.as_millis()).unwrap_or(u64::MAX);
+    (1..=max).contains(&millis).then(|| Duration::from_millis(millis)).ok_or_else(|| format!("timeout_ms must be 1 to {max}"))
 }
 
 /// A user name, and the file that holds its password.

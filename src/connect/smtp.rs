@@ -1,7 +1,7 @@
 //! Mail through an SMTP relay (RFC 5321), over TLS unless set otherwise.
 
 use super::contract::{Body, Connector, Message, Soon};
-use super::setting::{Unusable, load_pem, load_secret};
+use super::setting::{Unusable, load_pem, load_secret, time_out};
 use crate::domain::delivery::Outcome;
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::transport::smtp::PoolConfig;
@@ -72,10 +72,7 @@ impl Smtp {
     pub fn new(settings: &Settings) -> Result<Self, Unusable> {
         let complain = |text: String| Unusable(format!("relay {}: {text}", settings.name));
         let from = settings.from.parse().map_err(|error| complain(format!("from is no mailbox: {error}")))?;
-        if !(1..=120_000).contains(&settings.timeout_ms) {
-            return Err(complain("timeout_ms must be 1 to 120000".to_owned()));
-        }
-        let timeout = Duration::from_millis(settings.timeout_ms);
+        let timeout = time_out(settings.timeout_ms).map_err(complain)?;
         let (tls, port) = tls(settings)?;
         let mut builder =
             Relay::builder_dangerous(settings.host.as_str()).port(settings.port.unwrap_or(port)).tls(tls).timeout(Some(timeout));
@@ -248,6 +245,16 @@ mod tests {
         check(&mail("ann@home.example", None, "Hi\r\nBcc: eve@evil.example"), Some("the subject is more than one line"));
         check(&mail("ann@home.example", Some("a@bank.example\r\nBcc: eve@evil.example"), "Hi"), Some("the sender is no mailbox"));
         check(&mail("ann@home.example>\r\nBcc: eve@evil.example", None, "Hi"), Some("the address is no mailbox"));
+    }
+
+    #[tokio::test]
+    async fn a_time_out_is_shorter_than_a_lease() {
+        let built = |millis: u32| {
+            let toml = format!("name='r'\nhost='localhost'\ntls='none'\nfrom='a@b.example'\ntimeout_ms={millis}");
+            Smtp::new(&toml::from_str(&toml).unwrap()).map(|it| it.timeout).map_err(|it| it.0)
+        };
+        assert_eq!(built(120_000), Ok(crate::connect::contract::TIMEOUT_MAX));
+        assert!([0, 120_001].into_iter().all(|it| built(it).is_err_and(|text| text.contains("timeout_ms"))));
     }
 
     #[test]

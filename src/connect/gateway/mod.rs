@@ -7,7 +7,7 @@ pub mod template;
 use super::client::{Call, Caller, Reply, sensitive};
 use super::contract::{Body, Connector, Message, Soon};
 use super::guard::Reach;
-use super::setting::{Basic, Unusable, load_secret};
+use super::setting::{Basic, Unusable, load_secret, time_out};
 use crate::domain::code::Secret;
 use crate::domain::delivery::Outcome;
 use reqwest::Method;
@@ -16,7 +16,6 @@ use rules::Rules;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 use template::{Escape, Filling, Template};
 use url::Url;
 
@@ -117,9 +116,7 @@ impl Gateway {
             "PUT" => Method::PUT,
             other => return Err(complain(format!("method {other:?} is none of GET, POST, PUT"))),
         };
-        if !(1..=120_000).contains(&settings.timeout_ms) {
-            return Err(complain("timeout_ms must be 1 to 120000".to_owned()));
-        }
+        let timeout = time_out(settings.timeout_ms).map_err(complain)?;
         settings.answer.check().map_err(complain)?;
         let secret = settings.secret_file.as_deref().map(load_secret).transpose()?;
         let body = Content::read(&settings.body).map_err(complain)?;
@@ -129,7 +126,7 @@ impl Gateway {
         if secret.is_none() && all.into_iter().any(Template::wants_secret) {
             return Err(complain("{secret} is used, but secret_file is not set".to_owned()));
         }
-        let caller = Caller::new(reach, settings.ca_file.as_deref(), Duration::from_millis(settings.timeout_ms))?;
+        let caller = Caller::new(reach, settings.ca_file.as_deref(), timeout)?;
         let fixed = fixed_headers(&settings)?;
         Ok(Self {
             name: settings.name,
@@ -299,6 +296,8 @@ mod tests {
         check("url = 'https://u:p@sms.example/'", Some("password"));
         check(&format!("{url}\nmethod = 'DELETE'"), Some("DELETE"));
         check(&format!("{url}\ntimeout_ms = 0"), Some("timeout_ms"));
+        check(&format!("{url}\ntimeout_ms = 120000"), None);
+        check(&format!("{url}\ntimeout_ms = 120001"), Some("timeout_ms"));
         check(&format!("{url}\nquery = [['k', '{{secret}}']]"), Some("secret_file"));
         check(&format!("{url}\nquery = [['k', '{{phone}}']]"), Some("{phone}"));
         check(&format!("{url}\nheaders = {{ X-To = '{{to}}' }}"), Some("{id}"));
