@@ -364,10 +364,10 @@ async fn a_subscribers_no_is_for_good_or_for_now() {
     for status in [200, 202, 204] {
         check(status, None).await;
     }
-    for status in [400, 410, 413, 415, 422] {
+    for status in [400, 409, 413, 422] {
         check(status, Some(true)).await;
     }
-    for status in [301, 302, 307, 401, 403, 404, 408, 425, 429, 500, 502, 503, 0] {
+    for status in [301, 302, 307, 401, 403, 404, 405, 408, 410, 415, 425, 429, 451, 500, 502, 503, 0] {
         check(status, Some(false)).await;
     }
 }
@@ -421,7 +421,7 @@ async fn a_soap_subscriber_gets_and_answers_envelopes() {
     check(say(200, "<html>"), Pushed::Later("the answer is no SOAP envelope".to_owned())).await;
     check(say(500, &fault("Client", "bad\nevent")), Pushed::Refused("fault: bad event".to_owned())).await;
     check(say(200, &fault("Client", "bad\nevent")), Pushed::Refused("fault: bad event".to_owned())).await;
-    check(say(500, &fault("Server.Busy", "busy")), Pushed::Later("server fault: busy".to_owned())).await;
+    check(say(400, &fault("Client.Schema", "bad")), Pushed::Refused("fault: bad".to_owned())).await;
     check(say(401, ""), Pushed::Later("status 401".to_owned())).await;
     check(say(500, &envelope(OK)), Pushed::Later("status 500".to_owned())).await;
     check(say(0, ""), Pushed::Later("timed out".to_owned())).await;
@@ -431,6 +431,31 @@ async fn a_soap_subscriber_gets_and_answers_envelopes() {
     assert!(got.body.contains(&format!("<jXLogTrackingId>{}</jXLogTrackingId>", Uuid::from_u128(1))), "{}", got.body);
     assert_eq!((got.header("content-type"), got.header("authorization")), ("text/xml; charset=utf-8", "Basic ZW5zOnB3"));
     assert_eq!(got.header("soapaction"), "\"http://jackhenry.com/ws/EESEventAdd\"");
+}
+
+#[tokio::test]
+async fn trouble_with_login_or_address_refuses_no_event() {
+    let (peer, files) = (Peer::start(None).await, Files::new(&[("password", "pw")]));
+    let sink = subscriber(&peer.url("/ees"), &files, "allow_plain = true\nallow_private = true\nallow_address = true");
+    let check = async |status: u16, code: &str, text: &str| {
+        peer.says(say(status, &fault(code, text)));
+        let pushed = sink.push(&[event(1)]).await;
+        assert_eq!(pushed, Pushed::Later(format!("status {status}, fault s:{code}: {text}")), "{status} {code}");
+    };
+    for status in [401, 403, 404, 405, 407, 408, 429, 502, 503] {
+        check(status, "Client", "no").await;
+    }
+    for code in ["Server.Busy", "Receiver", "Client.Authentication", "Client.Authorization", "FailedAuthentication", "InvalidSecurity"] {
+        check(500, code, "no").await;
+        check(200, code, "no").await;
+    }
+    for code in ["VersionMismatch", "MustUnderstand", "MessageExpired", "DestinationUnreachable", "ActionNotSupported"] {
+        check(500, code, "no").await;
+    }
+    check(500, "Client", "Server did not recognize the value of HTTP Header SOAPAction").await;
+    let failed = "<s:Fault><faultcode>Client</faultcode><faultstring>bad</faultstring></s:Fault>";
+    peer.says(say(500, &envelope(failed)));
+    assert_eq!(sink.push(&[event(1)]).await, Pushed::Refused("fault: bad".to_owned()), "a bare code means the same");
 }
 
 #[tokio::test]

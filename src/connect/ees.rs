@@ -3,7 +3,7 @@
 use super::client::{Call, Caller, Reply, sensitive};
 use super::contract::{Pushed, Sink, Soon};
 use super::guard::Reach;
-use super::setting::{Basic, Now, Unusable};
+use super::setting::{Basic, Now, Unusable, time_out};
 use crate::domain::event::FeedEvent;
 use crate::soap::{EES_ACTION, EesAnswer, EesPush, Stamp};
 use reqwest::Method;
@@ -68,10 +68,8 @@ impl EesSink {
         let url = Url::parse(&settings.url).map_err(|error| complain(format!("url: {error}")))?;
         let reach = Reach { plain: settings.allow_plain, private: settings.allow_private, literal: settings.allow_address };
         reach.check(&url).map_err(|error| complain(error.to_string()))?;
-        if !(1..=120_000).contains(&settings.timeout_ms) {
-            return Err(complain("timeout_ms must be 1 to 120000".to_owned()));
-        }
-        let caller = Caller::new(reach, settings.ca_file.as_deref(), Duration::from_millis(settings.timeout_ms))?;
+        let timeout = time_out(settings.timeout_ms).map_err(complain)?;
+        let caller = Caller::new(reach, settings.ca_file.as_deref(), timeout)?;
         Ok(Self { url, headers: headers(&settings.basic)?, settings, caller, now })
     }
 
@@ -91,12 +89,14 @@ impl EesSink {
         push.write()
     }
 
+    /// Only a fault about the content refuses. Trouble with our credentials, the address or the subscriber itself may pass, and must
+    /// not park whatever comes by meanwhile.
     fn judge(&self, reply: &Reply) -> Pushed {
         let content_type = reply.headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
-        // A fault comes with 500 (SOAP 1.1, section 6.2), but not from everybody.
+        // A fault comes with 500 (SOAP 1.1, section 6.2; 400 for a sender's, SOAP 1.2 part 2, table 20), but not from everybody.
         match (reply.status, EesAnswer::read(&reply.body, content_type)) {
-            (_, EesAnswer::Fault { code, text }) if is_server(&code) => Pushed::Later(shown("server fault", &text)),
-            (_, EesAnswer::Fault { text, .. }) => Pushed::Refused(shown("fault", &text)),
+            (200..=299 | 400 | 500, EesAnswer::Fault { code, text }) if is_content(&code, &text) => Pushed::Refused(shown("fault", &text)),
+            (status, EesAnswer::Fault { code, text }) => Pushed::Later(shown(&format!("status {status}, fault {code}"), &text)),
             (200..=299, EesAnswer::Acknowledged { odd }) => {
                 if let Some(odd) = odd {
                     tracing::info!(sink = self.settings.name, odd, "an acknowledgement differs from the contract");
@@ -128,11 +128,15 @@ impl Sink for EesSink {
     }
 }
 
-/// Whether a fault is the subscriber's own trouble, which may pass (SOAP 1.1, section 4.4.1; `Receiver` in SOAP 1.2). Dotted codes
-/// refine: `Server.Busy`.
-fn is_server(code: &str) -> bool {
+/// Whether a fault is about the message: `Client` (SOAP 1.1, section 4.4.1), `Sender` in SOAP 1.2. Dotted codes refine. Neither
+/// `Client.Authentication` nor codes of their own (`wsse:FailedAuthentication`, `wsa:DestinationUnreachable`) are, nor is an action
+/// that the endpoint doesn't know: some stacks blame that on the client, but the address is wrong.
+fn is_content(code: &str, text: &str) -> bool {
     let local = code.rsplit_once(':').map_or(code, |(_, local)| local);
-    matches!(local.split('.').next(), Some("Server" | "Receiver"))
+    let mut parts = local.split('.');
+    matches!(parts.next(), Some("Client" | "Sender"))
+        && !parts.any(|it| it.starts_with("Auth"))
+        && !text.to_ascii_lowercase().contains("soapaction")
 }
 
 fn headers(basic: &Basic) -> Result<HeaderMap, Unusable> {

@@ -4,14 +4,13 @@ use super::client::{Call, Caller, Reply, sensitive};
 use super::cloudevent::{BATCH, CloudEvent, ONE};
 use super::contract::{Pushed, Sink, Soon};
 use super::guard::Reach;
-use super::setting::{Now, Unusable};
+use super::setting::{Now, Unusable, time_out};
 use super::signature::Signer;
 use crate::domain::event::FeedEvent;
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 use std::path::PathBuf;
-use std::time::Duration;
 use url::Url;
 
 /// Most events in one request of [`Batch::Array`].
@@ -77,11 +76,9 @@ impl Webhook {
         let url = Url::parse(&settings.url).map_err(|error| complain(format!("url: {error}")))?;
         let reach = Reach { plain: settings.allow_plain, private: settings.allow_private, literal: settings.allow_private };
         reach.check(&url).map_err(|error| complain(error.to_string()))?;
-        if !(1..=120_000).contains(&settings.timeout_ms) {
-            return Err(complain("timeout_ms must be 1 to 120000".to_owned()));
-        }
+        let timeout = time_out(settings.timeout_ms).map_err(complain)?;
         let signer = Signer::load(&settings.secret_file, settings.previous_secret_file.as_deref())?;
-        let caller = Caller::new(reach, settings.ca_file.as_deref(), Duration::from_millis(settings.timeout_ms))?;
+        let caller = Caller::new(reach, settings.ca_file.as_deref(), timeout)?;
         Ok(Self { name: settings.name, url, signer, batch: settings.batch, source: settings.source, caller, now })
     }
 
@@ -139,14 +136,14 @@ impl Sink for Webhook {
     }
 }
 
-/// 2xx takes; time-outs, throttles, redirects and our own credentials' trouble may pass; other 4xx are about this batch.
+/// 2xx takes; a few 4xx are about this batch, whatever else may pass: time-outs, throttles, redirects, and trouble with our own
+/// credentials, settings or the address.
 fn judge(reply: &Reply) -> Pushed {
     let reason = format!("status {}", reply.status);
     match reply.status {
         200..=299 => Pushed::Taken,
         300..=399 => Pushed::Later(format!("{reason}: redirects are not followed, set the final URL")),
-        401 | 403 | 404 | 407 | 408 | 421 | 423 | 425 | 429 => Pushed::Later(reason),
-        400..=499 => Pushed::Refused(reason),
+        400 | 409 | 413 | 422 => Pushed::Refused(reason),
         _ => Pushed::Later(reason),
     }
 }
