@@ -92,6 +92,9 @@
 //! # Ok::<(), countersign::domain::template::TemplateError>(())
 //! ```
 
+// Documentation is built with private items: whoever reads it reads the house from inside.
+#![allow(rustdoc::private_intra_doc_links)]
+
 pub mod admin;
 pub mod boot;
 pub mod cli;
