@@ -1,6 +1,8 @@
 //! A bank's installation in a directory of its own, and a real `countersign serve` over it.
 
 use super::{Answer, Logs, PATIENCE, said};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Instant;
@@ -70,8 +72,11 @@ impl Bank {
         self.0.path().join(name)
     }
 
+    /// Writes a file that only its owner may read.
     pub fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.path(name), text).unwrap();
+        let mut options = std::fs::OpenOptions::new();
+        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(self.path(name)).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
     }
 
     pub fn read(&self, name: &str) -> String {

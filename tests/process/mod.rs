@@ -10,6 +10,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How long a test waits for something that must happen. Generous: it bounds a failure, it times nothing.
@@ -33,35 +34,39 @@ pub struct Demo {
 }
 
 /// What a process logs, read as it comes.
-pub struct Logs(Arc<Mutex<String>>);
+pub struct Logs {
+    text: Arc<Mutex<String>>,
+    reader: JoinHandle<()>,
+}
 
 impl Logs {
     pub fn of(mut stderr: ChildStderr) -> Self {
-        let logs = Arc::new(Mutex::new(String::new()));
-        let kept = logs.clone();
-        std::thread::spawn(move || {
+        let text = Arc::new(Mutex::new(String::new()));
+        let kept = text.clone();
+        let reader = std::thread::spawn(move || {
             let mut chunk = [0; 8192];
             while let Ok(count @ 1..) = stderr.read(&mut chunk) {
                 kept.lock().unwrap().push_str(&String::from_utf8_lossy(&chunk[..count]));
             }
         });
-        Self(logs)
+        Self { text, reader }
     }
 
     pub fn text(&self) -> String {
-        self.0.lock().unwrap().clone()
+        self.text.lock().unwrap().clone()
     }
 
     /// Waits for a whole line with this text.
     pub fn wait_for(&self, text: &str) -> String {
         let started = Instant::now();
         loop {
+            let over = self.reader.is_finished();
             let logs = self.text();
             let whole = logs.rfind('\n').map_or("", |end| &logs[..end]);
             if let Some(line) = whole.lines().find(|it| it.contains(text)) {
                 return line.to_owned();
             }
-            assert!(started.elapsed() < PATIENCE, "no {text}; it said:\n{logs}");
+            assert!(!over && started.elapsed() < PATIENCE, "no {text}; it said:\n{logs}");
             std::thread::sleep(Duration::from_millis(10));
         }
     }
