@@ -338,11 +338,14 @@ async fn wait_for_text(gateway: &Peer, text: &str) {
     until(text, async || gateway.taken().iter().any(|it| it.field("text").contains(text)).then_some(())).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_event_reaches_a_subscriber_that_was_down_through_a_kill() {
-    let acknowledged = r#"<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><EESEventAddResponse xmlns="http://jackhenry.com/jxchange/JES/2008"/></s:Body></s:Envelope>"#;
-    let core = Peer::start(&[], (200, acknowledged)).await;
-    core.set_down(true);
+const EES_SAYS: (u16, &str) = (
+    200,
+    r#"<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><EESEventAddResponse xmlns="http://jackhenry.com/jxchange/JES/2008"/></s:Body></s:Envelope>"#,
+);
+
+/// A bank, its gateway, and its core system, which gets outcomes by `EESEventAdd`.
+async fn subscribed_bank() -> (Bank, Peer, Peer) {
+    let core = Peer::start(&[], EES_SAYS).await;
     let subscriber = format!(
         "[[subscriber]]\npublisher = 'bank'\n[subscriber.ees]\nname = 'core'\nurl = '{}'\nallow_plain = true\nallow_private = true\n\
          allow_address = true\nbasic = {{ user = 'ens', password_file = '{{home}}/ees.password' }}\n",
@@ -350,6 +353,38 @@ async fn an_event_reaches_a_subscriber_that_was_down_through_a_kill() {
     );
     let (bank, gateway) = kannel_bank(&[], &subscriber).await;
     bank.write("ees.password", "core-password");
+    (bank, gateway, core)
+}
+
+/// A challenge that is answered right; its `AlrtPkgId`.
+async fn verified(server: &Server, gateway: &Peer) -> String {
+    let answer = server.soap(&explicit(PHONE, TEXT, "", None)).await;
+    let (id, otp) = (answer.element("AlrtPkgId"), answer.element("OTP"));
+    wait_for_text(gateway, &otp).await;
+    reply_by_kannel(server, &otp, &id).await;
+    server.wait_for_act(&id, "OOBVerified").await;
+    id
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_waits_behind_events_that_a_subscriber_stumbles_over() {
+    let (bank, gateway, core) = subscribed_bank().await;
+    let server = bank.start();
+    core.set_down(true);
+    let (first, second, third) = (verified(&server, &gateway).await, verified(&server, &gateway).await, verified(&server, &gateway).await);
+    core.stumble_over(&[&first, &second]);
+    core.set_down(false);
+    let has = |id: &str| core.taken().iter().any(|it| it.body.contains(id));
+    until("the third event", async || has(&third).then_some(())).await;
+    assert!(!has(&first) && !has(&second));
+    core.stumble_over(&[]);
+    until("those before it", async || (has(&first) && has(&second)).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_reaches_a_subscriber_that_was_down_through_a_kill() {
+    let (bank, gateway, core) = subscribed_bank().await;
+    core.set_down(true);
     let server = bank.start();
     let answer = server.soap(&explicit(PHONE, TEXT, "", None)).await;
     let (id, otp) = (answer.element("AlrtPkgId"), answer.element("OTP"));

@@ -46,6 +46,7 @@ struct Inner {
     got: Mutex<Vec<Got>>,
     first: Mutex<VecDeque<Say>>,
     then: Mutex<Say>,
+    poison: Mutex<Vec<String>>,
     down: AtomicBool,
     turned_away: AtomicUsize,
     gate: watch::Sender<bool>,
@@ -60,6 +61,7 @@ impl Peer {
             got: Mutex::default(),
             first: Mutex::new(first.iter().copied().collect()),
             then: Mutex::new(then),
+            poison: Mutex::default(),
             down: AtomicBool::new(false),
             turned_away: AtomicUsize::new(0),
             gate: watch::Sender::new(true),
@@ -88,7 +90,11 @@ impl Peer {
         let (head, body) = request.into_parts();
         let body = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
         let next = self.0.first.lock().unwrap().pop_front();
-        let (status, text) = next.unwrap_or_else(|| *self.0.then.lock().unwrap());
+        let mut said = next.unwrap_or_else(|| *self.0.then.lock().unwrap());
+        if self.0.poison.lock().unwrap().iter().any(|it| body.contains(it)) {
+            said = (500, "stumbled");
+        }
+        let (status, text) = said;
         let got = Got { method: head.method.to_string(), target: head.uri.to_string(), headers: head.headers, body, status };
         self.0.got.lock().unwrap().push(got);
         let mut gate = self.0.gate.subscribe();
@@ -98,6 +104,11 @@ impl Peer {
 
     pub fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.0.port)
+    }
+
+    /// It stumbles (status 500) over every body with one of these texts in it.
+    pub fn stumble_over(&self, texts: &[&str]) {
+        *self.0.poison.lock().unwrap() = texts.iter().map(|it| (*it).to_owned()).collect();
     }
 
     /// While down, it hangs up on everybody.
