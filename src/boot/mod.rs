@@ -14,7 +14,7 @@ use crate::admin::listener::{Listener, Office};
 use crate::config::Settings;
 use crate::domain::contact;
 use crate::engine::draw::{Clock, SystemClock};
-use crate::http::{Credentials, Gateways, Operators};
+use crate::http::{Credentials, Gateways, Operators, Tls};
 use crate::registration::{self, Problem, Registered};
 use crate::store;
 use crate::store::sled::{Settings as StoreSettings, SledStore};
@@ -61,13 +61,26 @@ pub async fn serve(settings: Settings) -> Result<()> {
     Ok(())
 }
 
+/// Checks that [`serve`] could build all that settings name: ways out, gateways, operators, certificates; reads their files and
+/// connects to nobody. The root key, and what needs it, is checked once it is there.
+pub fn check(settings: &Settings) -> Result<()> {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    ways::build(settings, now())?;
+    Gateways::load(settings.inbound.clone()).map_err(anyhow::Error::msg)?;
+    settings.http.tls.clone().map(Tls::load).transpose()?;
+    if settings.keys.root_file.exists() {
+        Operators::load(&settings.http, Arc::new(Vault::from_file(&settings.keys.root_file)?)).map_err(anyhow::Error::msg)?;
+    }
+    Ok(())
+}
+
 /// Makes a new root key at `out`.
 pub fn init_keys(out: &Path) -> Result<()> {
     Vault::init_file(out)?;
     Ok(())
 }
 
-/// Restores the backup at `from` into the empty or absent directory `into`; the text says what was restored.
+/// Restores the backup file `from` into the empty or absent directory `into`; the text says what was restored.
 pub async fn restore(from: &Path, into: &Path) -> Result<String> {
     let (source, target) = (from.to_owned(), into.to_owned());
     let restored = tokio::task::spawn_blocking(move || store::sled::restore(&source, &target)).await?;

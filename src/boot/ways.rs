@@ -1,4 +1,4 @@
-//! The ways out that settings ask for: carriers, relays and subscribers, each behind a breaker.
+//! The ways out that settings ask for: carriers and relays, each behind a breaker, and subscribers.
 
 use crate::config::{self, Settings};
 use crate::connect::contract::{Connector, Sink};
@@ -63,5 +63,5 @@ fn subscriber(it: &config::Subscriber, now: &Now) -> Result<Subscriber> {
         ..Filter::default()
     };
     let patience = Duration::from_secs(u64::from(it.retry_hours) * 3_600);
-    Ok(Subscriber { sink: Arc::new(Guarded::new(sink, Default::default(), now.clone())), filter, patience })
+    Ok(Subscriber { sink, filter, patience })
 }

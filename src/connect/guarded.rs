@@ -1,10 +1,10 @@
-//! Puts a circuit breaker before a connector or a sink.
+//! Puts a circuit breaker before a connector. A sink has none: who pushes to it waits longer after each failure by itself, and
+//! must be able to try each event alone, however many before it failed.
 
 use super::breaker::{Breaker, Settings, State};
-use super::contract::{Connector, Message, Pushed, Sink, Soon};
+use super::contract::{Connector, Message, Soon};
 use super::setting::Now;
 use crate::domain::delivery::Outcome;
-use crate::domain::event::FeedEvent;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,15 +14,15 @@ const OPEN: &str = "the circuit is open after repeated failures";
 /// A way out behind a breaker. Clones share the breaker, so that one may stay with the metrics. "Later" counts as a failure, but not
 /// when the peer asked for a pause (throttling is not trouble); a refusal is an answer, thus a success.
 #[derive(Clone)]
-pub struct Guarded<T> {
-    inner: T,
+pub struct Guarded {
+    inner: Arc<dyn Connector>,
     breaker: Arc<Mutex<Breaker>>,
     now: Now,
 }
 
-impl<T> Guarded<T> {
+impl Guarded {
     /// Guards `inner`.
-    pub fn new(inner: T, settings: Settings, now: Now) -> Self {
+    pub fn new(inner: Arc<dyn Connector>, settings: Settings, now: Now) -> Self {
         Self { inner, breaker: Arc::new(Mutex::new(Breaker::new(settings))), now }
     }
 
@@ -40,7 +40,7 @@ impl<T> Guarded<T> {
     }
 }
 
-impl Connector for Guarded<Arc<dyn Connector>> {
+impl Connector for Guarded {
     fn name(&self) -> &str {
         self.inner.name()
     }
@@ -53,23 +53,6 @@ impl Connector for Guarded<Arc<dyn Connector>> {
             let outcome = self.inner.send(message).await;
             self.record(!matches!(outcome, Outcome::Later { after: None, .. }));
             outcome
-        })
-    }
-}
-
-impl Sink for Guarded<Arc<dyn Sink>> {
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
-
-    fn push<'a>(&'a self, events: &'a [FeedEvent]) -> Soon<'a, Pushed> {
-        Box::pin(async move {
-            if self.admit().is_err() {
-                return Pushed::Later(OPEN.to_owned());
-            }
-            let pushed = self.inner.push(events).await;
-            self.record(!matches!(pushed, Pushed::Later(_)));
-            pushed
         })
     }
 }
@@ -97,17 +80,6 @@ mod tests {
         fn send<'a>(&'a self, _: &'a Message) -> Soon<'a, Outcome> {
             self.calls.fetch_add(1, Ordering::Relaxed);
             Box::pin(async { self.outcome.lock().clone() })
-        }
-    }
-
-    impl Sink for Scripted {
-        fn name(&self) -> &str {
-            "scripted"
-        }
-
-        fn push<'a>(&'a self, _: &'a [FeedEvent]) -> Soon<'a, Pushed> {
-            self.calls.fetch_add(1, Ordering::Relaxed);
-            Box::pin(async { Pushed::Later("down".to_owned()) })
         }
     }
 
@@ -146,15 +118,5 @@ mod tests {
             guarded.send(&message).await;
         }
         assert_eq!(guarded.state(), State::Closed, "throttling does not open it");
-    }
-
-    #[tokio::test]
-    async fn a_broken_sink_is_left_alone() {
-        let (peer, _, now) = peer();
-        let guarded = Guarded::new(Arc::clone(&peer) as Arc<dyn Sink>, Settings::default(), now);
-        for _ in 0..9 {
-            guarded.push(&[]).await;
-        }
-        assert_eq!((peer.calls.load(Ordering::Relaxed), guarded.state()), (5, State::Open));
     }
 }

@@ -101,7 +101,7 @@ enum Round {
 /// Pushes to one subscriber until told to stop.
 pub async fn run(engine: Arc<Engine>, subscriber: Subscriber, lags: Arc<Lags>, stop: CancellationToken) {
     let mut changes = engine.changes();
-    let mut pusher = Pusher { engine, subscriber, lags, failures: 0 };
+    let mut pusher = Pusher { engine, subscriber, lags, stop: stop.clone(), failures: 0 };
     let mut begun = false;
     while !stop.is_cancelled() {
         if !begun {
@@ -135,6 +135,7 @@ struct Pusher {
     engine: Arc<Engine>,
     subscriber: Subscriber,
     lags: Arc<Lags>,
+    stop: CancellationToken,
     // Rounds in a row in which the head of the feed could not be pushed.
     failures: u32,
 }
@@ -228,6 +229,10 @@ impl Pusher {
     async fn take_apart(&self, institution: &InstitutionId, events: &[FeedEvent]) -> (Vec<(String, Option<Vec<u8>>)>, bool) {
         let (mut notes, mut alive, mut held) = (Vec::new(), false, HashSet::new());
         for event in events {
+            // Each may take a time-out; what was taken already comes once more after the start.
+            if self.stop.is_cancelled() {
+                return (Vec::new(), false);
+            }
             if held.contains(&event.aggregate) {
                 notes.push(self.hold(institution, event));
                 continue;
@@ -254,6 +259,9 @@ impl Pusher {
         let held = self.held(institution).await?;
         let due = held.into_iter().filter(|(_, it)| sessions.insert(it.aggregate.clone()) && it.next <= now.millis());
         for (seq, mut held) in due.take(HELD_AT_ONCE) {
+            if self.stop.is_cancelled() {
+                return Ok(());
+            }
             let name = self.held_name(institution, seq);
             let Some(event) = self.engine.after(institution, seq - 1, 1).await?.into_iter().find(|it| it.seq == seq) else {
                 self.engine.notes().set_notes(vec![(name, None)]).await?;
