@@ -16,7 +16,6 @@ use crate::domain::answer::{Answer, Verdict};
 use crate::domain::budget::{Budget, BudgetKey};
 use crate::domain::contact::Address;
 use crate::domain::decide::{Facts, decide, rules};
-use crate::domain::fault::Violation;
 use crate::domain::id::{AggregateId, PublisherId};
 use crate::domain::material::Material;
 use crate::domain::publisher::Registry;
@@ -263,15 +262,5 @@ impl Engine {
         }
         entry.1 = entry.1.saturating_add(1);
         entry.1
-    }
-}
-
-/// A refusal because we are over capacity, in the contract's words (39011).
-pub fn over_capacity() -> Violation {
-    Violation {
-        code: crate::domain::fault::own::CAPACITY,
-        text: "We are over capacity; send the same request again later.".to_owned(),
-        element: None,
-        value: None,
     }
 }
