@@ -20,7 +20,7 @@ use crate::domain::id::{AggregateId, PublisherId};
 use crate::domain::material::Material;
 use crate::domain::publisher::Registry;
 use crate::domain::request::{OobValidate, Origin, Request, Sms};
-use crate::domain::snapshot::{Expect, Query, View, Write};
+use crate::domain::snapshot::{Expect, Query, Versioned, View, Write};
 use crate::domain::time::Timestamp;
 use crate::store::contract::{Notes, Status, Store, StoreError};
 use crate::vault::Vault;
@@ -157,7 +157,8 @@ impl Engine {
         let query = Query::Budget(key.clone());
         for _ in 0..RETRIES {
             let view = self.parts.store.load(&query).await?;
-            let Some((_, budget)) = view.budgets.into_iter().find(|(it, budget)| *it == key && budget.version > 0) else {
+            let counted = |budget: &Versioned<Budget>| budget.version > 0 && budget.value != Budget::default();
+            let Some((_, budget)) = view.budgets.into_iter().find(|(it, budget)| *it == key && counted(budget)) else {
                 return Ok(false);
             };
             let expects = vec![Expect::Budget(key.clone(), budget.version)];
