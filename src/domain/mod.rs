@@ -16,6 +16,7 @@ pub mod delivery;
 pub mod draw;
 pub mod event;
 pub mod fault;
+pub mod feed;
 pub mod fold;
 pub mod id;
 pub mod inbound;
