@@ -40,6 +40,7 @@ pub(super) struct Counted(pub(super) Operation, pub(super) &'static str);
 
 impl State {
     pub(super) fn new(settings: &Settings, parts: Parts) -> Self {
+        parts.credentials.begin(parts.service.now());
         Self {
             service: parts.service,
             credentials: parts.credentials,
