@@ -100,6 +100,15 @@ async fn reply_by_twilio(server: &Server, token: &str, text: &str, id: &str) -> 
     server.post("/inbound/sms/carrier", &[("x-twilio-signature", &signature)], &form).await.status
 }
 
+/// A subscriber that gets events as JSON.
+fn webhook(peer: &Peer, more: &str) -> String {
+    format!(
+        "[[subscriber]]\npublisher = 'bank'\n{more}[subscriber.webhook]\nname = 'desk'\nurl = '{}'\n\
+         secret_file = '{{home}}/webhook.secret'\nallow_plain = true\nallow_private = true\n",
+        peer.url("/hook")
+    )
+}
+
 /// Signs a webhook as Standard Webhooks says, by another way than the code under test.
 fn webhook_signature(got: &Got) -> String {
     let key = BASE64_STANDARD.decode(WEBHOOK.trim_start_matches("whsec_")).unwrap();
@@ -151,11 +160,9 @@ async fn a_hybrid_alert_goes_out_by_text_and_mail_and_its_verdict_comes_back() {
     let gateway = Peer::start(&[(503, "busy")], (201, r#"{"sid":"SM77","status":"queued"}"#)).await;
     let (hook, mut relay) = (Peer::start(&[], (204, "")).await, Relay::start());
     let subscriber = format!(
-        "[smtp]\nname = 'relay'\nhost = 'localhost'\nport = {}\ntls = 'none'\nfrom = 'alerts@bank.example'\n\
-         [[subscriber]]\npublisher = 'bank'\n[subscriber.webhook]\nname = 'desk'\nurl = '{}'\n\
-         secret_file = '{{home}}/webhook.secret'\nallow_plain = true\nallow_private = true\n",
+        "[smtp]\nname = 'relay'\nhost = 'localhost'\nport = {}\ntls = 'none'\nfrom = 'alerts@bank.example'\n{}",
         relay.port,
-        hook.url("/hook")
+        webhook(&hook, "")
     );
     let bank = Bank::new(&format!("{LISTEN}{}{subscriber}", twilio(&gateway)));
     bank.write("carrier.password", TOKEN);
@@ -206,7 +213,7 @@ async fn a_hybrid_alert_goes_out_by_text_and_mail_and_its_verdict_comes_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn check_config_refuses_what_serve_would_refuse() {
-    let (bank, _, _) = subscribed_bank().await;
+    let (bank, _, _) = subscribed_bank("").await;
     let settings = bank.read("countersign.toml");
     let line = settings.lines().position(|it| it.starts_with("[store]")).unwrap() + 2;
     let check = |old: &str, new: &str, expected: &str| {
@@ -391,14 +398,14 @@ const EES_SAYS: (u16, &str) = (
 );
 
 /// A bank, its gateway, and its core system, which gets outcomes by `EESEventAdd`.
-async fn subscribed_bank() -> (Bank, Peer, Peer) {
+async fn subscribed_bank(more: &str) -> (Bank, Peer, Peer) {
     let core = Peer::start(&[], EES_SAYS).await;
     let subscriber = format!(
         "[[subscriber]]\npublisher = 'bank'\n[subscriber.ees]\nname = 'core'\nurl = '{}'\nallow_plain = true\nallow_private = true\n\
          allow_address = true\nbasic = {{ user = 'ens', password_file = '{{home}}/ees.password' }}\n",
         core.url("/ees")
     );
-    let (bank, gateway) = kannel_bank(&[], &subscriber).await;
+    let (bank, gateway) = kannel_bank(&[], &format!("{subscriber}{more}")).await;
     bank.write("ees.password", "core-password");
     (bank, gateway, core)
 }
@@ -415,7 +422,7 @@ async fn verified(server: &Server, gateway: &Peer) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_waits_behind_events_that_a_subscriber_stumbles_over() {
-    let (bank, gateway, core) = subscribed_bank().await;
+    let (bank, gateway, core) = subscribed_bank("").await;
     let server = bank.start();
     core.set_down(true);
     let (first, second, third) = (verified(&server, &gateway).await, verified(&server, &gateway).await, verified(&server, &gateway).await);
@@ -430,7 +437,9 @@ async fn nobody_waits_behind_events_that_a_subscriber_stumbles_over() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_event_reaches_a_subscriber_that_was_down_through_a_kill() {
-    let (bank, gateway, core) = subscribed_bank().await;
+    let hook = Peer::start(&[], (204, "")).await;
+    let (bank, gateway, core) = subscribed_bank(&webhook(&hook, "deliveries = true\n")).await;
+    bank.write("webhook.secret", WEBHOOK);
     core.set_down(true);
     let server = bank.start();
     let answer = server.soap(&explicit(PHONE, TEXT, "", None)).await;
@@ -438,6 +447,8 @@ async fn an_event_reaches_a_subscriber_that_was_down_through_a_kill() {
     wait_for_text(&gateway, &otp).await;
     reply_by_kannel(&server, &otp, "K1").await;
     server.wait_for_act(&id, "OOBVerified").await;
+    let steps = async |count| hook.wait_for(count).await.iter().map(act).collect::<Vec<_>>();
+    assert_eq!(steps(3).await, ["MsgAccepted", "MsgSent", "OOBVerified"], "who is there does not wait for who is not");
     until("two tries", async || (core.turned_away() >= 2).then_some(())).await;
     server.kill();
 
@@ -464,6 +475,13 @@ async fn an_event_reaches_a_subscriber_that_was_down_through_a_kill() {
     let all: Vec<_> = core.taken().iter().flat_map(|it| events(&it.body)).collect();
     let ids: std::collections::HashSet<_> = all.iter().map(|it| it.iter().find(|it| it.0 == "EventUniqueId").unwrap().1.clone()).collect();
     assert_eq!((all.len(), ids.len()), (2, 2), "one event for each outcome: {all:?}");
+    assert_eq!(steps(6).await[3..], ["MsgAccepted", "MsgSent", "OOBVerified"], "the kill repeated nothing that was taken");
+}
+
+/// The act that a webhook's event is about.
+fn act(got: &Got) -> String {
+    let event: Value = serde_json::from_str(&got.body).unwrap();
+    event["type"].as_str().unwrap().trim_start_matches("countersign.").to_owned()
 }
 
 /// The events of an `EESEventAdd`: each the pairs of its elements and of its `EventDataInfo`.
