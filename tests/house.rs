@@ -38,7 +38,8 @@ const IMPURE: &[&str] = &[
     "Instant::now",
     "SystemTime",
 ];
-const PURE: &[&str] = &["domain", "soap", "dialect"];
+/// Pure rooms, and what each may name all the same: a dialect reads JSON, and compares addresses it is given.
+const PURE: &[(&str, &[&str])] = &[("domain", &[]), ("soap", &[]), ("dialect", &["serde_json", "std::net"])];
 
 #[test]
 fn rooms_name_only_whom_the_table_allows() {
@@ -61,11 +62,10 @@ fn rooms_name_only_whom_the_table_allows() {
 fn pure_rooms_know_no_machine() {
     let mut broken = Vec::new();
     for file in sources(Path::new("src")) {
-        if room_of(&file).is_none_or(|room| !PURE.contains(&room.as_str())) {
-            continue;
-        }
+        let room = room_of(&file);
+        let Some((_, spared)) = PURE.iter().find(|(name, _)| room.as_deref() == Some(name)) else { continue };
         for (number, line) in code_lines(&file) {
-            if let Some(named) = IMPURE.iter().find(|it| names(&line, it)) {
+            if let Some(named) = IMPURE.iter().find(|it| !spared.contains(it) && names(&line, it)) {
                 broken.push(format!("{}:{number}: a pure room may not name {named}: {}", file.display(), line.trim()));
             }
         }

@@ -75,6 +75,48 @@ async fn a_full_house_waits_for_a_place() {
 }
 
 #[tokio::test]
+async fn who_reads_nothing_loses_its_place() {
+    let mut settings = quick();
+    settings.limits.max_connections = 1;
+    let stand = stand(settings, &[]).await;
+    let (mut read, mut write) = TcpStream::connect(stand.address).await.unwrap().into_split();
+    let asked = format!("GET {IMS}?wsdl HTTP/1.1\r\nHost: h\r\n\r\n").repeat(3000);
+    let asking = tokio::spawn(async move { write.write_all(asked.as_bytes()).await });
+    assert_eq!(stand.get("/health/live", "").await.status, 200);
+    let mut answers = Vec::new();
+    let _ = read.read_to_end(&mut answers).await;
+    let count = String::from_utf8_lossy(&answers).matches("HTTP/1.1 200").count();
+    assert!((1..3000).contains(&count), "{count} answers waited for the reader");
+    let _ = asking.await.unwrap();
+}
+
+#[tokio::test]
+async fn clients_show_a_certificate_where_one_is_demanded() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = certificate(dir.path());
+    let (key, mut params) = (KeyPair::generate().unwrap(), CertificateParams::default());
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority = rcgen::CertifiedIssuer::self_signed(params, key).unwrap();
+    std::fs::write(dir.path().join("ca.pem"), authority.pem()).unwrap();
+    let settings = TlsSettings {
+        certificate_file: dir.path().join("cert.pem"),
+        key_file: dir.path().join("key.pem"),
+        client_ca_file: Some(dir.path().join("ca.pem")),
+    };
+    let stand = stand(Settings { tls: Some(settings), ..quick() }, &[]).await;
+    assert_eq!(over_tls(&stand, &server, b"http/1.1").await.map_or(0, |it| it.0), 0, "let in without one");
+    let own = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(vec!["client".into()]).unwrap().signed_by(&own, &authority).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(server).unwrap();
+    let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let key = tokio_rustls::rustls::pki_types::PrivateKeyDer::try_from(own.serialize_der()).unwrap();
+    let config = builder.with_root_certificates(roots).with_client_auth_cert(vec![certificate.der().clone()], key).unwrap();
+    assert_eq!(ask_over_tls(&stand, config).await.unwrap().0, 200);
+}
+
+#[tokio::test]
 async fn health_tells_ready_and_draining_apart() {
     let stand = stand(quick(), &[]).await;
     assert_eq!(stand.get("/health/live", "").await.body, r#"{"live":true}"#);
@@ -193,10 +235,14 @@ fn client(trusted: &CertificateDer<'static>, alpn: &[&[u8]]) -> ClientConfig {
 
 // Status and agreed protocol, with a client that trusts one certificate; `None` when it does not trust the server.
 async fn over_tls(stand: &Stand, trusted: &CertificateDer<'static>, alpn: &[u8]) -> Option<(u16, Option<Vec<u8>>)> {
-    let connector = TlsConnector::from(Arc::new(client(trusted, &[alpn])));
+    ask_over_tls(stand, client(trusted, &[alpn])).await
+}
+
+async fn ask_over_tls(stand: &Stand, config: ClientConfig) -> Option<(u16, Option<Vec<u8>>)> {
+    let connector = TlsConnector::from(Arc::new(config));
     let stream = TcpStream::connect(stand.address).await.unwrap();
     let mut stream = connector.connect(ServerName::try_from("localhost").unwrap(), stream).await.ok()?;
     let agreed = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
-    stream.write_all(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
+    stream.write_all(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.ok()?;
     Some((read(&mut stream).await.status, agreed))
 }

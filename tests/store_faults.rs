@@ -338,6 +338,43 @@ async fn a_queue_that_is_full_refuses_and_answers_everyone() {
     assert_eq!(store.status().waiting, 0);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_feed_has_no_gap_while_things_move() {
+    const COUNT: u128 = 200;
+    let (dir, time) = (tempfile::tempdir().unwrap(), Time::at(1000));
+    let store = open(dir.path(), &time);
+    let writing = {
+        let store = store.clone();
+        tokio::spawn(async move {
+            for n in 1..=COUNT {
+                put(&store, &challenge(n, &phone())).await;
+                put(&store, &ended(challenge(n, &phone()), at(500))).await;
+            }
+        })
+    };
+    let moving = {
+        let store = store.clone();
+        tokio::spawn(async move {
+            while store.status().open > 0 || store.status().feed.first().is_none_or(|it| it.1 < 2 * COUNT as u64) {
+                store.sweep().await.unwrap();
+            }
+            store.sweep().await.unwrap();
+        })
+    };
+    let mut after = 0;
+    while after < 2 * COUNT as u64 {
+        for (seq, of, index) in numbers(&store, after, 7).await {
+            assert_eq!((seq, of, index), (after + 1, u128::from(after / 2) + 1, (after % 2) as usize));
+            after = seq;
+        }
+        assert!(numbers(&store, 0, 3).await.iter().map(|it| it.0).eq(1..=after.min(3)) || after < 3);
+    }
+    writing.await.unwrap();
+    moving.await.unwrap();
+    assert_eq!(numbers(&store, 0, 1000).await.len(), 2 * COUNT as usize);
+    assert!(store.find(id(1)).await.unwrap().is_some());
+}
+
 #[tokio::test]
 async fn without_its_watermark_a_store_is_refused() {
     let (dir, time) = (tempfile::tempdir().unwrap(), Time::at(0));

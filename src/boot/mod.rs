@@ -1,6 +1,6 @@
 //! The wiring: which parts make a server, in which order they start, and how they stop.
 //!
-//! [`serve`] builds everything from settings, [`demo`] from what the demonstration brings along; both run the same
+//! [`serve`] builds everything from settings, [`demo()`] from what the demonstration brings along; both run the same
 //! [`house::House`]. [`operations`] is what operators' commands do to it, [`stage`] what the demonstration's pages see of it.
 
 mod demo;

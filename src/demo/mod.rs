@@ -3,10 +3,12 @@
 //! [`Stage`] is what the pages ask for; boot implements it over the engine, the store and the sandbox. [`add`] puts the routes
 //! around the server's own. [`registration`] is what the demonstration registers.
 
+mod floor;
 mod guard;
 mod pages;
 pub mod registration;
 mod sandbox;
+mod shown;
 mod stage;
 mod stream;
 
@@ -32,6 +34,6 @@ pub fn add(router: Router, stage: Arc<dyn Stage>) -> Router {
         .route("/sandbox/outbox", get(sandbox::outbox))
         .route("/sandbox/outbox/pause", post(sandbox::pause))
         .route("/sandbox/outbox/resume", post(sandbox::resume))
-        .with_state(stream::Floor::new(stage));
+        .with_state(floor::Floor::new(stage));
     router.merge(own).layer(axum::middleware::from_fn(guard::guard))
 }

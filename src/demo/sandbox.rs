@@ -1,53 +1,19 @@
 //! `/sandbox/…`: what was sent, for scripts; and the pause of the outbox.
 
-use super::stage::Message;
-use super::stream::Floor;
-use crate::domain::contact::Channel;
+use super::floor::Floor;
+use super::shown::{Outbox, Shown};
 use crate::domain::id::DeliveryId;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
 
 /// Mail of others is shown without scripts, forms, or anything from elsewhere.
 const MAIL_POLICY: &str = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
-/// A message as JSON.
-#[derive(Serialize)]
-pub(super) struct Shown {
-    id: String,
-    channel: &'static str,
-    to: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    from: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    subject: Option<String>,
-    body: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    html: Option<String>,
-    sent_at: String,
-}
-
-impl From<&Message> for Shown {
-    fn from(it: &Message) -> Self {
-        let text = |secret: &Option<crate::domain::code::Secret>| secret.as_ref().map(|it| it.expose().to_owned());
-        let channel = match it.channel {
-            Channel::Sms => "sms",
-            Channel::Mail => "mail",
-        };
-        Self {
-            id: it.id.to_string(),
-            channel,
-            to: it.to.expose().to_owned(),
-            from: it.from.clone(),
-            subject: text(&it.subject),
-            body: text(&it.text).unwrap_or_default(),
-            html: text(&it.html),
-            sent_at: it.sent_at.to_string(),
-        }
-    }
-}
+/// What a mail program gives a mail that says nothing of its own looks.
+const MAIL_LOOK: &str =
+    "<!doctype html><meta charset=utf-8><style>body{font:15px/1.5 system-ui,sans-serif;margin:14px;color:#14212b}</style>";
 
 /// `GET /sandbox/messages`
 pub(super) async fn messages(State(floor): State<Floor>) -> Response {
@@ -61,13 +27,7 @@ pub(super) async fn html(State(floor): State<Floor>, Path(id): Path<String>) -> 
     let found = floor.stage.messages().into_iter().find(|it| Some(it.id) == id).and_then(|it| it.html);
     let Some(html) = found else { return (StatusCode::NOT_FOUND, "No such mail.").into_response() };
     let headers = [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CONTENT_SECURITY_POLICY, MAIL_POLICY)];
-    fresh((headers, html.expose().to_owned()))
-}
-
-/// The state of the outbox.
-#[derive(Serialize)]
-pub(super) struct Outbox {
-    pub(super) paused: bool,
+    fresh((headers, format!("{MAIL_LOOK}{}", html.expose())))
 }
 
 /// `GET /sandbox/outbox`

@@ -1,9 +1,9 @@
 //! `/sandbox/stream`: messages, events and sessions as they happen, by server-sent events. A reader that connects (again) gets
 //! all there is first; it tells repeats by their ids.
 
-use super::sandbox::{Outbox, Shown};
-use super::stage::Stage;
-use crate::domain::challenge::{Challenge, Mode, State as Life};
+use super::floor::Floor;
+use super::shown::{Outbox, Session, Shown, ShownEvent};
+use crate::domain::challenge::State as Life;
 use crate::domain::event::FeedEvent;
 use crate::domain::id::{AggregateId, DeliveryId};
 use axum::extract::State;
@@ -12,41 +12,19 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::unfold;
 use serde::Serialize;
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
-/// Readers at once.
-const READERS: usize = 32;
 /// Sessions that are looked at again for each reader: the newest.
 const WATCHED: usize = 50;
 /// A look around even when nothing was committed: what was handed over shows at once.
 const PACE: Duration = Duration::from_millis(500);
 
-/// What the routes share.
-#[derive(Clone)]
-pub(super) struct Floor {
-    pub(super) stage: Arc<dyn Stage>,
-    readers: Arc<Semaphore>,
-    nudges: watch::Sender<()>,
-}
-
-impl Floor {
-    pub(super) fn new(stage: Arc<dyn Stage>) -> Self {
-        Self { stage, readers: Arc::new(Semaphore::new(READERS)), nudges: watch::channel(()).0 }
-    }
-
-    /// Wakes all readers.
-    pub(super) fn nudge(&self) {
-        self.nudges.send_replace(());
-    }
-}
-
 /// `GET /sandbox/stream`
 pub(super) async fn stream(State(floor): State<Floor>) -> Response {
-    let Ok(place) = Arc::clone(&floor.readers).try_acquire_owned() else {
+    let Some(place) = floor.seat() else {
         return (StatusCode::SERVICE_UNAVAILABLE, "Too many pages are open.").into_response();
     };
     let reader = Reader::new(floor, place);
@@ -78,7 +56,7 @@ impl Reader {
     fn new(floor: Floor, place: OwnedSemaphorePermit) -> Self {
         Self {
             changes: floor.stage.changes(),
-            nudges: floor.nudges.subscribe(),
+            nudges: floor.nudges(),
             floor,
             cursor: "0".into(),
             seen: HashSet::new(),
@@ -163,61 +141,4 @@ impl Reader {
 
 fn event(name: &str, what: &impl Serialize) -> Event {
     Event::default().event(name).data(serde_json::to_string(what).unwrap_or_default())
-}
-
-/// The life of a session, without its secrets.
-#[derive(Serialize)]
-struct Session {
-    id: String,
-    state: &'static str,
-    two_way: bool,
-    alert: Option<String>,
-    opened_at: String,
-    expires_at: String,
-    attempts: u8,
-    allowed: u8,
-}
-
-impl From<&Challenge> for Session {
-    fn from(it: &Challenge) -> Self {
-        let state = match it.state {
-            Life::Open => "open",
-            Life::Ended { outcome, .. } => outcome.code(),
-        };
-        Self {
-            id: it.id.to_string(),
-            state,
-            two_way: it.mode == Mode::TwoWay,
-            alert: it.level.alert().map(str::to_owned),
-            opened_at: it.opened_at.to_string(),
-            expires_at: it.expires_at.to_string(),
-            attempts: it.attempts,
-            allowed: it.attempts_allowed,
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct ShownEvent<'a> {
-    seq: u64,
-    id: String,
-    number: u32,
-    time: String,
-    session: String,
-    act: &'static str,
-    data: BTreeMap<&'static str, &'a str>,
-}
-
-impl<'a> From<&'a FeedEvent> for ShownEvent<'a> {
-    fn from(it: &'a FeedEvent) -> Self {
-        Self {
-            seq: it.seq,
-            id: it.id.to_string(),
-            number: it.number,
-            time: it.at.to_string(),
-            session: it.aggregate.to_string(),
-            act: it.act.code(),
-            data: it.data.iter().map(|(name, value)| (*name, value.as_str())).collect(),
-        }
-    }
 }

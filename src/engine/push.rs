@@ -102,8 +102,12 @@ enum Round {
 pub async fn run(engine: Arc<Engine>, subscriber: Subscriber, lags: Arc<Lags>, stop: CancellationToken) {
     let mut changes = engine.changes();
     let mut pusher = Pusher { engine, subscriber, lags, stop: stop.clone(), failures: 0 };
+    let mut begun = false;
     while !stop.is_cancelled() {
-        let pause = match pusher.round().await {
+        if !begun {
+            begun = pusher.begin().await.inspect_err(|error| tracing::error!(%error, "a subscriber can't begin")).is_ok();
+        }
+        let pause = match if begun { pusher.round().await } else { Ok(Round::Failed) } {
             Ok(Round::Moved) => continue,
             Ok(Round::Idle) => IDLE,
             Ok(Round::Failed) => wait(pusher.failures),
@@ -139,6 +143,18 @@ struct Pusher {
 impl Pusher {
     fn name(&self) -> &str {
         self.subscriber.sink.name()
+    }
+
+    // A subscriber that was never seen gets what happens from now on, not the whole past.
+    async fn begin(&self) -> Result<(), Trouble> {
+        let mark = format!("subscriber/{}", self.name());
+        if self.engine.notes().note(&mark).await?.is_some() {
+            return Ok(());
+        }
+        let ends = self.engine.status().feed;
+        let cursor = |(institution, end): (InstitutionId, u64)| (self.cursor_name(&institution), Some(end.to_string().into_bytes()));
+        let notes = ends.into_iter().map(cursor).chain([(mark, Some(Vec::new()))]).collect();
+        Ok(self.engine.notes().set_notes(notes).await?)
     }
 
     async fn round(&mut self) -> Result<Round, Trouble> {
@@ -184,7 +200,7 @@ impl Pusher {
                     }
                     let (apart, alive) = self.take_apart(institution, &ahead).await;
                     if !alive {
-                        return Ok(Round::Failed);
+                        return self.give_up(institution, &behind, &ahead).await;
                     }
                     notes.extend(apart);
                 }
@@ -194,6 +210,18 @@ impl Pusher {
         notes.push((self.cursor_name(institution), Some(last.to_string().into_bytes())));
         self.engine.notes().set_notes(notes).await?;
         Ok(Round::Moved)
+    }
+
+    // The subscriber is not there. What has waited for as long as its patience goes is parked, so that the feed moves on.
+    async fn give_up(&self, institution: &InstitutionId, behind: &[FeedEvent], ahead: &[FeedEvent]) -> Result<Round, Trouble> {
+        let now = self.engine.now();
+        let stale = ahead.iter().take_while(|it| now.since(it.at) >= self.subscriber.patience);
+        let mut notes: Vec<_> = stale.clone().map(|it| self.park(institution, it.seq, "not taken in time")).collect();
+        let Some(last) = stale.last().map(|it| it.seq) else { return Ok(Round::Failed) };
+        notes.extend(behind.iter().filter(|it| it.seq < last).map(|it| self.hold(institution, it)));
+        notes.push((self.cursor_name(institution), Some(last.to_string().into_bytes())));
+        self.engine.notes().set_notes(notes).await?;
+        Ok(Round::Failed)
     }
 
     // One by one: what is refused is parked, what fails is held with the rest of its session. The flag says whether any

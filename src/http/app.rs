@@ -1,50 +1,25 @@
 //! Dispatch: the SOAP path first, everything else through the router. Each request gets a correlation id, a span and its count.
 
-use super::auth::{Arrival, Claim, Credentials, Denied, Operators, basic};
-use super::inbound::Gateways;
-use super::listener::Peer;
-use super::metrics::{Metrics, Operation};
+use super::metrics::Operation;
+use super::parts::Parts;
+use super::peer::Peer;
 use super::problem::Problem;
-use super::server::Parts;
-use super::service::Service;
-use super::settings::{Limits, Settings};
+use super::settings::Settings;
+use super::state::{Correlation, Counted, State};
 use super::{feed, ims, inbound, status};
-use crate::domain::id::PublisherId;
 use axum::Router;
 use axum::body::{Body, HttpBody};
-use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
+use axum::http::{HeaderValue, Method, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use tokio_util::sync::CancellationToken;
+use std::time::Instant;
 use tower::ServiceExt;
 use tracing::Instrument;
 use uuid::Uuid;
 
 /// The header that every answer carries, and the id that our logs have.
-pub(super) const CORRELATION: &str = "x-correlation-id";
-
-/// What a handler can reach.
-pub(super) struct State {
-    pub(super) service: Arc<dyn Service>,
-    pub(super) credentials: Arc<Credentials>,
-    pub(super) operators: Operators,
-    pub(super) gateways: Gateways,
-    pub(super) metrics: Arc<Metrics>,
-    pub(super) limits: Limits,
-    pub(super) public_url: Option<String>,
-    pub(super) allow_plaintext: bool,
-    pub(super) shutdown: CancellationToken,
-}
-
-/// The correlation id of a request.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Correlation(pub(super) Uuid);
-
-/// What an answer is counted as; SOAP leaves it in the response's extensions.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Counted(pub(super) Operation, pub(super) &'static str);
+const CORRELATION: &str = "x-correlation-id";
 
 /// All routes.
 pub(super) struct App {
@@ -53,20 +28,14 @@ pub(super) struct App {
 }
 
 impl App {
-    pub(super) fn new(settings: &Settings, parts: Parts) -> Self {
-        let state = Arc::new(State {
-            service: parts.service,
-            credentials: parts.credentials,
-            operators: parts.operators,
-            gateways: parts.gateways,
-            metrics: parts.metrics,
-            limits: settings.limits.clone(),
-            public_url: settings.public_url.clone(),
-            allow_plaintext: settings.allow_plaintext,
-            shutdown: parts.shutdown,
-        });
+    pub(super) fn new(settings: &Settings, mut parts: Parts) -> Self {
+        let extra = parts.extra.take();
+        let state = Arc::new(State::new(settings, parts));
         let router = routes(Arc::clone(&state));
-        let router = parts.extra.map_or_else(|| router.clone(), |add| add(router.clone()));
+        let router = match extra {
+            Some(add) => add(router),
+            None => router,
+        };
         Self { state, router }
     }
 
@@ -113,41 +82,8 @@ impl App {
     }
 }
 
-impl State {
-    /// The publisher that a Basic request proves.
-    pub(super) async fn publisher(&self, headers: &HeaderMap, peer: Peer) -> Result<PublisherId, Problem> {
-        let Some(claim) = basic(headers) else {
-            self.metrics.denied("missing");
-            return Err(Problem::unauthenticated());
-        };
-        if !self.takes_credentials(peer) {
-            self.metrics.denied("plaintext");
-            return Err(Problem::new(StatusCode::FORBIDDEN, "This address takes credentials over TLS only."));
-        }
-        self.check(&claim, &Arrival::new(peer.addr.ip(), self.service.now(), b"")).await.map_err(|denied| match denied {
-            Denied::Busy => Problem::busy(Duration::from_secs(1)),
-            _ => Problem::unauthenticated(),
-        })
-    }
-
-    /// Checks a claim; a denial is counted and logged here, once.
-    pub(super) async fn check(&self, claim: &Claim, arrival: &Arrival) -> Result<PublisherId, Denied> {
-        let judged = self.credentials.check(claim, arrival).await;
-        if let Err(denied) = &judged {
-            self.metrics.denied(denied.reason());
-            tracing::warn!(peer = %arrival.peer, reason = denied.reason(), "not let in");
-        }
-        judged
-    }
-
-    /// Whether a secret may be taken from this peer (decision 29).
-    pub(super) fn takes_credentials(&self, peer: Peer) -> bool {
-        may_be_told_secrets(peer, self.allow_plaintext)
-    }
-}
-
 /// The outcome of an answer that says nothing more precise.
-pub(super) fn class(status: StatusCode) -> &'static str {
+fn class(status: StatusCode) -> &'static str {
     match status.as_u16() {
         200..=399 => "ok",
         401 | 403 => "denied",
@@ -171,11 +107,6 @@ fn routes(state: Arc<State>) -> Router {
         .with_state(state)
 }
 
-// Over TLS, on loopback, or where the operator says that somebody else does the TLS (decision 29).
-fn may_be_told_secrets(peer: Peer, allow_plaintext: bool) -> bool {
-    peer.tls || allow_plaintext || peer.addr.ip().to_canonical().is_loopback()
-}
-
 // A browser tells where a request comes from. Ours are no pages for others' scripts and forms.
 fn is_cross_site<B>(request: &Request<B>) -> bool {
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
@@ -192,21 +123,6 @@ fn logged_path(path: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn secrets_are_taken_over_tls_or_from_loopback() {
-        let check = |addr: &str, tls: bool, allow: bool, expected: bool| {
-            let peer = Peer { addr: addr.parse().unwrap(), tls };
-            assert_eq!(may_be_told_secrets(peer, allow), expected, "{addr} {tls} {allow}");
-        };
-        check("127.0.0.1:1", false, false, true);
-        check("[::1]:1", false, false, true);
-        check("[::ffff:127.0.0.1]:1", false, false, true);
-        check("192.0.2.1:1", false, false, false);
-        check("[2001:db8::1]:1", false, false, false);
-        check("192.0.2.1:1", true, false, true);
-        check("192.0.2.1:1", false, true, true);
-    }
 
     #[test]
     fn requests_of_other_sites_pages_are_told() {

@@ -1,9 +1,9 @@
 //! `GET /v1/events`: a publisher's feed by cursor, with an optional wait for what comes next.
 
-use super::app::State;
-use super::listener::Peer;
+use super::peer::Peer;
 use super::problem::Problem;
 use super::service::Ask;
+use super::state::State;
 use crate::domain::event::FeedEvent;
 use crate::domain::id::{InstitutionId, PublisherId};
 use crate::engine::{Page, Trouble};

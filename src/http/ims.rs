@@ -1,11 +1,11 @@
 //! The SOAP path: `POST` for operations, `GET` for the WSDL and its schemas (contract, wire; decision 9).
 
-use super::app::{Correlation, Counted, State};
 use super::auth::{Arrival, Claim, Denied, Once, Proof, basic};
 use super::body::{self, Unread};
-use super::listener::Peer;
 use super::metrics::Operation;
-use super::problem::{Problem, seconds};
+use super::peer::Peer;
+use super::problem::{BASIC_CHALLENGE, Problem, seconds};
+use super::state::{Correlation, Counted, State};
 use crate::domain::answer::Answer;
 use crate::domain::id::PublisherId;
 use crate::domain::request::{Header, OobValidate, Origin};
@@ -191,7 +191,7 @@ fn refuse(refusal: Refusal, kind: Kind) -> Response {
         Refusal::Missing => {
             let mut response = fault_message(&Fault::Denied, kind, at("unauthenticated"));
             *response.status_mut() = StatusCode::UNAUTHORIZED;
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(super::BASIC_CHALLENGE));
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(BASIC_CHALLENGE));
             response
         }
     }

@@ -1,13 +1,12 @@
 //! `/inbound/sms/{gateway}`: replies that gateways bring. Proved, read, judged, and only then acknowledged (decision 23).
 
-use super::app::State;
 use super::body;
-use super::listener::Peer;
+use super::gateways::Gateway;
+use super::peer::Peer;
 use super::problem::Problem;
+use super::state::State;
 use crate::dialect::proof::Denied;
 use crate::dialect::raw::RawInbound;
-use crate::dialect::{Dialect, Settings};
-use crate::domain::code::Secret;
 use crate::domain::request::Sms;
 use crate::domain::time::Timestamp;
 use crate::engine::Trouble;
@@ -16,56 +15,9 @@ use axum::body::Body;
 use axum::extract::{Path, Request, State as Reach};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use std::collections::HashMap;
-use std::path::Path as FilePath;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
-
-/// One gateway and the secrets that prove it: the current one, and while rotating the one before.
-#[derive(Clone, Debug)]
-pub struct Gateway {
-    /// How it speaks.
-    pub dialect: Dialect,
-    /// What it proves itself with; empty where its network is the proof.
-    pub secrets: Vec<Secret>,
-}
-
-/// All gateways, by name.
-#[derive(Clone, Debug, Default)]
-pub struct Gateways(HashMap<String, Gateway>);
-
-impl Gateways {
-    /// From gateways that are ready. Two of one name: an error.
-    pub fn new(list: Vec<Gateway>) -> Result<Self, String> {
-        let mut by_name = HashMap::with_capacity(list.len());
-        for gateway in list {
-            let name = gateway.dialect.name().to_owned();
-            if by_name.insert(name.clone(), gateway).is_some() {
-                return Err(format!("inbound gateway {name}: the name is used twice; give each its own"));
-            }
-        }
-        Ok(Self(by_name))
-    }
-
-    /// From settings; reads the secrets' files. An error names the gateway or file, and says what to do.
-    pub fn load(settings: Vec<Settings>) -> Result<Self, String> {
-        let load = |it: Settings| {
-            let files = [it.secret_file.as_deref(), it.previous_secret_file.as_deref()];
-            let secrets = files.into_iter().flatten().map(secret).collect::<Result<_, _>>()?;
-            Ok(Gateway { dialect: Dialect::new(it)?, secrets })
-        };
-        Self::new(settings.into_iter().map(load).collect::<Result<_, String>>()?)
-    }
-}
-
-fn secret(path: &FilePath) -> Result<Secret, String> {
-    let text = std::fs::read_to_string(path).map_err(|cause| format!("{}: {cause}; create it or correct the setting", path.display()))?;
-    match text.trim() {
-        "" => Err(format!("{}: is empty; write the secret into it", path.display())),
-        text => Ok(Secret::new(text)),
-    }
-}
 
 /// Answers a gateway.
 pub(super) async fn receive(
@@ -74,7 +26,7 @@ pub(super) async fn receive(
     Path(name): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let gateway = state.gateways.0.get(&name);
+    let gateway = state.gateways.find(&name);
     let gateway = gateway.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "No gateway of this name is configured."))?;
     if request.headers().contains_key(header::AUTHORIZATION) && !state.takes_credentials(peer) {
         return Err(Problem::new(StatusCode::FORBIDDEN, "This address takes credentials over TLS only."));

@@ -2,11 +2,13 @@
 //! silent sockets open).
 
 use super::app::App;
+use super::peer::Peer;
 use super::settings::Limits;
 use super::tls::Tls;
-use axum::body::Body;
+use axum::body::{Body, Bytes, HttpBody};
 use axum::http::Response;
-use hyper::body::Incoming;
+use axum::http::header::CONTENT_TYPE;
+use hyper::body::{Frame, Incoming};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -15,6 +17,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -23,15 +26,6 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-
-/// Who is at the other end.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer {
-    /// Its address.
-    pub addr: SocketAddr,
-    /// What it sends comes over TLS.
-    pub tls: bool,
-}
 
 /// Everything a connection needs.
 pub(super) struct Shared {
@@ -125,9 +119,8 @@ async fn http1_connection(stream: impl AsyncRead + AsyncWrite + Unpin + Send + '
         ended = connection.as_mut() => return report(ended, peer),
         reason = end_of(activity, &shared) => reason,
     };
-    tracing::debug!(peer = %peer.addr, reason, "closing connection");
     connection.as_mut().graceful_shutdown();
-    report(connection.await, peer);
+    part(connection, reason, (peer, limits)).await;
 }
 
 async fn http2_connection(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: Peer, shared: Arc<Shared>) {
@@ -145,10 +138,28 @@ async fn http2_connection(stream: impl AsyncRead + AsyncWrite + Unpin + Send + '
         ended = connection.as_mut() => return report(ended, peer),
         reason = end_of(activity, &shared) => reason,
     };
-    tracing::debug!(peer = %peer.addr, reason, "closing connection");
     connection.as_mut().graceful_shutdown();
-    // A peer that does not take part in the goodbye is left alone after a while (unless requests run: then the drain cuts).
-    report(connection.await, peer);
+    part(connection, reason, (peer, limits)).await;
+}
+
+// Lets a connection say goodbye. A peer that does not read what it asked for would hold its place for ever: an idle one is cut
+// after as long again; in a shutdown the drain's deadline cuts.
+async fn part(connection: Pin<&mut impl Future<Output = Result<(), hyper::Error>>>, reason: End, (peer, limits): (Peer, &Limits)) {
+    tracing::debug!(peer = %peer.addr, ?reason, "closing connection");
+    match reason {
+        End::Shutdown => report(connection.await, peer),
+        End::Idle => match timeout(limits.idle(), connection).await {
+            Ok(ended) => report(ended, peer),
+            Err(_) => tracing::debug!(peer = %peer.addr, "cut: the peer reads nothing"),
+        },
+    }
+}
+
+/// Why we end a connection.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Shutdown,
+    Idle,
 }
 
 fn report(ended: Result<(), hyper::Error>, peer: Peer) {
@@ -163,9 +174,29 @@ fn serve(request: hyper::Request<Incoming>, peer: Peer, shared: Arc<Shared>, bus
     let guard = busy.enter();
     Box::pin(async move {
         let response = shared.app.handle(request, peer).await;
-        drop(guard);
-        Ok(response)
+        let streams = response.headers().get(CONTENT_TYPE).is_some_and(|it| it == "text/event-stream");
+        // A stream is a request in progress for as long as it flows.
+        Ok(if streams { response.map(|inner| Body::new(Streaming { inner, _guard: guard })) } else { response })
     })
+}
+
+/// A body that counts as a request in progress.
+struct Streaming {
+    inner: Body,
+    _guard: BusyGuard,
+}
+
+impl HttpBody for Streaming {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.inner).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
 }
 
 /// Counts the requests in progress on one connection.
@@ -193,13 +224,13 @@ impl Drop for BusyGuard {
 }
 
 // Why the connection should end: shutdown, or no request for too long.
-async fn end_of(mut activity: watch::Receiver<usize>, shared: &Shared) -> &'static str {
+async fn end_of(mut activity: watch::Receiver<usize>, shared: &Shared) -> End {
     loop {
         let idle = *activity.borrow_and_update() == 0;
         let deadline = Instant::now() + shared.limits.idle();
         tokio::select! {
-            () = shared.shutdown.cancelled() => return "shutdown",
-            () = tokio::time::sleep_until(deadline), if idle => return "idle",
+            () = shared.shutdown.cancelled() => return End::Shutdown,
+            () = tokio::time::sleep_until(deadline), if idle => return End::Idle,
             changed = activity.changed() => if changed.is_err() { std::future::pending::<()>().await },
         }
     }

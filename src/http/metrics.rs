@@ -98,6 +98,8 @@ struct StoreMetrics {
     syncs: Counter,
     sync_seconds: Counter<f64, AtomicU64>,
     waiting: Gauge,
+    failed_replies: Counter,
+    guessing: Gauge,
 }
 
 impl Metrics {
@@ -150,6 +152,8 @@ impl StoreMetrics {
             syncs: Counter::default(),
             sync_seconds: Counter::default(),
             waiting: Gauge::default(),
+            failed_replies: Counter::default(),
+            guessing: Gauge::default(),
         };
         into.register("store_ready", "1 while commits are taken and become durable", it.ready.clone());
         into.register("sessions_open", "Open challenges", it.open.clone());
@@ -165,6 +169,8 @@ impl StoreMetrics {
             it.sync_seconds.clone(),
         );
         into.register("commits_waiting", "Commits waiting", it.waiting.clone());
+        into.register("failed_replies", "Replies that counted as failures", it.failed_replies.clone());
+        into.register("guessing_alarms", "Institutions with unusually many failed replies of late", it.guessing.clone());
         it
     }
 
@@ -179,6 +185,8 @@ impl StoreMetrics {
         let seconds = Duration::from_micros(pulse.sync_micros).as_secs_f64();
         self.sync_seconds.inner().store(seconds.to_bits(), Ordering::Relaxed);
         self.waiting.set(signed(pulse.waiting));
+        self.failed_replies.inner().store(pulse.failed_replies, Ordering::Relaxed);
+        self.guessing.set(signed(pulse.guessing));
     }
 }
 

@@ -5,6 +5,9 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+/// What a 401 asks for. The realm names the product, not the host.
+pub(super) const BASIC_CHALLENGE: &str = "Basic realm=\"Countersign\", charset=\"UTF-8\"";
+
 /// A refusal that says what to do.
 #[derive(Debug, Serialize)]
 pub(super) struct Problem {
@@ -51,7 +54,7 @@ impl IntoResponse for Problem {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(after));
         }
         if self.challenge {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(super::BASIC_CHALLENGE));
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(BASIC_CHALLENGE));
         }
         response
     }

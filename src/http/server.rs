@@ -1,39 +1,13 @@
 //! What boot calls: bind, then serve until the shutdown.
 
 use super::app::App;
-use super::auth::{Credentials, Operators};
-use super::inbound::Gateways;
 use super::listener::{Shared, run};
-use super::metrics::Metrics;
-use super::service::Service;
+use super::parts::Parts;
 use super::settings::Settings;
 use super::tls::{Tls, TlsError};
-use axum::Router;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
-
-/// What boot hands in.
-pub struct Parts {
-    /// The engine.
-    pub service: Arc<dyn Service>,
-    /// Publishers' credentials; boot keeps its own handle for reloads.
-    pub credentials: Arc<Credentials>,
-    /// Who may read the metrics.
-    pub operators: Operators,
-    /// Gateways that bring replies, by name.
-    pub gateways: Gateways,
-    /// Metrics.
-    pub metrics: Arc<Metrics>,
-    /// What is added around the routes; `None` outside demo mode.
-    pub extra: Option<Extra>,
-    /// Cancelled when the process is to end.
-    pub shutdown: CancellationToken,
-}
-
-/// Adds routes and layers to ours.
-pub type Extra = Box<dyn FnOnce(Router) -> Router + Send>;
 
 /// Why we can't serve. The text says what to do.
 #[derive(Debug, thiserror::Error)]

@@ -67,6 +67,10 @@ pub struct Pulse {
     pub sync_micros: u64,
     /// Commits waiting.
     pub waiting: u64,
+    /// Failed replies since the start.
+    pub failed_replies: u64,
+    /// Institutions with unusually many failed replies of late: an alarm.
+    pub guessing: u64,
 }
 
 impl Service for Engine {
@@ -92,6 +96,7 @@ impl Service for Engine {
 
     fn pulse(&self) -> Pulse {
         let it = Engine::status(self);
+        let (failed_replies, guessing) = self.guesses();
         Pulse {
             ready: it.ready,
             open: it.open,
@@ -102,6 +107,8 @@ impl Service for Engine {
             syncs: it.syncs,
             sync_micros: it.sync_micros,
             waiting: it.waiting,
+            failed_replies,
+            guessing,
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Health and metrics.
 
-use super::app::State;
-use super::listener::Peer;
+use super::peer::Peer;
 use super::problem::Problem;
+use super::state::State;
 use axum::extract::State as Reach;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};

@@ -189,3 +189,73 @@ pub(crate) fn meta_value(vault: &Vault, sequence: u64, records: u64) -> Vec<u8> 
     let body = row::seal(vault, &Key::META, &meta.finish(), true);
     row::assemble(&Key::META, sequence, None, &[], &body)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::aggregate::Aggregate;
+    use crate::domain::answer::Verdict;
+    use crate::domain::inbound::Inbound;
+    use crate::domain::snapshot::Write;
+    use crate::domain::time::Timestamp;
+    use uuid::Uuid;
+
+    const ID: AggregateId = AggregateId(Uuid::from_u128(1));
+
+    fn apply(published: &mut Published, vault: &Vault, commit: &Commit) -> Fit {
+        let mut step = Step::new(published, vault);
+        let fit = step.add(commit);
+        if fit == Fit::In {
+            step.seal().publish(published);
+        }
+        fit
+    }
+
+    fn writing(vault: &Vault) -> Commit {
+        let it = Inbound {
+            id: ID,
+            publisher: "demo".into(),
+            institution: "011001276".into(),
+            product: "Demo".into(),
+            from: crate::domain::contact::Address::canonical("+12025550123"),
+            at: Timestamp::default(),
+            provider_id: Some("sandbox/1".into()),
+            verdict: Verdict::Helped,
+            deliveries: Vec::new(),
+            events: Vec::new(),
+        };
+        Commit::prepare(vault, &[Write::Aggregate(Aggregate::Inbound(Box::new(it)))], &[]).unwrap()
+    }
+
+    fn guarded(change: Change, version: u64) -> Commit {
+        Commit { changes: vec![change], checks: vec![Check { key: Key::aggregate(ID), want: Want::Version(version) }] }
+    }
+
+    #[test]
+    fn what_meets_in_one_step_waits_for_the_next() {
+        let (vault, published) = (Vault::from_root(&[1; 32]), Published::default());
+        let mut step = Step::new(&published, &vault);
+        assert_eq!(step.add(&writing(&vault)), Fit::In);
+        assert_eq!(step.add(&writing(&vault)), Fit::Next);
+        let other = Commit::notes(&vault, vec![("name".into(), Some(vec![1]))]).unwrap();
+        assert_eq!(step.add(&other), Fit::In);
+        assert_eq!((step.sequence, step.records), (2, 2));
+    }
+
+    #[test]
+    fn a_tombstone_is_not_forgotten_once_its_aggregate_lives_again() {
+        let (vault, mut published) = (Vault::from_root(&[1; 32]), Published::default());
+        apply(&mut published, &vault, &writing(&vault));
+        let entry = published.entries[&ID].clone();
+        let key = Key::tombstone(ID);
+        let body = row::seal(&vault, &key, &entry.facts.encode(), false);
+        let bury = Change::Bury { id: ID, body, facts: Arc::new(entry.facts.buried()) };
+        assert_eq!(apply(&mut published, &vault, &guarded(bury, entry.version)), Fit::In);
+        assert!(published.has(&key) && !published.has(&Key::aggregate(ID)));
+        assert_eq!((published.version(&Key::aggregate(ID)), published.records), (entry.version, 1));
+        assert_eq!(apply(&mut published, &vault, &writing(&vault)), Fit::In);
+        assert_eq!(apply(&mut published, &vault, &guarded(Change::Forget(ID), entry.version)), Fit::Conflict);
+        assert!(published.has(&Key::aggregate(ID)) && !published.has(&key));
+        assert_eq!(published.records, 1);
+    }
+}

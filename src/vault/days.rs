@@ -1,6 +1,6 @@
 //! Data keys: one a UTC day, and the cipher that uses them.
 
-use super::VaultError;
+use super::error::VaultError;
 use crate::domain::time::Timestamp;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::hkdf;

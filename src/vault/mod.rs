@@ -2,6 +2,7 @@
 
 mod days;
 mod derive;
+mod error;
 mod root;
 
 use crate::domain::code::{HashKind, Sealed, Tag};
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 pub use days::{STANDING, SealedRow, day_of};
+pub use error::VaultError;
 
 /// Holds the derived keys for the life of the process.
 ///
@@ -31,17 +33,6 @@ pub struct Vault {
     standing_rows: hmac::Key,
     fingerprint: String,
     days: Days,
-}
-
-/// Why a vault can't be had, or bytes can't be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum VaultError {
-    /// The root file is missing, too short, or readable by others; the text says what to do.
-    #[error("{0}")]
-    Root(String),
-    /// The bytes were not sealed here, were changed, or their data key is destroyed.
-    #[error("the sealed bytes can't be opened")]
-    Sealed,
 }
 
 impl Vault {

@@ -1,6 +1,6 @@
 //! The root file: 32 random bytes as hexadecimal digits, for the service's user alone (decision 3).
 
-use super::VaultError;
+use super::error::VaultError;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -48,7 +48,7 @@ fn refuse(path: &Path, why: &str) -> VaultError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Vault;
+    use super::{create, read};
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt;
 
@@ -56,11 +56,11 @@ mod tests {
     fn a_root_file_is_made_once_for_its_owner_and_read_again() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("root");
-        let made = Vault::init_file(&path).unwrap();
+        let made = create(&path).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(made.fingerprint(), Vault::from_file(&path).unwrap().fingerprint());
+        assert_eq!(made, read(&path).unwrap());
         let before = fs::read(&path).unwrap();
-        assert!(Vault::init_file(&path).err().unwrap().to_string().contains("never overwritten"));
+        assert!(create(&path).unwrap_err().to_string().contains("never overwritten"));
         assert_eq!(before, fs::read(&path).unwrap());
     }
 
@@ -68,7 +68,7 @@ mod tests {
     fn what_is_no_root_file_is_refused_with_what_to_do() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("root");
-        let refusal = || Vault::from_file(&path).err().expect("it is refused").to_string();
+        let refusal = || read(&path).expect_err("it is refused").to_string();
         assert!(refusal().contains("keys init"));
         for (content, mode, says) in [
             ("00".repeat(32), 0o640, "chmod 600"),

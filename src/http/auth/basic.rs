@@ -1,6 +1,6 @@
 //! The `Authorization` header: Basic (RFC 7617) and Bearer (RFC 6750).
 
-use super::{Claim, Proof};
+use super::claim::{Claim, Proof};
 use crate::domain::code::Secret;
 use axum::http::{HeaderMap, header};
 use base64::Engine;

@@ -1,6 +1,8 @@
 //! Who may read the metrics: an operator by Basic, or a scraper by a bearer token.
 
-use super::{Mac, Proof, basic, bearer};
+use super::basic::{basic, bearer};
+use super::claim::Proof;
+use super::mac::Mac;
 use crate::domain::code::{Secret, Tag};
 use crate::http::settings::Settings;
 use axum::http::HeaderMap;

@@ -1,7 +1,7 @@
 //! Comparing what a caller says with what is registered (decision 4): generated secrets by MAC, human passwords by one
 //! argon2 run and a MAC afterwards. A wrong password and an unknown user cost the same.
 
-use super::Mac;
+use super::mac::Mac;
 use crate::domain::code::{Secret, Tag};
 use crate::domain::credential::{Credential, StoredSecret};
 use crate::http::settings::AuthSettings;

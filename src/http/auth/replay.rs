@@ -7,17 +7,6 @@ use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use std::time::Duration;
 
-/// What makes a token usable once.
-#[derive(Clone, Debug)]
-pub struct Once {
-    /// The nonce, decoded.
-    pub nonce: Vec<u8>,
-    /// `Created` as sent: it goes into the password digest.
-    pub created_text: String,
-    /// `Created` as a point in time; `None` when it can't be read.
-    pub created: Option<Timestamp>,
-}
-
 /// Remembers nonces for as long as their `Created` would still be accepted.
 pub(super) struct Replay {
     seen: Cache<[u8; 32], [u8; 32]>,

@@ -1,7 +1,7 @@
 //! The one thread that keeps house: data keys for today and tomorrow, what is over into history, retention, the watermark.
 
-use super::Shared;
 use super::history::{History, Past, route};
+use super::shared::Shared;
 use super::watermark::Watermark;
 use super::writer::{Job, Message};
 use crate::domain::id::AggregateId;
@@ -123,9 +123,15 @@ impl Keeper {
 
     fn forget(&self, now: Timestamp) -> Result<(), StoreError> {
         let until = now.minus(self.shared.settings.tombstones);
-        let ids: Vec<AggregateId> = self.shared.published.read().graves(until).take(MOST).collect();
-        for part in ids.chunks(SMALL) {
-            self.commit(part.iter().map(|id| Change::Forget(*id)).collect(), Vec::new())?;
+        let graves: Vec<(AggregateId, u64)> = {
+            let published = self.shared.published.read();
+            let ids = published.graves(until).take(MOST);
+            ids.map(|id| (id, published.version(&Key::aggregate(id)))).collect()
+        };
+        for part in graves.chunks(SMALL) {
+            // One that a late receipt brought back to life has another version: it stays.
+            let check = |(id, version): &(_, u64)| Check { key: Key::aggregate(*id), want: Want::Version(*version) };
+            self.settle(part.iter().map(|it| Change::Forget(it.0)).collect(), part.iter().map(check).collect())?;
         }
         self.shared.published.write().forget_counts(day_of(now).saturating_sub(1));
         Ok(())

@@ -10,12 +10,12 @@ mod keeper;
 mod log;
 mod recover;
 mod settings;
+mod shared;
 mod watermark;
 mod writer;
 
 use super::contract::{Later, Notes, Status, Store, StoreError};
 use super::prepare::Commit;
-use super::published::Published;
 use super::read::{FeedPart, Fetched, Reader, Unread};
 use crate::domain::aggregate::Aggregate;
 use crate::domain::id::{AggregateId, DeliveryId, InstitutionId, PublisherId};
@@ -26,12 +26,12 @@ use crate::vault::Vault;
 pub use backup::{Backup, restore, verify};
 use history::History;
 use keeper::{Keeper, Order};
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 pub use settings::{OpenError, Settings};
+use shared::Shared;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::mpsc::{Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -40,33 +40,6 @@ use writer::{Job, Message, Writer};
 
 /// Look-ups in history at once; more wait their turn.
 const MOST_LOOKUPS: usize = 4;
-
-/// What the threads share.
-struct Shared {
-    settings: Settings,
-    vault: Arc<Vault>,
-    published: RwLock<Published>,
-    ready: AtomicBool,
-    commits: AtomicU64,
-    syncs: AtomicU64,
-    sync_micros: AtomicU64,
-    waiting: AtomicU64,
-}
-
-impl Shared {
-    fn new(settings: Settings, vault: Arc<Vault>, published: Published) -> Self {
-        Self {
-            settings,
-            vault,
-            published: RwLock::new(published),
-            ready: AtomicBool::new(true),
-            commits: AtomicU64::new(0),
-            syncs: AtomicU64::new(0),
-            sync_micros: AtomicU64::new(0),
-            waiting: AtomicU64::new(0),
-        }
-    }
-}
 
 /// The store on sled. Closes itself when dropped; [`SledStore::close`] does it in order.
 pub struct SledStore {

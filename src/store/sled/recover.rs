@@ -1,8 +1,8 @@
 //! Opening: everything stored is read, verified and indexed, and compared with how far it had come. A store that is damaged or
 //! shorter is set aside and refused, never started.
 
-use super::OpenError;
 use super::log::{Log, sync_dir};
+use super::settings::OpenError;
 use super::watermark::Watermark;
 use crate::domain::time::Timestamp;
 use crate::store::codec::{Decoder, Malformed};
@@ -17,6 +17,10 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+
+/// Records handed on at once.
+const CHUNK: usize = 512;
 
 /// Where what is opened is, and when that is.
 pub(super) struct Place<'a> {
@@ -130,7 +134,7 @@ fn attempt(hot: &Path, cache_bytes: u64, vault: &Vault, mark: u64) -> Result<(Lo
         };
         scope.spawn(work).join()
     });
-    outcome.unwrap_or_else(|_| Err(Failure::Damaged("sled stopped while reading it".into())))
+    outcome.unwrap_or_else(|_| Err(stopped()))
 }
 
 fn read(log: &Log, vault: &Vault, mark: u64) -> Result<Published, Failure> {
@@ -145,10 +149,10 @@ fn read(log: &Log, vault: &Vault, mark: u64) -> Result<Published, Failure> {
     }
     let mut published = Published::after(sequence, records);
     let mut count = 0;
-    for shown in all(log, vault)? {
+    all(log, vault, |shown| {
         count += 1;
         published.show(sequence, shown);
-    }
+    })?;
     if count == records { Ok(published) } else { Err(Failure::Damaged(format!("it has {count} records of {records}"))) }
 }
 
@@ -160,31 +164,43 @@ fn meta(log: &Log, vault: &Vault) -> Result<(u64, u64), Failure> {
     both.map_err(|_| damaged(&Key::META))
 }
 
-// Reads everything but the meta record, on all cores.
-fn all(log: &Log, vault: &Vault) -> Result<Vec<Shown>, Failure> {
-    let ranges = ranges();
-    let (next, workers) = (AtomicUsize::new(0), std::thread::available_parallelism().map_or(1, usize::from));
-    let work = || -> Result<Vec<Shown>, Failure> {
-        let mut found = Vec::new();
+// Reads and verifies everything but the meta record on all cores, and hands it on as it comes.
+fn all(log: &Log, vault: &Vault, mut each: impl FnMut(Shown)) -> Result<(), Failure> {
+    let (ranges, next) = (ranges(), AtomicUsize::new(0));
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let (sender, receiver) = sync_channel(4 * workers);
+    let work = |sender: SyncSender<Vec<Shown>>| -> Result<(), Failure> {
         while let Some((from, to)) = ranges.get(next.fetch_add(1, Ordering::Relaxed)) {
-            for item in log.range(from, to.as_deref()) {
-                let (key, value) = item?;
-                if key != Key::META.0 {
-                    found.push(shown(vault, &key, &value)?);
-                }
-            }
+            part(log.range(from, to.as_deref()), vault, &sender)?;
         }
-        Ok(found)
+        Ok(())
     };
-    let parts: Vec<_> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-        threads.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
-    });
-    let mut found = Vec::new();
-    for part in parts {
-        found.extend(part.map_err(|_| Failure::Damaged("sled stopped while reading it".into()))??);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..workers).map(|_| (sender.clone(), &work)).map(|(to, work)| scope.spawn(move || work(to))).collect();
+        drop(sender);
+        receiver.into_iter().flatten().for_each(&mut each);
+        threads.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(|_| Err(stopped())))
+    })
+}
+
+fn part(items: ::sled::Iter, vault: &Vault, sender: &SyncSender<Vec<Shown>>) -> Result<(), Failure> {
+    let mut chunk = Vec::with_capacity(CHUNK);
+    for item in items {
+        let (key, value) = item?;
+        if key != Key::META.0 {
+            chunk.push(shown(vault, &key, &value)?);
+        }
+        if chunk.len() == CHUNK {
+            // Nobody takes it only when the whole is given up already.
+            let _ = sender.send(std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK)));
+        }
     }
-    Ok(found)
+    let _ = sender.send(chunk);
+    Ok(())
+}
+
+fn stopped() -> Failure {
+    Failure::Damaged("sled stopped while reading it".into())
 }
 
 // Cut by the first two bytes of the key, together everything there can be.

@@ -1,6 +1,6 @@
 //! The one thread that writes: it groups everything that waits into one durable step, shows it, and acknowledges it.
 
-use super::Shared;
+use super::shared::Shared;
 use crate::store::contract::StoreError;
 use crate::store::prepare::Commit;
 use crate::store::stage::{Fit, Sealed, Step};
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
     use crate::store::key::kind;
     use crate::store::published::Published;
-    use crate::store::sled::Settings;
+    use crate::store::sled::settings::Settings;
     use crate::vault::Vault;
     use std::sync::atomic::AtomicUsize;
     use std::sync::mpsc::{SyncSender, channel, sync_channel};

@@ -1,5 +1,7 @@
 //! Judging what a handset sent (contract `oobvalidate.md`, behaviour 7; decisions 6, 13, 17–19).
 
+mod keywords;
+
 use super::Facts;
 use super::challenge::sender;
 use super::session::{end, record};
@@ -7,13 +9,13 @@ use super::verify::is_right;
 use crate::domain::aggregate::Aggregate;
 use crate::domain::answer::{Answer, Verdict};
 use crate::domain::budget::{Budget, BudgetKey, Standing};
-use crate::domain::challenge::{Challenge, Check, SEEN_REPLIES, Seen, Shape, State};
+use crate::domain::challenge::{Challenge, Check, SEEN_REPLIES, Seen, Shape, State, Verifier};
+use crate::domain::code::Secret;
 use crate::domain::contact::Channel;
 use crate::domain::delivery::{Delivery, Purpose, Status};
 use crate::domain::draw::Draw;
-use crate::domain::event::{Act, Event};
-use crate::domain::id::{InstitutionId, PublisherId};
-use crate::domain::inbound::Inbound;
+use crate::domain::event::Act;
+use crate::domain::id::PublisherId;
 use crate::domain::keyword::Keyword;
 use crate::domain::publisher::Publisher;
 use crate::domain::reply::{Candidate, Reading, read};
@@ -73,7 +75,7 @@ impl<'a> Judge<'a> {
     // Decision 19: a publisher's own value that happens to be a word such as YES is read before the keyword.
     fn is_static_value(&self, session: &Versioned<Challenge>, reading: &Reading) -> bool {
         let Some(verifier) = &session.value.verifier else { return false };
-        let own = matches!(verifier.check, Check::Value { fold: true, .. });
+        let own = matches!(verifier.check, Check::Value { fold: true, .. } | Check::Hashed { prefix: None, .. });
         own && self.standing(&session.value) == Standing::Free
             && reading.keyword().is_some_and(|it| it == Keyword::Start)
             && is_right(self.facts.keyring, session.value.id, verifier, reading.exact())
@@ -90,37 +92,48 @@ impl<'a> Judge<'a> {
         if let Some(right) = free.iter().find(|it| self.matches(&it.value, reading)) {
             return self.verified(right);
         }
-        if let Some((session, verdict)) = self.late(reading) {
-            if verdict == Verdict::Superseded {
-                self.count_failure(&[session]);
+        match self.late(reading) {
+            // Beside a late code nothing else may be guessed for free.
+            Some((session, typed, verdict)) if free.iter().all(|it| says_no_more(&it.value, reading, &typed)) => {
+                self.told_late(session, verdict)
             }
-            return verdict;
+            _ => self.missed(&free, reading),
         }
-        self.missed(&free, reading)
     }
 
     fn matches(&self, challenge: &Challenge, reading: &Reading) -> bool {
         let Some(verifier) = &challenge.verifier else { return false };
+        let right = |typed| is_right(self.facts.keyring, challenge.id, verifier, typed);
         match reading.candidate(verifier.shape) {
-            Candidate::One(typed) => {
-                // A hash was made of the value as the publisher has it, which may be of several words.
-                let hashed = verifier.shape == Shape::Free && matches!(verifier.check, Check::Hashed { .. });
-                let right = |typed| is_right(self.facts.keyring, challenge.id, verifier, typed);
-                right(&typed) || hashed && right(reading.exact())
-            }
+            Candidate::One(typed) if is_ours(verifier) => right(&typed),
+            // A publisher's value may look like a label, or be of several words: the whole text may be it, too.
+            Candidate::One(typed) => right(&typed) || right(reading.exact()),
             Candidate::None | Candidate::Ambiguous => false,
         }
     }
 
-    // The right code of a session that is over: told so, without an attempt against any other.
-    fn late(&self, reading: &Reading) -> Option<(&'a Versioned<Challenge>, Verdict)> {
+    // The right code of a session that is over; only for codes that we made, because one that is over is of no use to
+    // anybody, while a publisher's static value is.
+    fn late(&self, reading: &Reading) -> Option<(&'a Versioned<Challenge>, Secret, Verdict)> {
         let over = self.view.open.iter().filter(|it| !it.value.is_open_at(self.sms.received_at));
-        let session = self.view.ended.iter().chain(over).find(|it| it.value.awaits_reply() && self.matches(&it.value, reading))?;
+        let made = |it: &&Versioned<Challenge>| it.value.awaits_reply() && it.value.verifier.as_ref().is_some_and(is_ours);
+        let session = self.view.ended.iter().chain(over).filter(made).find(|it| self.matches(&it.value, reading))?;
+        let Candidate::One(typed) = reading.candidate(session.value.verifier.as_ref()?.shape) else { return None };
         let verdict = match session.value.state {
             State::Ended { outcome: Act::Superseded, .. } => Verdict::Superseded,
             _ => Verdict::Expired,
         };
-        Some((session, verdict))
+        Some((session, typed, verdict))
+    }
+
+    // No attempt against any session; a superseded code counts in the budget (decision 16). The session that is over
+    // remembers the message, so that its duplicate is answered alike.
+    fn told_late(&mut self, session: &'a Versioned<Challenge>, verdict: Verdict) -> Verdict {
+        if verdict == Verdict::Superseded {
+            self.count_failure(&[session]);
+        }
+        self.touch(session.value.clone(), session.version);
+        verdict
     }
 
     fn verified(&mut self, session: &Versioned<Challenge>) -> Verdict {
@@ -189,81 +202,14 @@ impl<'a> Judge<'a> {
         Verdict::Blocked
     }
 
-    // Decision 19: opt-out recorded, unsent messages cancelled, open sessions ended; never an attempt.
-    fn stop(mut self) -> Decision {
-        let owners = self.owners();
-        for session in self.view.open.iter().filter(|it| owners.contains(&it.value.publisher)) {
-            let mut challenge = session.value.clone();
-            record(&mut challenge, Act::OptedOut, "The recipient opted out.", None, self.draw);
-            end(&mut challenge, Act::Cancelled, "The recipient opted out.", self.draw);
-            self.touched.push(Versioned { value: challenge, version: session.version });
-        }
-        let new = owners.into_iter().filter(|it| !self.view.opt_outs.contains(it));
-        let writes: Vec<_> = new.map(|it| Write::OptOut(it, self.sms.from.clone(), true)).collect();
-        self.note(Verdict::Stopped, "STOP", writes)
-    }
-
-    fn start(self) -> Decision {
-        let owners = self.owners();
-        let known = owners.into_iter().filter(|it| self.view.opt_outs.contains(it));
-        let writes = known.map(|it| Write::OptOut(it, self.sms.from.clone(), false)).collect();
-        self.note(Verdict::Started, "START", writes)
-    }
-
-    // The publisher that owns the number written to; where it is shared, those the handset has to do with, else all.
-    fn owners(&self) -> Vec<PublisherId> {
-        if let Some(owner) = self.facts.registry.owner_of(self.sms.to.as_ref()) {
-            return vec![owner.id.clone()];
-        }
-        let known = self.view.open.iter().chain(&self.view.ended).map(|it| it.value.publisher.clone());
-        let mut owners: Vec<_> = known.chain(self.view.opt_outs.iter().cloned()).collect();
-        if owners.is_empty() {
-            owners = self.facts.registry.publishers.keys().cloned().collect();
-        }
-        owners.sort_unstable();
-        owners.dedup();
-        owners
-    }
-
-    // Keeps a message that no session takes: for its event, its answer, and its duplicate.
-    fn note(self, verdict: Verdict, body: &str, mut writes: Vec<Write>) -> Decision {
-        let owner = self.owners().first().and_then(|it| self.publisher(it));
-        let Some((publisher, (institution, product))) = owner.and_then(|it| Some((it, place(it, self.view)?))) else {
-            return Decision::only(Answer::Replied(verdict));
-        };
-        // A second STOP or START changes nothing and is not confirmed again; auto-responders loop.
-        let repeats = matches!(verdict, Verdict::Stopped | Verdict::Started) && writes.is_empty();
-        let keyword = matches!(verdict, Verdict::Stopped | Verdict::Started | Verdict::Helped);
-        let silent = repeats || !(keyword || publisher.answer_replies && verdict != Verdict::NoSession);
-        let deliveries = if silent { Vec::new() } else { vec![answer(publisher, self.sms, verdict, self.draw)] };
-        let event = Event { id: self.draw.event(), at: self.draw.now, act: Act::RecipMsg, feedback: body.to_owned(), delivery: None };
-        let inbound = Inbound {
-            id: self.draw.aggregate,
-            publisher: publisher.id.clone(),
-            institution,
-            product,
-            from: self.sms.from.clone(),
-            at: self.sms.received_at,
-            provider_id: provider_key(self.sms),
-            verdict,
-            deliveries,
-            events: vec![event],
-        };
-        writes.push(Write::Aggregate(Aggregate::Inbound(Box::new(inbound))));
-        self.finish(verdict, writes)
-    }
-
     // Marks the message as counted, and answers it if the publisher wants that.
     fn done(mut self, verdict: Verdict) -> Decision {
         let seen = Seen { provider_id: provider_key(self.sms).unwrap_or_default(), at: self.sms.received_at, verdict };
         let reply = self.answer_to(verdict);
-        if self.touched.is_empty() && (reply.is_some() || verdict == Verdict::Superseded || verdict == Verdict::Unread) {
-            // Nothing was judged, but the message must be remembered by one session, so that its duplicate is not answered anew.
+        if self.touched.is_empty() {
+            // Nothing was judged, but one session remembers the message, so that its duplicate is not answered anew.
             let newest = self.view.open.iter().find(|it| it.value.state == State::Open);
-            self.touched.extend(newest.cloned());
-        }
-        if self.touched.is_empty() && !self.budgets.is_empty() {
-            return self.note(verdict, "(a late code)", Vec::new());
+            self.touched.extend(newest.filter(|_| reply.is_some()).cloned());
         }
         for session in &mut self.touched {
             session.value.seen.push(seen.clone());
@@ -318,6 +264,21 @@ impl<'a> Judge<'a> {
     }
 }
 
+// A code that we made, whole: nothing of the publisher's in it.
+fn is_ours(verifier: &Verifier) -> bool {
+    verifier.shape == Shape::Otpa || matches!(verifier.check, Check::Value { fold: false, .. })
+}
+
+// Whether the text holds nothing for this session but, perhaps, the same code again.
+fn says_no_more(challenge: &Challenge, reading: &Reading, typed: &Secret) -> bool {
+    let Some(verifier) = &challenge.verifier else { return true };
+    match reading.candidate(verifier.shape) {
+        Candidate::None => true,
+        Candidate::One(other) => other == *typed,
+        Candidate::Ambiguous => false,
+    }
+}
+
 /// How a provider's message id is remembered: with its gateway, since ids of two providers may be alike.
 pub fn provider_key(sms: &Sms) -> Option<String> {
     sms.provider_id.as_ref().map(|id| format!("{}/{id}", sms.gateway))
@@ -334,13 +295,4 @@ fn answer(publisher: &Publisher, sms: &Sms, verdict: Verdict, draw: &mut Draw) -
         status: Status::Queued { next_at: draw.now },
         tries: 0,
     }
-}
-
-// Institution and product that a message to a publisher is filed under: those of its newest session, else its first.
-fn place(publisher: &Publisher, view: &AddressView) -> Option<(InstitutionId, String)> {
-    let sessions = view.open.iter().chain(&view.ended);
-    let newest = sessions.map(|it| &it.value).find(|it| it.publisher == publisher.id);
-    newest
-        .map(|it| (it.institution.clone(), it.product.clone()))
-        .or_else(|| Some((publisher.institutions.keys().next()?.clone(), publisher.products.first().cloned().unwrap_or_default())))
 }

@@ -1,0 +1,44 @@
+//! What makes two requests the same: the id that was sent, and the body fields (decision 1).
+
+use crate::domain::code::Secret;
+use crate::domain::request::{Header, OobValidate};
+
+// Only what was sent is a key; what we fill in never is (decision 1).
+pub(super) fn repeat_key(header: &Header) -> Option<String> {
+    let business = header.bus_correl_id.as_ref().map(|id| format!("B:{id}"));
+    business.or_else(|| header.tracking_id.as_ref().map(|id| format!("T:{id}")))
+}
+
+// The parsed body fields in a fixed order, each with its length, so that no two requests read alike.
+pub(super) fn canonical(request: &OobValidate) -> zeroize::Zeroizing<Vec<u8>> {
+    let mut out = zeroize::Zeroizing::new(Vec::with_capacity(512));
+    let mut put = |text: Option<&str>| match text {
+        Some(text) => {
+            out.extend(u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
+            out.extend(text.as_bytes());
+        }
+        None => out.extend(u32::MAX.to_le_bytes()),
+    };
+    put(request.alrt_name.as_deref());
+    if let Some(choice) = &request.recipient {
+        put(choice.id.text());
+        put(choice.account.as_deref());
+        choice.contacts.iter().for_each(|it| put(it.text()));
+    }
+    put(None);
+    for (name, value) in &request.data {
+        put(name.text());
+        put(value.as_ref().map(Secret::expose));
+    }
+    put(None);
+    for text in [&request.inst_rt_id, &request.consumer_prod, &request.pub_ver, &request.phone_num] {
+        put(text.as_deref());
+    }
+    for secret in [&request.sms_text, &request.verif_val, &request.encrypt_salt] {
+        put(secret.as_ref().map(Secret::expose));
+    }
+    for text in [&request.mode, &request.exp_sec, &request.encrypt_type, &request.test] {
+        put(text.as_deref());
+    }
+    out
+}

@@ -1,0 +1,30 @@
+//! What boot hands in.
+
+use super::auth::{Credentials, Operators};
+use super::gateways::Gateways;
+use super::metrics::Metrics;
+use super::service::Service;
+use axum::Router;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// What boot hands in.
+pub struct Parts {
+    /// The engine.
+    pub service: Arc<dyn Service>,
+    /// Publishers' credentials; boot keeps its own handle for reloads.
+    pub credentials: Arc<Credentials>,
+    /// Who may read the metrics.
+    pub operators: Operators,
+    /// Gateways that bring replies, by name.
+    pub gateways: Gateways,
+    /// Metrics.
+    pub metrics: Arc<Metrics>,
+    /// What is added around the routes; `None` outside demo mode.
+    pub extra: Option<Extra>,
+    /// Cancelled when the process is to end.
+    pub shutdown: CancellationToken,
+}
+
+/// Adds routes and layers to ours.
+pub type Extra = Box<dyn FnOnce(Router) -> Router + Send>;

@@ -1,0 +1,84 @@
+//! What every handler can reach, and who may be let in.
+
+use super::auth::{Arrival, Claim, Credentials, Denied, Operators, basic};
+use super::gateways::Gateways;
+use super::metrics::{Metrics, Operation};
+use super::parts::Parts;
+use super::peer::Peer;
+use super::problem::Problem;
+use super::service::Service;
+use super::settings::{Limits, Settings};
+use crate::domain::id::PublisherId;
+use axum::http::{HeaderMap, StatusCode};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// What a handler can reach.
+pub(super) struct State {
+    pub(super) service: Arc<dyn Service>,
+    pub(super) credentials: Arc<Credentials>,
+    pub(super) operators: Operators,
+    pub(super) gateways: Gateways,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) limits: Limits,
+    pub(super) public_url: Option<String>,
+    pub(super) allow_plaintext: bool,
+    pub(super) shutdown: CancellationToken,
+}
+
+/// The correlation id of a request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Correlation(pub(super) Uuid);
+
+/// What an answer is counted as; SOAP leaves it in the response's extensions.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counted(pub(super) Operation, pub(super) &'static str);
+
+impl State {
+    pub(super) fn new(settings: &Settings, parts: Parts) -> Self {
+        Self {
+            service: parts.service,
+            credentials: parts.credentials,
+            operators: parts.operators,
+            gateways: parts.gateways,
+            metrics: parts.metrics,
+            limits: settings.limits.clone(),
+            public_url: settings.public_url.clone(),
+            allow_plaintext: settings.allow_plaintext,
+            shutdown: parts.shutdown,
+        }
+    }
+
+    /// The publisher that a Basic request proves.
+    pub(super) async fn publisher(&self, headers: &HeaderMap, peer: Peer) -> Result<PublisherId, Problem> {
+        let Some(claim) = basic(headers) else {
+            self.metrics.denied("missing");
+            return Err(Problem::unauthenticated());
+        };
+        if !self.takes_credentials(peer) {
+            self.metrics.denied("plaintext");
+            return Err(Problem::new(StatusCode::FORBIDDEN, "This address takes credentials over TLS only."));
+        }
+        self.check(&claim, &Arrival::new(peer.addr.ip(), self.service.now(), b"")).await.map_err(|denied| match denied {
+            Denied::Busy => Problem::busy(Duration::from_secs(1)),
+            _ => Problem::unauthenticated(),
+        })
+    }
+
+    /// Checks a claim; a denial is counted and logged here, once.
+    pub(super) async fn check(&self, claim: &Claim, arrival: &Arrival) -> Result<PublisherId, Denied> {
+        let judged = self.credentials.check(claim, arrival).await;
+        if let Err(denied) = &judged {
+            self.metrics.denied(denied.reason());
+            tracing::warn!(peer = %arrival.peer, reason = denied.reason(), "not let in");
+        }
+        judged
+    }
+
+    /// Whether a secret may be taken from this peer (decision 29).
+    pub(super) fn takes_credentials(&self, peer: Peer) -> bool {
+        peer.may_tell_secrets(self.allow_plaintext)
+    }
+}
