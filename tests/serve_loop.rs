@@ -100,6 +100,15 @@ async fn reply_by_twilio(server: &Server, token: &str, text: &str, id: &str) -> 
     server.post("/inbound/sms/carrier", &[("x-twilio-signature", &signature)], &form).await.status
 }
 
+/// A subscriber that gets events as JSON.
+fn webhook(peer: &Peer, more: &str) -> String {
+    format!(
+        "[[subscriber]]\npublisher = 'bank'\n{more}[subscriber.webhook]\nname = 'desk'\nurl = '{}'\n\
+         secret_file = '{{home}}/webhook.secret'\nallow_plain = true\nallow_private = true\n",
+        peer.url("/hook")
+    )
+}
+
 /// Signs a webhook as Standard Webhooks says, by another way than the code under test.
 fn webhook_signature(got: &Got) -> String {
     let key = BASE64_STANDARD.decode(WEBHOOK.trim_start_matches("whsec_")).unwrap();
@@ -151,11 +160,9 @@ async fn a_hybrid_alert_goes_out_by_text_and_mail_and_its_verdict_comes_back() {
     let gateway = Peer::start(&[(503, "busy")], (201, r#"{"sid":"SM77","status":"queued"}"#)).await;
     let (hook, mut relay) = (Peer::start(&[], (204, "")).await, Relay::start());
     let subscriber = format!(
-        "[smtp]\nname = 'relay'\nhost = 'localhost'\nport = {}\ntls = 'none'\nfrom = 'alerts@bank.example'\n\
-         [[subscriber]]\npublisher = 'bank'\n[subscriber.webhook]\nname = 'desk'\nurl = '{}'\n\
-         secret_file = '{{home}}/webhook.secret'\nallow_plain = true\nallow_private = true\n",
+        "[smtp]\nname = 'relay'\nhost = 'localhost'\nport = {}\ntls = 'none'\nfrom = 'alerts@bank.example'\n{}",
         relay.port,
-        hook.url("/hook")
+        webhook(&hook, "")
     );
     let bank = Bank::new(&format!("{LISTEN}{}{subscriber}", twilio(&gateway)));
     bank.write("carrier.password", TOKEN);
@@ -205,24 +212,37 @@ async fn a_hybrid_alert_goes_out_by_text_and_mail_and_its_verdict_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn check_config_refuses_what_serve_would_refuse() {
+    let (bank, _, _) = subscribed_bank("").await;
+    let settings = bank.read("countersign.toml");
+    let line = settings.lines().position(|it| it.starts_with("[store]")).unwrap() + 2;
+    let check = |old: &str, new: &str, expected: &str| {
+        bank.edit("countersign.toml", old, new);
+        for command in ["check-config", "serve"] {
+            let said = bank.run(&[command]);
+            assert!(said.code == Some(1) && said.err.contains(expected), "{command}, {new}: {}", said.err);
+        }
+        bank.write("countersign.toml", &settings);
+    };
+    check("[store]", "[store]\nretain = 9", &format!("countersign.toml:{line}:1: unknown field `retain`"));
+    check("carrier.password", "nowhere.password", "nowhere.password");
+    check("{text}", "{txt}", "{txt} is none of the placeholders");
+    check("allow_plain = true", "", "set allow_plain = true");
+    check("networks = [\"127.0.0.0/8\", \"::1/128\"]", "", "needs networks");
+    check("publisher = 'bank'", "publisher = 'bnak'", "\"bnak\": no registration file registers it");
+    check("[http]", "[http]\nmetrics_token_file = 'nowhere.token'", "nowhere.token");
+    check("[store]", "[http.tls]\ncertificate_file = 'nowhere.pem'\nkey_file = 'nowhere.key'\n[store]", "nowhere.pem");
+    assert!(bank.done(&["check-config"]).contains("1 publishers, 4 alerts, 4 recipients"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bank_is_set_up_over_tls_by_its_operator() {
     let tls = "[http]\nlisten = '127.0.0.1:0'\npublic_url = 'https://countersign.bank.example'\nmetrics_token_file = '{home}/metrics.token'\n\
                [http.tls]\ncertificate_file = '{home}/certificate.pem'\nkey_file = '{home}/key.pem'\n";
     let bank = Bank::new(tls);
     let first = certificate(&bank);
     bank.write("metrics.token", TOKEN);
-    bank.edit("countersign.toml", "[store]", "[store]\nretain = 9");
-    let refused = bank.run(&["check-config"]);
-    let place = format!("{}:2:1: ", bank.path("countersign.toml").display());
-    assert!(refused.code == Some(1) && refused.err.contains(&place) && refused.err.contains("retain"), "{}", refused.err);
-    bank.edit("countersign.toml", "\nretain = 9", "");
     assert!(bank.done(&["check-config"]).contains("1 publishers, 4 alerts, 4 recipients"));
-    std::fs::remove_file(bank.path("metrics.token")).unwrap();
-    for command in ["check-config", "serve"] {
-        let refused = bank.run(&[command]);
-        assert!(refused.code == Some(1) && refused.err.contains("metrics.token: "), "{command}: {}", refused.err);
-    }
-    bank.write("metrics.token", TOKEN);
     let again = bank.run(&["keys", "init", "--out", bank.path("root.key").to_str().unwrap()]);
     assert_eq!(again.code, Some(1), "a root key is never overwritten: {}", again.err);
 
@@ -308,7 +328,7 @@ async fn an_operator_unlocks_pauses_and_rewords() {
     let server = bank.start();
     bank.done(&["load", "--apply"]);
     for session in 0..4 {
-        let answer = server.soap(&explicit(PHONE, TEXT, "", None)).await;
+        let answer = server.envelope(hybrid()).await;
         assert_eq!(answer.status, 200, "session {session}: {}", answer.body);
         let otp = answer.element("OTP");
         let wrong = if otp == "000000" { "111111" } else { "000000" };
@@ -321,10 +341,14 @@ async fn an_operator_unlocks_pauses_and_rewords() {
     let tried = gateway.got();
     assert_eq!((tried[0].status, tried[1].status), (503, 202));
     assert_eq!(tried[0].field("account"), tried[1].field("account"), "a repeat has the same id");
-    let blocked = server.soap(&explicit(PHONE, TEXT, "", None)).await;
-    assert_eq!((blocked.status, blocked.codes()), (500, vec!["39014".to_owned()]), "{}", blocked.body);
-    assert_eq!(bank.run(&["unlock", "--institution", "011001276", "--phone", "2025550199"]).code, Some(1), "nobody to unlock");
-    assert!(bank.done(&["unlock", "--institution", "011001276", "--phone", "202-555-0143"]).contains("Unlocked"));
+    let (native, by_phone) = (hybrid(), process::envelope(&explicit(PHONE, TEXT, "", None)));
+    let blocked = async |request: &str| server.envelope(request.to_owned()).await.codes() == ["39014"];
+    assert!(blocked(&native).await && blocked(&by_phone).await, "the phone and the recipient");
+    let unlock = |who: [&str; 2]| bank.run(&["unlock", "--institution", "011001276", who[0], who[1]]);
+    assert_eq!(unlock(["--phone", "2025550199"]).code, Some(1), "nobody to unlock");
+    assert!(unlock(["--phone", "202-555-0143"]).out.contains("Unlocked"));
+    assert!(blocked(&native).await, "the recipient's budget stands for itself");
+    assert!(unlock(["--recipient", "bank/MERCHANT89785"]).out.contains("Unlocked"));
 
     let before = gateway.taken().len();
     assert!(bank.done(&["outbox", "pause"]).contains("held back"));
@@ -344,11 +368,23 @@ async fn an_operator_unlocks_pauses_and_rewords() {
     let answer = server.envelope(hybrid()).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     wait_for_text(&gateway, &format!("answer {} or type it in", answer.element("OTP"))).await;
+    let rotated = "aNew0neOf128bitsOrMore==";
+    bank.write("registration/bank.password", rotated);
+    assert_eq!(server.soap(&explicit(PHONE, TEXT, "", None)).await.status, 200, "not yet");
+    bank.done(&["reload"]);
+    let status = async |password| {
+        let request = server.request(reqwest::Method::GET, "/v1/events?after=0").basic_auth("bank", Some(password));
+        request.send().await.unwrap().status().as_u16()
+    };
+    assert_eq!((status(rotated).await, status(process::bank::PASSWORD).await), (200, 401), "a password is changed by a reload");
     bank.edit("registration/library.toml", "answer <%$otp%> or type it in", "answer <%$opt%>");
     let refused = bank.run(&["reload"]);
     assert!(refused.code == Some(1) && refused.err.contains("library.toml:"), "{}", refused.err);
-    check_audit(&bank, &["unlock started", "unlock failed", "unlock started", "unlock done", "outbox pause started", "outbox pause done"]);
-    check_audit(&bank, &["reload started", "reload done", "reload started", "reload failed"]);
+    check_audit(
+        &bank,
+        &["unlock started", "unlock failed", "unlock started", "unlock done", "unlock started", "unlock done", "outbox pause started"],
+    );
+    check_audit(&bank, &["reload started", "reload done", "reload started", "reload done", "reload started", "reload failed"]);
     assert!(bank.read("data/audit.jsonl").contains("0143"), "whose budget it was, masked");
 }
 
@@ -362,14 +398,14 @@ const EES_SAYS: (u16, &str) = (
 );
 
 /// A bank, its gateway, and its core system, which gets outcomes by `EESEventAdd`.
-async fn subscribed_bank() -> (Bank, Peer, Peer) {
+async fn subscribed_bank(more: &str) -> (Bank, Peer, Peer) {
     let core = Peer::start(&[], EES_SAYS).await;
     let subscriber = format!(
         "[[subscriber]]\npublisher = 'bank'\n[subscriber.ees]\nname = 'core'\nurl = '{}'\nallow_plain = true\nallow_private = true\n\
          allow_address = true\nbasic = {{ user = 'ens', password_file = '{{home}}/ees.password' }}\n",
         core.url("/ees")
     );
-    let (bank, gateway) = kannel_bank(&[], &subscriber).await;
+    let (bank, gateway) = kannel_bank(&[], &format!("{subscriber}{more}")).await;
     bank.write("ees.password", "core-password");
     (bank, gateway, core)
 }
@@ -386,7 +422,7 @@ async fn verified(server: &Server, gateway: &Peer) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_waits_behind_events_that_a_subscriber_stumbles_over() {
-    let (bank, gateway, core) = subscribed_bank().await;
+    let (bank, gateway, core) = subscribed_bank("").await;
     let server = bank.start();
     core.set_down(true);
     let (first, second, third) = (verified(&server, &gateway).await, verified(&server, &gateway).await, verified(&server, &gateway).await);
@@ -401,7 +437,9 @@ async fn nobody_waits_behind_events_that_a_subscriber_stumbles_over() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_event_reaches_a_subscriber_that_was_down_through_a_kill() {
-    let (bank, gateway, core) = subscribed_bank().await;
+    let hook = Peer::start(&[], (204, "")).await;
+    let (bank, gateway, core) = subscribed_bank(&webhook(&hook, "deliveries = true\n")).await;
+    bank.write("webhook.secret", WEBHOOK);
     core.set_down(true);
     let server = bank.start();
     let answer = server.soap(&explicit(PHONE, TEXT, "", None)).await;
@@ -409,6 +447,8 @@ async fn an_event_reaches_a_subscriber_that_was_down_through_a_kill() {
     wait_for_text(&gateway, &otp).await;
     reply_by_kannel(&server, &otp, "K1").await;
     server.wait_for_act(&id, "OOBVerified").await;
+    let steps = async |count| hook.wait_for(count).await.iter().map(act).collect::<Vec<_>>();
+    assert_eq!(steps(3).await, ["MsgAccepted", "MsgSent", "OOBVerified"], "who is there does not wait for who is not");
     until("two tries", async || (core.turned_away() >= 2).then_some(())).await;
     server.kill();
 
@@ -435,6 +475,13 @@ async fn an_event_reaches_a_subscriber_that_was_down_through_a_kill() {
     let all: Vec<_> = core.taken().iter().flat_map(|it| events(&it.body)).collect();
     let ids: std::collections::HashSet<_> = all.iter().map(|it| it.iter().find(|it| it.0 == "EventUniqueId").unwrap().1.clone()).collect();
     assert_eq!((all.len(), ids.len()), (2, 2), "one event for each outcome: {all:?}");
+    assert_eq!(steps(6).await[3..], ["MsgAccepted", "MsgSent", "OOBVerified"], "the kill repeated nothing that was taken");
+}
+
+/// The act that a webhook's event is about.
+fn act(got: &Got) -> String {
+    let event: Value = serde_json::from_str(&got.body).unwrap();
+    event["type"].as_str().unwrap().trim_start_matches("countersign.").to_owned()
 }
 
 /// The events of an `EESEventAdd`: each the pairs of its elements and of its `EventDataInfo`.
@@ -456,6 +503,7 @@ async fn a_backup_restores_what_was_answered() {
     let server = bank.start();
     let second = bank.run(&["serve"]);
     assert!(second.code == Some(1) && second.err.contains("another"), "one server a data directory: {}", second.err);
+    bank.done(&["load", "--apply"]);
     let request = explicit(PHONE, TEXT, "", Some("restore-1"));
     let first = server.soap(&request).await;
     assert_eq!(first.status, 200, "{}", first.body);
@@ -474,6 +522,7 @@ async fn a_backup_restores_what_was_answered() {
     let server = bank.start();
     let again = server.soap(&request).await;
     assert_eq!((again.element("AlrtPkgId"), again.element("OTP")), (id.clone(), otp.clone()), "the first answer, from a backup");
+    assert!(bank.done(&["load"]).starts_with("No change."), "recipients too");
     reply_by_kannel(&server, &otp, "K1").await;
     server.wait_for_act(&id, "OOBVerified").await;
     assert_eq!(gateway.taken().iter().filter(|it| it.field("text").contains(&otp)).count(), 1, "sent once");

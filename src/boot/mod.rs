@@ -13,6 +13,7 @@ use crate::admin::audit::Audit;
 use crate::admin::listener::{Listener, Office};
 use crate::config::Settings;
 use crate::domain::contact;
+use crate::domain::id::PublisherId;
 use crate::engine::draw::{Clock, SystemClock};
 use crate::http::{Credentials, Gateways, Operators, Tls};
 use crate::registration::{self, Problem, Registered};
@@ -35,6 +36,7 @@ pub async fn serve(settings: Settings) -> Result<()> {
     prepare(&settings.log.level)?;
     let vault = Arc::new(Vault::from_file(&settings.keys.root_file)?);
     let registered = registered(&settings.registration.files)?;
+    check_subscribers(&settings, &registered)?;
     let mut at = StoreSettings::new(&settings.store.dir);
     at.retention_days = settings.store.retention_days;
     let store = open(at, vault.clone()).await?;
@@ -63,7 +65,8 @@ pub async fn serve(settings: Settings) -> Result<()> {
 
 /// Checks that [`serve`] could build all that settings name: ways out, gateways, operators, certificates; reads their files and
 /// connects to nobody. The root key, and what needs it, is checked once it is there.
-pub fn check(settings: &Settings) -> Result<()> {
+pub fn check(settings: &Settings, registered: &Registered) -> Result<()> {
+    check_subscribers(settings, registered)?;
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     ways::build(settings, now())?;
     Gateways::load(settings.inbound.clone()).map_err(anyhow::Error::msg)?;
@@ -101,6 +104,15 @@ fn prepare(log_level: &str) -> Result<()> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     contact::warm();
     Ok(())
+}
+
+// One of an unknown publisher would wait for events that never come, and nobody would know.
+fn check_subscribers(settings: &Settings, registered: &Registered) -> Result<()> {
+    let known = &registered.registry.publishers;
+    match settings.subscriber.iter().find(|it| !known.contains_key(&PublisherId::from(it.publisher.as_str()))) {
+        Some(it) => anyhow::bail!("[[subscriber]] publisher = {:?}: no registration file registers it; correct the name", it.publisher),
+        None => Ok(()),
+    }
 }
 
 fn now() -> crate::connect::setting::Now {
