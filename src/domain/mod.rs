@@ -6,6 +6,7 @@
 pub mod activity;
 pub mod aggregate;
 pub mod answer;
+pub mod assurance;
 pub mod budget;
 pub mod challenge;
 pub mod code;
