@@ -1,6 +1,100 @@
 //! Countersign: a challenge goes out by SMS or e-mail, the countersign comes back, and exactly one verdict follows.
 //!
-//! (map to come)
+//! This page is the map. The library is a house of rooms; each room is a module with a page of its own.
+//!
+//! # The one shape
+//!
+//! Whatever changes anything has one of two shapes.
+//!
+//! - **load → decide → commit.** The engine loads a snapshot, [`domain::decide`] says purely what follows from it, and the store
+//!   commits all of that in one durable step, or none. If what was relied on has changed meanwhile, it is decided anew. Nobody
+//!   sees, and nobody is answered, what is not durable yet. A request, a reply, and the end of a session's time go this way.
+//! - **lease → send → settle.** What goes out was committed before as waiting. A worker leases it, hands it over, and settles the
+//!   outcome, which is again load → decide → commit. A crash between send and settle sends again: at least once, under the same id.
+//!
+//! # The rooms, in reading order
+//!
+//! | room | what it is |
+//! |---|---|
+//! | [`domain`] | the pure heart: what a challenge is, how a reply is read, and what follows from each request |
+//! | [`soap`] | bytes to what a caller asks, and answers, faults and events back to bytes |
+//! | [`dialect`] | how SMS gateways bring a reply, prove themselves, and want to be answered |
+//! | [`registration`] | publishers, alerts and recipients, from files that people write |
+//! | [`vault`] | all keys, and the only place that uses them |
+//! | [`store`] | everything durable, behind one contract; on sled, and in memory for tests |
+//! | [`connect`] | the ways out: SMS gateways, mail relays, subscribers of events |
+//! | [`engine`] | the loop: decisions, the outbox, timers, the push of events |
+//! | [`http`] | the listener: SOAP, replies from gateways, the feed, health, metrics |
+//! | [`admin`] | operators' commands over a Unix socket, and their audit log |
+//! | [`demo`] | the virtual handset and what it needs; none of it exists outside `countersign demo` |
+//! | [`telemetry`] | logs, without a code, an address or a secret |
+//! | [`config`] | one settings file, and the environment over it |
+//! | [`boot`] | the wiring: which parts make a server, and in which order they start and stop |
+//! | [`cli`] | what an operator types |
+//!
+//! # Who may name whom
+//!
+//! The test `tests/house.rs` holds this table, file by file.
+//!
+//! | room | may name |
+//! |---|---|
+//! | `domain`, `telemetry` | nobody |
+//! | `vault`, `soap`, `dialect`, `registration` | `domain` |
+//! | `store` | `domain`, `vault` |
+//! | `connect` | `domain`, `soap`, `dialect`, `vault` |
+//! | `engine` | `domain`, `store`, `connect`, `vault` |
+//! | `http` | `domain`, `soap`, `dialect`, `engine`, `vault` |
+//! | `admin` | `domain`, `registration`, `engine`, `store` |
+//! | `demo` | `domain`, `registration`, `http` |
+//! | `config` | the settings of `connect`, `dialect`, `http`, `store`, `admin`, `registration`; `telemetry` |
+//! | `cli` | `boot`, `config`, `domain`, `admin`, `registration`, `store`, `vault`, `telemetry` |
+//! | `boot` | everybody |
+//!
+//! `domain`, `soap` and `dialect` are pure: no runtime, no socket, no file, no clock, no randomness. Time and chance are
+//! arguments ([`domain::draw`]), so every decision can be replayed.
+//!
+//! # Where to begin
+//!
+//! Read [`domain::challenge`], then [`domain::decide`]: after these two the rest is detail. Then follow one request: `http::ims`
+//! takes it, [`engine::Engine::open`] carries it out, [`engine::outbox`] sends the message, `http::inbound` takes the reply, and
+//! [`engine::push`] tells the publisher. `tests/main_job.rs` walks the same way against a real process.
+//!
+//! # A taste
+//!
+//! The two ends of a challenge, as the pure heart has them: the text that a person gets, and what is read from the answer.
+//!
+//! ```
+//! use countersign::domain::challenge::Shape;
+//! use countersign::domain::code::Secret;
+//! use countersign::domain::reply::{Candidate, read};
+//! use countersign::domain::smart::Zone;
+//! use countersign::domain::template::{Target, Template, Values};
+//! use countersign::domain::time::Timestamp;
+//!
+//! let alert = Template::compile("<%who|Hello%>, your code is <%$otp%>, good for <%seconds:SmartDuration%>.", Target::Sms)?;
+//! assert_eq!(alert.needs(), ["seconds"]);
+//!
+//! let code = Secret::new("561126");
+//! let text = alert.render(&Values {
+//!     otp: Some(&code),
+//!     otpa: None,
+//!     parameters: &[("seconds".to_owned(), Secret::new("5400"))],
+//!     now: Timestamp::default(),
+//!     zone: Zone::Offset(-360),
+//! });
+//! assert_eq!(text.unwrap().expose(), "Hello, your code is 561126, good for 1 hour 30 minutes.");
+//!
+//! // The reader sees no stored code; it takes at most one candidate out of what a person typed.
+//! let six = Shape::Digits(6);
+//! assert_eq!(read("Code: 561 126. Thanks!").candidate(six), Candidate::One(code));
+//! assert_eq!(read("561126 or 661126?").candidate(six), Candidate::Ambiguous);
+//! assert!(read("That was not me!\n> your code is 561126").denied());
+//! # Ok::<(), countersign::domain::template::TemplateError>(())
+//! ```
+
+// Documentation is built with private items: whoever reads it reads the house from inside.
+#![allow(rustdoc::private_intra_doc_links)]
+
 pub mod admin;
 pub mod boot;
 pub mod cli;

@@ -3,7 +3,7 @@
 mod world;
 
 use countersign::connect::contract::{Pushed, Sink, Soon};
-use countersign::domain::event::FeedEvent;
+use countersign::domain::feed::FeedEvent;
 use countersign::domain::id::InstitutionId;
 use countersign::engine::push::{self, Filter, Lags, Subscriber};
 use std::sync::{Arc, Mutex};

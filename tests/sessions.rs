@@ -348,3 +348,100 @@ async fn a_hybrid_goes_where_it_is_chosen_and_its_phone_answers() {
     assert_eq!(names, order, "the names of the contract, in its order");
     assert_eq!(world.outcomes(&id).await, ["OOBVerified"]);
 }
+
+/// What the registration lacks, and the code that says so.
+#[tokio::test]
+async fn faults_of_the_registration() {
+    use countersign::domain::publisher::{Publisher, Required};
+    type Change = fn(&mut Publisher);
+    let elsewhere: Change = |it| {
+        let versions = it.institutions.values().next().unwrap().clone();
+        it.institutions.insert("021000021".into(), versions);
+        it.defaults.inst_rt_id = None;
+    };
+    let cases: [(&str, Change, OobValidate, Vec<u32>); 8] = [
+        ("validation is off", |it| it.oob = false, hybrid(&["Mobile number"]), vec![3155]),
+        ("no library", |it| it.institutions.values_mut().for_each(Vec::clear), hybrid(&["Mobile number"]), vec![3126]),
+        ("no institution", elsewhere, explicit(PHONE), vec![2016]),
+        (
+            "no product",
+            |it| (it.require, it.defaults.consumer_prod, it.defaults.valid_consm_prod) = (vec![Required::ConsumerProd], None, None),
+            explicit(PHONE),
+            vec![2003],
+        ),
+        ("no name", |it| (it.require, it.defaults.valid_consm_name) = (vec![Required::ValidConsmName], None), explicit(PHONE), vec![2401]),
+        ("another country", |it| it.countries = vec!["CA".into()], explicit("+442071838750"), vec![39009]),
+        ("a broken tag", |_| {}, OobValidate { sms_text: Some(Secret::new("Code <%$otp")), ..explicit(PHONE) }, vec![39019]),
+        ("an unknown name", |it| it.consumer_names = vec!["Other".into()], explicit(PHONE), vec![2505]),
+    ];
+    for (what, change, request, codes) in cases {
+        assert_eq!(World::with(change).await.refused(request).await, codes, "{what}");
+    }
+}
+
+/// What a recipient's record says, and the code that tells.
+#[tokio::test]
+async fn faults_of_the_recipient() {
+    use countersign::domain::contact::{Address, Channel};
+    use countersign::domain::recipient::{Contact, Recipient};
+    type Change = fn(&mut Recipient);
+    let mailbox: Change = |it| {
+        let contact = Contact { id: "Mail".into(), channel: Channel::Mail, address: Address::canonical("a@b.example"), opted_in: true };
+        it.contacts.push(contact);
+        it.subscriptions.iter_mut().for_each(|it| it.contacts.push("Mail".into()));
+    };
+    let cases: [(&str, Change, Vec<u32>); 6] = [
+        ("inactive", |it| it.active = false, vec![39006]),
+        ("subscription inactive", |it| it.subscriptions[0].active = false, vec![39006]),
+        ("opted out", |it| it.contacts[0].opted_in = false, vec![39005]),
+        ("no contact left", |it| it.subscriptions[0].contacts.clear(), vec![39004]),
+        ("no body for mail", mailbox, vec![39018]),
+        ("as it was", |_| {}, vec![]),
+    ];
+    for (what, change, codes) in cases {
+        let world = World::new().await;
+        let key = countersign::domain::recipient::RecipientKey {
+            publisher: "demo".into(),
+            institution: "011001276".into(),
+            id: "ADMIN0001".into(),
+        };
+        let query = countersign::domain::snapshot::Query::Recipient(key.clone());
+        let mut recipient = world.engine.store().load(&query).await.unwrap().recipient.unwrap().value;
+        change(&mut recipient);
+        let write = countersign::domain::snapshot::Write::Recipient(key, Some(recipient));
+        world.engine.store().commit(vec![write], Vec::new()).await.unwrap();
+        let request = OobValidate { verif_val: Some(Secret::new("Harbor")), ..native("ECS Admin Login OOB Alert", "ADMIN0001", &[], &[]) };
+        match codes.is_empty() {
+            true => drop(world.opened(request).await),
+            false => assert_eq!(world.refused(request).await, codes, "{what}"),
+        }
+    }
+}
+
+/// What is asked for, and the clauses that it misses.
+#[tokio::test]
+async fn the_assurance_verdict_names_what_was_missed() {
+    use countersign::domain::aggregate::Aggregate;
+    use countersign::domain::assurance::{Standing, verdict};
+    use countersign::domain::id::AggregateId;
+    let world = World::with(|it| it.attempts = 6).await;
+    let one_way = OobValidate { mode: Some("OneWay".into()), ..explicit("+12025550171") };
+    let own = OobValidate { sms_text: Some(Secret::new("Approve?")), verif_val: Some(Secret::new("Harbor")), ..explicit("+12025550172") };
+    let cases = [
+        ("one way", one_way, vec!["4(3)(b)"]),
+        ("two way", explicit(PHONE), vec!["3.1.3", "4(3)(b)"]),
+        ("own value", own, vec!["3.1.3", "3.1.3.2 (secret)", "6.5.4", "4(3)(b)"]),
+        (
+            "hybrid for an hour",
+            OobValidate { exp_sec: Some("3600".into()), ..hybrid(&["Mobile number", "E-mail address"]) },
+            vec!["3.1.3", "3.1.3.1", "3.1.3.2 (lifetime)", "6.5.5", "4(3)(b)"],
+        ),
+    ];
+    for (what, request, missed) in cases {
+        let (id, _) = world.opened(request).await;
+        let found = world.engine.store().find(AggregateId::parse(&id).unwrap()).await.unwrap().unwrap().value;
+        let Aggregate::Challenge(challenge) = found else { panic!("a challenge") };
+        let clauses: Vec<_> = verdict(&challenge).into_iter().filter(|it| it.standing == Standing::Missed).map(|it| it.clause).collect();
+        assert_eq!(clauses, missed, "{what}");
+    }
+}

@@ -13,9 +13,10 @@ use crate::http::{Credentials, Gateway, Gateways, Operators, Settings};
 use crate::registration::read;
 use crate::store::sled::Settings as StoreSettings;
 use crate::vault::Vault;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use std::io::Write;
 use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -58,7 +59,13 @@ pub async fn demo(listen: SocketAddr, data: Option<PathBuf>) -> Result<()> {
 
 // The key lies beside the store, not in it.
 fn root(data: &Path) -> Result<Vault> {
-    std::fs::create_dir_all(data).with_context(|| format!("the data directory {}", data.display()))?;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
+    made.with_context(|| format!("the data directory {}", data.display()))?;
+    // The default place is shared: what somebody else put there is not ours to trust.
+    let (owner, me) = (std::fs::metadata(data)?.uid(), std::fs::metadata("/proc/self")?.uid());
+    if owner != me {
+        bail!("{} belongs to another user; give a directory of your own with --data", data.display());
+    }
     let file = data.join("root.key");
     if file.exists() { Ok(Vault::from_file(&file)?) } else { Ok(Vault::init_file(&file)?) }
 }

@@ -1,6 +1,6 @@
 //! The wiring: which parts make a server, in which order they start, and how they stop.
 //!
-//! [`serve`] builds everything from settings, [`demo`] from what the demonstration brings along; both run the same
+//! [`serve`] builds everything from settings, [`demo()`] from what the demonstration brings along; both run the same
 //! [`house::House`]. [`operations`] is what operators' commands do to it, [`stage`] what the demonstration's pages see of it.
 
 mod demo;
@@ -13,8 +13,9 @@ use crate::admin::audit::Audit;
 use crate::admin::listener::{Listener, Office};
 use crate::config::Settings;
 use crate::domain::contact;
+use crate::domain::id::PublisherId;
 use crate::engine::draw::{Clock, SystemClock};
-use crate::http::{Credentials, Gateways, Operators};
+use crate::http::{Credentials, Gateways, Operators, Tls};
 use crate::registration::{self, Problem, Registered};
 use crate::store;
 use crate::store::sled::{Settings as StoreSettings, SledStore};
@@ -35,6 +36,7 @@ pub async fn serve(settings: Settings) -> Result<()> {
     prepare(&settings.log.level)?;
     let vault = Arc::new(Vault::from_file(&settings.keys.root_file)?);
     let registered = registered(&settings.registration.files)?;
+    check_subscribers(&settings, &registered)?;
     let mut at = StoreSettings::new(&settings.store.dir);
     at.retention_days = settings.store.retention_days;
     let store = open(at, vault.clone()).await?;
@@ -61,13 +63,27 @@ pub async fn serve(settings: Settings) -> Result<()> {
     Ok(())
 }
 
+/// Checks that [`serve`] could build all that settings name: ways out, gateways, operators, certificates; reads their files and
+/// connects to nobody. The root key, and what needs it, is checked once it is there.
+pub fn check(settings: &Settings, registered: &Registered) -> Result<()> {
+    check_subscribers(settings, registered)?;
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    ways::build(settings, now())?;
+    Gateways::load(settings.inbound.clone()).map_err(anyhow::Error::msg)?;
+    settings.http.tls.clone().map(Tls::load).transpose()?;
+    if settings.keys.root_file.exists() {
+        Operators::load(&settings.http, Arc::new(Vault::from_file(&settings.keys.root_file)?)).map_err(anyhow::Error::msg)?;
+    }
+    Ok(())
+}
+
 /// Makes a new root key at `out`.
 pub fn init_keys(out: &Path) -> Result<()> {
     Vault::init_file(out)?;
     Ok(())
 }
 
-/// Restores the backup at `from` into the empty or absent directory `into`; the text says what was restored.
+/// Restores the backup file `from` into the empty or absent directory `into`; the text says what was restored.
 pub async fn restore(from: &Path, into: &Path) -> Result<String> {
     let (source, target) = (from.to_owned(), into.to_owned());
     let restored = tokio::task::spawn_blocking(move || store::sled::restore(&source, &target)).await?;
@@ -88,6 +104,15 @@ fn prepare(log_level: &str) -> Result<()> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     contact::warm();
     Ok(())
+}
+
+// One of an unknown publisher would wait for events that never come, and nobody would know.
+fn check_subscribers(settings: &Settings, registered: &Registered) -> Result<()> {
+    let known = &registered.registry.publishers;
+    match settings.subscriber.iter().find(|it| !known.contains_key(&PublisherId::from(it.publisher.as_str()))) {
+        Some(it) => anyhow::bail!("[[subscriber]] publisher = {:?}: no registration file registers it; correct the name", it.publisher),
+        None => Ok(()),
+    }
 }
 
 fn now() -> crate::connect::setting::Now {

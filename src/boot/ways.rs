@@ -1,4 +1,4 @@
-//! The ways out that settings ask for: carriers and relays, each behind a breaker, and subscribers, whose pusher waits by itself.
+//! The ways out that settings ask for: carriers and relays, each behind a breaker, and subscribers.
 
 use crate::config::{self, Settings};
 use crate::connect::contract::{Connector, Sink};

@@ -24,7 +24,7 @@ pub(super) enum Verb {
         /// Loopback address and port to listen on
         #[arg(long, default_value = "127.0.0.1:8080")]
         listen: SocketAddr,
-        /// Directory that keeps the data; without it they go when the demonstration ends
+        /// Directory of the data; without it, one below the system's temporary directory, which stays for the next start
         #[arg(long)]
         data: Option<PathBuf>,
     },
@@ -40,7 +40,7 @@ pub(super) enum Verb {
     },
     /// Restore a backup, verified, into a new data directory; the server must not use it yet
     Restore {
-        /// The backup's directory
+        /// The backup file, as `backup` printed it
         #[arg(long)]
         from: PathBuf,
         /// The new data directory: empty, or not there
@@ -83,7 +83,7 @@ pub(super) enum Operate {
     Backup {
         #[command(flatten)]
         config: Config,
-        /// A directory that the server may write to: empty, or not there
+        /// A directory that the server may write to; made if need be. The file in it is named by the time
         #[arg(long)]
         to: PathBuf,
     },

@@ -61,6 +61,7 @@ fn variables() -> std::collections::HashMap<String, String> {
 fn check(path: &Path) -> Result<String> {
     let loaded = load(path)?;
     let (_, registered) = documents::gather(&loaded.settings.registration.files).map_err(anyhow::Error::msg)?;
+    boot::check(&loaded.settings, &registered)?;
     let comment = documents::summary(&registered).replace('\n', "\n# ");
     Ok(format!("{}\n# {comment}", loaded.printed()))
 }

@@ -1,4 +1,5 @@
-//! Puts a circuit breaker before a connector.
+//! Puts a circuit breaker before a connector. A sink has none: who pushes to it waits longer after each failure by itself, and
+//! must be able to try each event alone, however many before it failed.
 
 use super::breaker::{Breaker, Settings, State};
 use super::contract::{Connector, Message, Soon};

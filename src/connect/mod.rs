@@ -1,7 +1,7 @@
 //! The ways out: carriers, relays, and the subscribers of events. Each is a small implementation of [`contract`].
 //!
 //! Connectors: [`sandbox`] (a virtual carrier), [`gateway`] (HTTP SMS gateways), [`smtp`] (mail relays). Sinks: [`webhook`]
-//! (CloudEvents, signed by Standard Webhooks) and [`ees`] (SOAP push). [`guarded`] puts a circuit breaker before a connector.
+//! (CloudEvents, signed by Standard Webhooks) and [`ees`] (SOAP push). [`guarded`] puts a circuit breaker before a carrier or relay.
 
 pub mod breaker;
 pub mod client;

@@ -76,7 +76,8 @@ impl Dialect {
         let complain = |text: &str| format!("inbound gateway {}: {text}", settings.name);
         let (mapping, answer) = match settings.preset {
             Some(Preset::Kannel) => (Some(Mapping::kannel()), Acknowledge::Empty),
-            Some(Preset::Twilio | Preset::Sandbox) => (Some(Mapping::twilio()), Acknowledge::Twiml),
+            Some(Preset::Twilio) => (Some(Mapping::twilio()), Acknowledge::Twiml),
+            Some(Preset::Sandbox) => (Some(Mapping::sandbox()), Acknowledge::Twiml),
             Some(Preset::Json) => (Some(Mapping::json()), Acknowledge::Json),
             None => (None, Acknowledge::Empty),
         };

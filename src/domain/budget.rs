@@ -18,7 +18,8 @@ pub enum BudgetKey {
 /// Failed replies so far. A record of its own, never archived with challenges.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Budget {
-    /// Moments of failures in the last [`WINDOW`], oldest first; never more than the rule's `daily`.
+    /// Moments of failures in the last [`WINDOW`], oldest first; never more than [`KEPT`], or the rule's `daily` where that
+    /// is larger. Publishers with different rules share it.
     pub recent: Vec<Timestamp>,
     /// Failures since the last success that we verified ourselves.
     pub consecutive: u32,
@@ -26,6 +27,9 @@ pub struct Budget {
 
 /// How long a failure counts towards the daily limit.
 pub const WINDOW: Duration = Duration::from_secs(24 * 3600);
+
+/// Moments of failures that are kept, however few the rule at hand needs.
+pub const KEPT: usize = 100;
 
 /// The limits (settings; the defaults are the standards page's).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,10 +70,10 @@ impl Budget {
         }
     }
 
-    /// One failure more. Keeps no more moments than the rule needs.
+    /// One failure more.
     pub fn fail(&mut self, rule: BudgetRule, now: Timestamp) {
         self.recent = self.live(now).chain([now]).collect();
-        let over = self.recent.len().saturating_sub(rule.daily.max(1) as usize);
+        let over = self.recent.len().saturating_sub(KEPT.max(rule.daily as usize));
         self.recent.drain(..over);
         self.consecutive = self.consecutive.saturating_add(1);
     }
@@ -122,10 +126,12 @@ mod tests {
     }
 
     #[test]
-    fn it_keeps_no_more_moments_than_the_rule_needs() {
-        let rule = BudgetRule { daily: 5, consecutive: 1000 };
+    fn what_it_keeps_is_bounded_and_serves_a_rule_that_is_wider() {
+        let (narrow, wide) = (BudgetRule { daily: 5, consecutive: 1000 }, BudgetRule { daily: 20, consecutive: 1000 });
         let mut budget = Budget::default();
-        (0..100).for_each(|_| budget.fail(rule, at(1)));
-        assert_eq!(budget.recent.len(), 5);
+        (0..20).for_each(|_| budget.fail(narrow, at(1)));
+        assert_ne!(budget.standing(wide, at(1)), Standing::Free);
+        (0..1000).for_each(|_| budget.fail(narrow, at(1)));
+        assert_eq!(budget.recent.len(), KEPT);
     }
 }

@@ -40,7 +40,7 @@ pub mod own {
     pub const OPTED_OUT: u32 = 39005;
     /// The recipient or the subscription is inactive.
     pub const INACTIVE: u32 = 39006;
-    /// A body uses a parameter that was not sent and has no fallback.
+    /// A body uses a parameter that was not sent and has no fallback, that its format can't read, or that makes the text too long.
     pub const PARAMETER_MISSING: u32 = 39007;
     /// Too many messages: to this phone, or by this publisher.
     pub const RATE_LIMITED: u32 = 39008;
@@ -48,7 +48,7 @@ pub mod own {
     pub const DESTINATION: u32 = 39009;
     /// The correlation id was used with a different payload.
     pub const DUPLICATE: u32 = 39010;
-    /// We are over capacity; try again later.
+    /// Reserved: over capacity is told as a `Server` fault with HTTP 503.
     pub const CAPACITY: u32 = 39011;
     /// Ten digits that the numbering plan does not have.
     pub const NOT_IN_PLAN: u32 = 39012;
@@ -64,6 +64,6 @@ pub mod own {
     pub const TOO_LONG: u32 = 39017;
     /// The alert has no body for the channel of any chosen contact.
     pub const NO_BODY: u32 = 39018;
-    /// A template tag in SMSText, or a parameter's value, can't be used.
+    /// A template tag in SMSText can't be read.
     pub const TEMPLATE: u32 = 39019;
 }

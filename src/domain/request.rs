@@ -2,31 +2,8 @@
 
 use super::code::Secret;
 use super::contact::Address;
-use super::delivery::Outcome;
-use super::id::{AggregateId, DeliveryId, PublisherId};
+use super::id::PublisherId;
 use super::time::Timestamp;
-
-/// A wish that somebody is entitled to have: the one way into [`super::decide`].
-#[derive(Debug)]
-pub enum Request {
-    /// `OOBValidate` of an authenticated publisher whose field rules hold.
-    Open(Box<super::decide::rules::Wish>),
-    /// An SMS from a handset, through a gateway that proved itself.
-    Reply(Sms),
-    /// A timer of an aggregate is due.
-    Tick(AggregateId),
-    /// A connector reported on a delivery.
-    Settled {
-        /// The aggregate that the delivery belongs to.
-        aggregate: AggregateId,
-        /// The delivery.
-        delivery: DeliveryId,
-        /// Which connector it was.
-        connector: String,
-        /// What became of it.
-        outcome: Outcome,
-    },
-}
 
 /// An element that may be missing, empty of meaning (`xsi:nil`, `JHANull`) or there.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

@@ -80,6 +80,9 @@ pub struct View {
     /// Challenges that this publisher asked this node for in the second of `now`, this one included. The engine counts
     /// them; a store leaves it zero.
     pub publisher_this_second: u32,
+    /// Messages that this node got from the handset in the last hour or so, this one included. The engine counts them; a
+    /// store leaves it zero.
+    pub messages_this_hour: u32,
 }
 
 /// An address as the store knows it.

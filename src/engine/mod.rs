@@ -14,22 +14,24 @@ pub mod turns;
 
 use crate::domain::answer::{Answer, Verdict};
 use crate::domain::budget::{Budget, BudgetKey};
-use crate::domain::decide::{Facts, decide, rules};
-use crate::domain::fault::Violation;
+use crate::domain::contact::Address;
+use crate::domain::decide::{Facts, Request, decide, rules};
 use crate::domain::id::{AggregateId, PublisherId};
 use crate::domain::material::Material;
 use crate::domain::publisher::Registry;
-use crate::domain::request::{OobValidate, Origin, Request, Sms};
-use crate::domain::snapshot::{Expect, Query, View, Write};
+use crate::domain::request::{OobValidate, Origin, Sms};
+use crate::domain::snapshot::{Expect, Query, Versioned, View, Write};
 use crate::domain::time::Timestamp;
 use crate::store::contract::{Notes, Status, Store, StoreError};
 use crate::vault::Vault;
 use arc_swap::ArcSwap;
 use draw::{Chance, Clock};
 use guesses::Guesses;
+use moka::sync::Cache;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 use turns::Turns;
@@ -37,7 +39,9 @@ use turns::Turns;
 pub use feed::Page;
 
 /// How often a decision is taken anew when what it relied on has changed.
-const RETRIES: usize = 8;
+const RETRIES: usize = 16;
+/// Handsets whose messages of the last hour are counted.
+const HANDSETS: u64 = 100_000;
 
 /// What keeps us from answering. Says nothing of why to the outside; the cause was logged where it happened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -90,6 +94,7 @@ pub struct Engine {
     changes: watch::Sender<u64>,
     rates: Mutex<HashMap<PublisherId, (i64, u32)>>,
     guesses: Guesses,
+    handsets: Cache<Address, Arc<AtomicU32>>,
 }
 
 impl Engine {
@@ -102,6 +107,7 @@ impl Engine {
             changes: watch::channel(0).0,
             rates: Mutex::default(),
             guesses: Guesses::default(),
+            handsets: Cache::builder().max_capacity(HANDSETS).time_to_live(Duration::from_secs(3_600)).build(),
         }
     }
 
@@ -118,7 +124,11 @@ impl Engine {
         };
         let query = wish.query();
         let this_second = self.count(&wish.origin.publisher);
-        let _turn = self.turns.wait(wish.slot()).await;
+        // With replies from the same phone, where it is known yet; else with requests for the same recipient and alert.
+        let _turn = match &wish.target {
+            rules::Goal::Explicit { phone, .. } => self.turns.wait(phone).await,
+            rules::Goal::Native { .. } => self.turns.wait(wish.slot()).await,
+        };
         let request = Request::Open(Box::new(wish));
         let answer = self.carry_out(&query, &request, |view| view.publisher_this_second = this_second).await?;
         Ok(match answer {
@@ -134,8 +144,9 @@ impl Engine {
     pub async fn reply(&self, sms: Sms) -> Result<Verdict, Trouble> {
         let provider_id = crate::domain::decide::reply::provider_key(&sms);
         let query = Query::Reply { from: sms.from.clone(), provider_id, now: self.now() };
+        let this_hour = self.wrote(&sms.from);
         let _turn = self.turns.wait(&sms.from).await;
-        match self.carry_out(&query, &Request::Reply(sms), |_| {}).await? {
+        match self.carry_out(&query, &Request::Reply(sms), |view| view.messages_this_hour = this_hour).await? {
             Answer::Replied(verdict) => Ok(verdict),
             _ => Ok(Verdict::NoSession),
         }
@@ -146,7 +157,8 @@ impl Engine {
         let query = Query::Budget(key.clone());
         for _ in 0..RETRIES {
             let view = self.parts.store.load(&query).await?;
-            let Some((_, budget)) = view.budgets.into_iter().find(|(it, budget)| *it == key && budget.version > 0) else {
+            let counted = |budget: &Versioned<Budget>| budget.version > 0 && budget.value != Budget::default();
+            let Some((_, budget)) = view.budgets.into_iter().find(|(it, budget)| *it == key && counted(budget)) else {
                 return Ok(false);
             };
             let expects = vec![Expect::Budget(key.clone(), budget.version)];
@@ -234,6 +246,13 @@ impl Engine {
             .and_then(|it| Material::from_bytes(&it))
     }
 
+    // Messages of a handset in the last hour or so. Bounded: with very many handsets the oldest are forgotten, and then
+    // merely answered once more.
+    fn wrote(&self, handset: &Address) -> u32 {
+        let count = self.handsets.get_with_by_ref(handset, Arc::default);
+        count.fetch_add(1, Ordering::Relaxed).saturating_add(1)
+    }
+
     // Challenges that a publisher asked for in the current second, this one included.
     fn count(&self, publisher: &PublisherId) -> u32 {
         let second = self.now().millis().div_euclid(1_000);
@@ -244,15 +263,5 @@ impl Engine {
         }
         entry.1 = entry.1.saturating_add(1);
         entry.1
-    }
-}
-
-/// A refusal because we are over capacity, in the contract's words (39011).
-pub fn over_capacity() -> Violation {
-    Violation {
-        code: crate::domain::fault::own::CAPACITY,
-        text: "We are over capacity; send the same request again later.".to_owned(),
-        element: None,
-        value: None,
     }
 }

@@ -1,7 +1,7 @@
 //! Sessions whose time is up.
 
 use super::Engine;
-use crate::domain::request::Request;
+use crate::domain::decide::Request;
 use crate::domain::snapshot::Query;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Registration files: publishers, their libraries of alerts, and recipients, in TOML that people write.
 //!
 //! Pure: [`read`] gets the texts of files and gives what they register, or everything that is wrong with them, each with
-//! its place. [`files::gather`] reads the files for it; [`diff`] tells what would change.
+//! its place. [`files::gather`] reads the files for it; [`diff()`] tells what would change.
 //!
 //! One file registers one thing, by the table it begins with: `[publisher]`, `[library]` (one version) or `[recipients]`
 //! (of one publisher at one institution). A publisher may have any number of libraries and recipient files.

@@ -1,15 +1,28 @@
-//! A real `countersign demo` process on a free port, and the little that a test asks of it.
+//! Real processes of the program: `countersign demo` here, `countersign serve` in [`bank`]; and the little that a test asks of
+//! them.
 
 #![allow(dead_code, reason = "each test file uses a part of this")]
 
+pub mod bank;
+pub mod peer;
+
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How long a test waits for something that must happen. Generous: it bounds a failure, it times nothing.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
+/// The path of the contract.
+pub const IMS: &str = "/jxchange/2008/ServiceGateway/IMS.svc";
+
+/// The Python that has the peers which tests talk to: what `.ci/setup tests` made, or the one in `COUNTERSIGN_PEERS_PYTHON`.
+pub fn python() -> PathBuf {
+    let made = || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/bin/python");
+    std::env::var_os("COUNTERSIGN_PEERS_PYTHON").map_or_else(made, PathBuf::from)
+}
 
 /// A running demo. Killed when dropped.
 pub struct Demo {
@@ -17,7 +30,58 @@ pub struct Demo {
     /// `http://127.0.0.1:PORT`
     pub base: String,
     client: reqwest::Client,
-    logs: Arc<Mutex<String>>,
+    logs: Logs,
+}
+
+/// What a process logs, read as it comes.
+pub struct Logs {
+    text: Arc<Mutex<String>>,
+    reader: JoinHandle<()>,
+}
+
+impl Logs {
+    pub fn of(mut stderr: ChildStderr) -> Self {
+        let text = Arc::new(Mutex::new(String::new()));
+        let kept = text.clone();
+        let reader = std::thread::spawn(move || {
+            let mut chunk = [0; 8192];
+            while let Ok(count @ 1..) = stderr.read(&mut chunk) {
+                kept.lock().unwrap().push_str(&String::from_utf8_lossy(&chunk[..count]));
+            }
+        });
+        Self { text, reader }
+    }
+
+    pub fn text(&self) -> String {
+        self.text.lock().unwrap().clone()
+    }
+
+    /// Waits for a whole line with this text.
+    pub fn wait_for(&self, text: &str) -> String {
+        let started = Instant::now();
+        loop {
+            let over = self.reader.is_finished();
+            let logs = self.text();
+            let whole = logs.rfind('\n').map_or("", |end| &logs[..end]);
+            if let Some(line) = whole.lines().find(|it| it.contains(text)) {
+                return line.to_owned();
+            }
+            assert!(!over && started.elapsed() < PATIENCE, "no {text}; it said:\n{logs}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+/// Asks until there is an answer.
+pub async fn until<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = ask().await {
+            return found;
+        }
+        assert!(started.elapsed() < PATIENCE, "waited in vain for {what}");
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
 }
 
 /// What the SOAP endpoint answered.
@@ -40,6 +104,16 @@ impl Answer {
     }
 }
 
+/// Reads a whole answer.
+pub async fn said(response: reqwest::Response) -> Answer {
+    Answer { status: response.status().as_u16(), body: response.text().await.unwrap() }
+}
+
+/// A SOAP 1.1 envelope.
+pub fn envelope(body: &str) -> String {
+    format!(r#"<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body>{body}</s:Body></s:Envelope>"#)
+}
+
 pub fn element(xml: &str, name: &str) -> Option<String> {
     let start = [format!("<{name}>"), format!(":{name}>")].into_iter().find_map(|tag| xml.find(&tag).map(|at| at + tag.len()))?;
     xml[start..].split('<').next().map(str::to_owned)
@@ -57,22 +131,14 @@ impl Demo {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary starts");
-        let logs = Arc::new(Mutex::new(String::new()));
-        let (mut stderr, kept) = (child.stderr.take().unwrap(), logs.clone());
-        std::thread::spawn(move || {
-            let mut chunk = [0; 8192];
-            while let Ok(count @ 1..) = stderr.read(&mut chunk) {
-                kept.lock().unwrap().push_str(&String::from_utf8_lossy(&chunk[..count]));
-            }
-        });
+        let logs = Logs::of(child.stderr.take().unwrap());
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let ready = lines.by_ref().map_while(Result::ok).find_map(|line| {
             let at = line.find("http://")?;
             let end = line[at + 7..].find('/').map_or(line.len(), |it| at + 7 + it);
             Some(line[at..end].to_owned())
         });
-        let kept = logs.clone();
-        let base = ready.unwrap_or_else(|| panic!("the demo tells its address; it said:\n{}", kept.lock().unwrap()));
+        let base = ready.unwrap_or_else(|| panic!("the demo tells its address; it said:\n{}", logs.text()));
         std::thread::spawn(move || lines.for_each(drop));
         let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build().unwrap();
         Self { child, base, client, logs }
@@ -86,22 +152,20 @@ impl Demo {
     }
 
     pub fn logs(&self) -> String {
-        self.logs.lock().unwrap().clone()
+        self.logs.text()
     }
 
     /// Posts an envelope around `body` to the IMS endpoint as the demo publisher, by HTTP Basic.
     pub async fn soap(&self, body: &str) -> Answer {
-        self.envelope(format!(r#"<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body>{body}</s:Body></s:Envelope>"#))
-            .await
+        self.envelope(envelope(body)).await
     }
 
     /// Posts a whole envelope.
     pub async fn envelope(&self, envelope: String) -> Answer {
-        let request = self.client.post(format!("{}/jxchange/2008/ServiceGateway/IMS.svc", self.base)).basic_auth("demo", Some("demo"));
+        let request = self.client.post(format!("{}{IMS}", self.base)).basic_auth("demo", Some("demo"));
         let request =
             request.header("content-type", "text/xml; charset=utf-8").header("soapaction", "\"http://jackhenry.com/ws/OOBValidate\"");
-        let response = request.body(envelope).send().await.unwrap();
-        Answer { status: response.status().as_u16(), body: response.text().await.unwrap() }
+        said(request.body(envelope).send().await.unwrap()).await
     }
 
     pub async fn get(&self, path: &str) -> (u16, String) {

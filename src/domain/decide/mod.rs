@@ -11,10 +11,12 @@ pub mod session;
 pub mod settle;
 pub mod verify;
 
+use super::delivery::Outcome;
 use super::draw::Draw;
+use super::id::{AggregateId, DeliveryId};
 use super::keyring::Keyring;
 use super::publisher::Registry;
-use super::request::Request;
+use super::request::Sms;
 use super::snapshot::{Decision, View};
 
 /// Everything a decision may look at.
@@ -26,6 +28,28 @@ pub struct Facts<'a> {
     pub registry: &'a Registry,
     /// Keyed operations, without the keys.
     pub keyring: &'a dyn Keyring,
+}
+
+/// A wish that somebody is entitled to have: the one way into [`decide`].
+#[derive(Debug)]
+pub enum Request {
+    /// `OOBValidate` of an authenticated publisher whose field rules hold.
+    Open(Box<rules::Wish>),
+    /// An SMS from a handset, through a gateway that proved itself.
+    Reply(Sms),
+    /// A timer of an aggregate is due.
+    Tick(AggregateId),
+    /// A connector reported on a delivery.
+    Settled {
+        /// The aggregate that the delivery belongs to.
+        aggregate: AggregateId,
+        /// The delivery.
+        delivery: DeliveryId,
+        /// Which connector it was.
+        connector: String,
+        /// What became of it.
+        outcome: Outcome,
+    },
 }
 
 /// Decides any request.

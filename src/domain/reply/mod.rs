@@ -122,7 +122,15 @@ fn free(own: &str) -> Candidate {
     let line = untailed(unlabelled(own)).lines().map(str::trim).find(|it| !it.is_empty()).unwrap_or_default();
     let line = untailed(line);
     let bare = line.strip_prefix(['"', '\'']).and_then(|it| it.strip_suffix(['"', '\''])).unwrap_or(line);
-    one(spaceless(bare))
+    let value = spaceless(bare);
+    // A number among other numbers of its length is a list of guesses, whatever line each stands on (decision 18).
+    if value.len() >= 3 && value.bytes().all(|b| b.is_ascii_digit()) {
+        let found = digits::find(own, value.len());
+        if found.codes.len() > 1 || found.others {
+            return Candidate::Ambiguous;
+        }
+    }
+    one(value)
 }
 
 // Our six digits, then at least one character of the publisher's value.

@@ -52,9 +52,9 @@ pub struct Trouble {
 pub enum TroubleKind {
     /// Not sent, or empty, and the tag has no fallback (39007).
     Missing,
-    /// Its format can't read it (39019).
+    /// Its format can't read it (39007).
     Unreadable,
-    /// With it, the body is longer than [`Target::limit`] (39017).
+    /// With it, the body is longer than [`Target::limit`] (39007).
     TooLong,
 }
 

@@ -1,9 +1,10 @@
 //! A batch that fails is taken apart, to tell a poisoned event from a subscriber that is not there.
 
 use crate::connect::contract::{Pushed, Sink};
-use crate::domain::event::FeedEvent;
+use crate::domain::feed::FeedEvent;
 use crate::domain::id::AggregateId;
 use std::collections::HashSet;
+use tokio_util::sync::CancellationToken;
 
 /// Failures in a row, of as many sessions, after which the subscriber counts as absent.
 const IN_A_ROW: u32 = 3;
@@ -25,8 +26,13 @@ pub(super) struct Apart<'a> {
 }
 
 /// Pushes events one by one, oldest first, but none of a session in `suspects` or behind a failed one. Stops when the subscriber seems
-/// gone; what it answered until then is kept.
-pub(super) async fn take_apart<'a>(sink: &dyn Sink, events: &'a [FeedEvent], suspects: HashSet<AggregateId>) -> Apart<'a> {
+/// gone, or when we are told to `stop`; what it answered until then is kept.
+pub(super) async fn take_apart<'a>(
+    sink: &dyn Sink,
+    events: &'a [FeedEvent],
+    suspects: HashSet<AggregateId>,
+    stop: &CancellationToken,
+) -> Apart<'a> {
     let mut apart = Apart { suspects, ..Apart::default() };
     // Failed since the last answer: whose fault it is, is open.
     let mut open: Vec<&FeedEvent> = Vec::new();
@@ -35,6 +41,10 @@ pub(super) async fn take_apart<'a>(sink: &dyn Sink, events: &'a [FeedEvent], sus
         if apart.suspects.contains(&event.aggregate) {
             open.push(event);
             continue;
+        }
+        // Each may take a time-out.
+        if stop.is_cancelled() {
+            return apart.stopped(&open);
         }
         match sink.push(std::slice::from_ref(event)).await {
             Pushed::Taken => {}

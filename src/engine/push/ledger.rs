@@ -4,7 +4,7 @@
 
 use super::super::{Engine, Trouble};
 use super::patience::Failing;
-use crate::domain::event::FeedEvent;
+use crate::domain::feed::FeedEvent;
 use crate::domain::id::InstitutionId;
 use crate::domain::time::Timestamp;
 use serde::{Deserialize, Serialize};

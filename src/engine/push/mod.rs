@@ -34,11 +34,11 @@ const LONGEST_WAIT: Duration = Duration::from_secs(300);
 /// Pushes to one subscriber until told to stop.
 pub async fn run(engine: Arc<Engine>, subscriber: Subscriber, lags: Arc<Lags>, stop: CancellationToken) {
     let mut changes = engine.changes();
-    let mut pusher = Pusher::new(engine, subscriber, lags);
+    let mut pusher = Pusher::new(engine, subscriber, lags, stop.clone());
     let mut begun = false;
     while !stop.is_cancelled() {
         let round = match begun {
-            true => pusher.round(&stop).await,
+            true => pusher.round().await,
             false => pusher.begin().await.map(|()| Round::Moved),
         };
         begun |= round.is_ok();

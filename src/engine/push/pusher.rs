@@ -7,7 +7,7 @@ use super::ledger::{Held, Ledger, Note};
 use super::subscriber::Subscriber;
 use super::wait;
 use crate::connect::contract::Pushed;
-use crate::domain::event::FeedEvent;
+use crate::domain::feed::FeedEvent;
 use crate::domain::id::{AggregateId, InstitutionId};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -35,6 +35,7 @@ pub(super) struct Pusher {
     subscriber: Subscriber,
     lags: Arc<Lags>,
     ledger: Ledger,
+    stop: CancellationToken,
     // Of each institution whose head fails.
     heads: HashMap<InstitutionId, Head>,
 }
@@ -56,9 +57,9 @@ struct Page {
 }
 
 impl Pusher {
-    pub fn new(engine: Arc<Engine>, subscriber: Subscriber, lags: Arc<Lags>) -> Self {
+    pub fn new(engine: Arc<Engine>, subscriber: Subscriber, lags: Arc<Lags>, stop: CancellationToken) -> Self {
         let ledger = Ledger::new(engine.clone(), subscriber.sink.name().to_owned());
-        Self { engine, subscriber, lags, ledger, heads: HashMap::new() }
+        Self { engine, subscriber, lags, ledger, stop, heads: HashMap::new() }
     }
 
     pub fn name(&self) -> &str {
@@ -75,11 +76,11 @@ impl Pusher {
     }
 
     /// One page of each institution, but for those that still wait after a failure: what fails in one holds up no other.
-    pub async fn round(&mut self, stop: &CancellationToken) -> Result<Round, Trouble> {
+    pub async fn round(&mut self) -> Result<Round, Trouble> {
         let mut result = Round::Idle;
         for institution in self.institutions() {
             let waits = self.heads.get(&institution).is_some_and(|it| it.until > Instant::now());
-            if !waits && !stop.is_cancelled() && self.serve(&institution).await? == Round::Moved {
+            if !waits && !self.stop.is_cancelled() && self.serve(&institution).await? == Round::Moved {
                 result = Round::Moved;
             }
         }
@@ -153,7 +154,7 @@ impl Pusher {
 
     async fn take_apart(&mut self, institution: &InstitutionId, page: &Page) -> Result<Round, Trouble> {
         let suspects = self.heads.get_mut(institution).map(|it| std::mem::take(&mut it.suspects)).unwrap_or_default();
-        let mut apart = take_apart(&*self.subscriber.sink, &page.ahead, suspects).await;
+        let mut apart = take_apart(&*self.subscriber.sink, &page.ahead, suspects, &self.stop).await;
         let suspects = std::mem::take(&mut apart.suspects);
         let Some(upto) = apart.upto else {
             let round = self.fail(institution, Some(page)).await;
@@ -223,7 +224,7 @@ impl Pusher {
             let pushed = self.subscriber.sink.push(std::slice::from_ref(&event)).await;
             let later = matches!(pushed, Pushed::Later(_));
             self.ledger.write(self.judge_held(institution, (seq, held), &event, pushed)).await?;
-            if later {
+            if later || self.stop.is_cancelled() {
                 break;
             }
             result = Round::Moved;

@@ -1,7 +1,8 @@
 //! Who gets which events.
 
 use crate::connect::contract::Sink;
-use crate::domain::event::{Act, FeedEvent};
+use crate::domain::event::Act;
+use crate::domain::feed::FeedEvent;
 use crate::domain::id::{InstitutionId, PublisherId};
 use std::sync::Arc;
 use std::time::Duration;

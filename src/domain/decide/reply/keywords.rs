@@ -2,13 +2,16 @@
 
 use super::{Judge, answer, provider_key};
 use crate::domain::aggregate::Aggregate;
-use crate::domain::answer::{Answer, Verdict};
+use crate::domain::answer::Verdict;
 use crate::domain::decide::session::{end, record};
 use crate::domain::event::{Act, Event};
 use crate::domain::id::{InstitutionId, PublisherId};
 use crate::domain::inbound::Inbound;
 use crate::domain::publisher::Publisher;
 use crate::domain::snapshot::{AddressView, Decision, Versioned, Write};
+
+/// Messages of one handset in an hour beyond which even HELP is no longer answered: two machines are talking (decision 23).
+pub const ANSWERED_AN_HOUR: u32 = 10;
 
 impl Judge<'_> {
     // Decision 19: opt-out recorded, unsent messages cancelled, open sessions ended; never an attempt.
@@ -49,14 +52,16 @@ impl Judge<'_> {
 
     // Keeps a message that no session takes: for its event, its answer, and its duplicate.
     pub(super) fn note(self, verdict: Verdict, body: &str, mut writes: Vec<Write>) -> Decision {
-        let owner = self.owners().first().and_then(|it| self.publisher(it));
+        let owner = self.owners().iter().find_map(|it| self.publisher(it));
         let Some((publisher, (institution, product))) = owner.and_then(|it| Some((it, place(it, self.view)?))) else {
-            return Decision::only(Answer::Replied(verdict));
+            // Nobody to file it under; what it does to sessions and opt-outs holds all the same.
+            return self.finish(verdict, writes);
         };
         // A second STOP or START changes nothing and is not confirmed again; auto-responders loop.
         let repeats = matches!(verdict, Verdict::Stopped | Verdict::Started) && writes.is_empty();
         let keyword = matches!(verdict, Verdict::Stopped | Verdict::Started | Verdict::Helped);
-        let silent = repeats || !(keyword || publisher.answer_replies && verdict != Verdict::NoSession);
+        let loops = self.facts.view.messages_this_hour > ANSWERED_AN_HOUR;
+        let silent = repeats || loops || !keyword;
         let deliveries = if silent { Vec::new() } else { vec![answer(publisher, self.sms, verdict, self.draw)] };
         let event = Event { id: self.draw.event(), at: self.draw.now, act: Act::RecipMsg, feedback: body.to_owned(), delivery: None };
         let inbound = Inbound {

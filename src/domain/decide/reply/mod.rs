@@ -9,7 +9,8 @@ use super::verify::is_right;
 use crate::domain::aggregate::Aggregate;
 use crate::domain::answer::{Answer, Verdict};
 use crate::domain::budget::{Budget, BudgetKey, Standing};
-use crate::domain::challenge::{Challenge, Check, SEEN_REPLIES, Seen, Shape, State};
+use crate::domain::challenge::{Challenge, Check, SEEN_REPLIES, Seen, Shape, State, Verifier};
+use crate::domain::code::Secret;
 use crate::domain::contact::Channel;
 use crate::domain::delivery::{Delivery, Purpose, Status};
 use crate::domain::draw::Draw;
@@ -74,7 +75,7 @@ impl<'a> Judge<'a> {
     // Decision 19: a publisher's own value that happens to be a word such as YES is read before the keyword.
     fn is_static_value(&self, session: &Versioned<Challenge>, reading: &Reading) -> bool {
         let Some(verifier) = &session.value.verifier else { return false };
-        let own = matches!(verifier.check, Check::Value { fold: true, .. });
+        let own = matches!(verifier.check, Check::Value { fold: true, .. } | Check::Hashed { prefix: None, .. });
         own && self.standing(&session.value) == Standing::Free
             && reading.keyword().is_some_and(|it| it == Keyword::Start)
             && is_right(self.facts.keyring, session.value.id, verifier, reading.exact())
@@ -91,37 +92,48 @@ impl<'a> Judge<'a> {
         if let Some(right) = free.iter().find(|it| self.matches(&it.value, reading)) {
             return self.verified(right);
         }
-        if let Some((session, verdict)) = self.late(reading) {
-            if verdict == Verdict::Superseded {
-                self.count_failure(&[session]);
+        match self.late(reading) {
+            // Beside a late code nothing else may be guessed for free.
+            Some((session, typed, verdict)) if free.iter().all(|it| says_no_more(&it.value, reading, &typed)) => {
+                self.told_late(session, verdict)
             }
-            return verdict;
+            _ => self.missed(&free, reading),
         }
-        self.missed(&free, reading)
     }
 
     fn matches(&self, challenge: &Challenge, reading: &Reading) -> bool {
         let Some(verifier) = &challenge.verifier else { return false };
+        let right = |typed| is_right(self.facts.keyring, challenge.id, verifier, typed);
         match reading.candidate(verifier.shape) {
-            Candidate::One(typed) => {
-                // A hash was made of the value as the publisher has it, which may be of several words.
-                let hashed = verifier.shape == Shape::Free && matches!(verifier.check, Check::Hashed { .. });
-                let right = |typed| is_right(self.facts.keyring, challenge.id, verifier, typed);
-                right(&typed) || hashed && right(reading.exact())
-            }
+            Candidate::One(typed) if is_ours(verifier) => right(&typed),
+            // A publisher's value may look like a label, or be of several words: the whole text may be it, too.
+            Candidate::One(typed) => right(&typed) || right(reading.exact()),
             Candidate::None | Candidate::Ambiguous => false,
         }
     }
 
-    // The right code of a session that is over: told so, without an attempt against any other.
-    fn late(&self, reading: &Reading) -> Option<(&'a Versioned<Challenge>, Verdict)> {
+    // The right code of a session that is over; only for codes that we made, because one that is over is of no use to
+    // anybody, while a publisher's static value is.
+    fn late(&self, reading: &Reading) -> Option<(&'a Versioned<Challenge>, Secret, Verdict)> {
         let over = self.view.open.iter().filter(|it| !it.value.is_open_at(self.sms.received_at));
-        let session = self.view.ended.iter().chain(over).find(|it| it.value.awaits_reply() && self.matches(&it.value, reading))?;
+        let made = |it: &&Versioned<Challenge>| it.value.awaits_reply() && it.value.verifier.as_ref().is_some_and(is_ours);
+        let session = self.view.ended.iter().chain(over).filter(made).find(|it| self.matches(&it.value, reading))?;
+        let Candidate::One(typed) = reading.candidate(session.value.verifier.as_ref()?.shape) else { return None };
         let verdict = match session.value.state {
             State::Ended { outcome: Act::Superseded, .. } => Verdict::Superseded,
             _ => Verdict::Expired,
         };
-        Some((session, verdict))
+        Some((session, typed, verdict))
+    }
+
+    // No attempt against any session; a superseded code counts in the budget (decision 16). The session that is over
+    // remembers the message, so that its duplicate is answered alike.
+    fn told_late(&mut self, session: &'a Versioned<Challenge>, verdict: Verdict) -> Verdict {
+        if verdict == Verdict::Superseded {
+            self.count_failure(&[session]);
+        }
+        self.touch(session.value.clone(), session.version);
+        verdict
     }
 
     fn verified(&mut self, session: &Versioned<Challenge>) -> Verdict {
@@ -194,13 +206,10 @@ impl<'a> Judge<'a> {
     fn done(mut self, verdict: Verdict) -> Decision {
         let seen = Seen { provider_id: provider_key(self.sms).unwrap_or_default(), at: self.sms.received_at, verdict };
         let reply = self.answer_to(verdict);
-        if self.touched.is_empty() && (reply.is_some() || verdict == Verdict::Superseded || verdict == Verdict::Unread) {
-            // Nothing was judged, but the message must be remembered by one session, so that its duplicate is not answered anew.
+        if self.touched.is_empty() {
+            // Nothing was judged, but one session remembers the message, so that its duplicate is not answered anew.
             let newest = self.view.open.iter().find(|it| it.value.state == State::Open);
-            self.touched.extend(newest.cloned());
-        }
-        if self.touched.is_empty() && !self.budgets.is_empty() {
-            return self.note(verdict, "(a late code)", Vec::new());
+            self.touched.extend(newest.filter(|_| reply.is_some()).cloned());
         }
         for session in &mut self.touched {
             session.value.seen.push(seen.clone());
@@ -252,6 +261,21 @@ impl<'a> Judge<'a> {
 
     fn publisher(&self, id: &PublisherId) -> Option<&'a Publisher> {
         self.facts.registry.publishers.get(id).map(AsRef::as_ref)
+    }
+}
+
+// A code that we made, whole: nothing of the publisher's in it.
+fn is_ours(verifier: &Verifier) -> bool {
+    verifier.shape == Shape::Otpa || matches!(verifier.check, Check::Value { fold: false, .. })
+}
+
+// Whether the text holds nothing for this session but, perhaps, the same code again.
+fn says_no_more(challenge: &Challenge, reading: &Reading, typed: &Secret) -> bool {
+    let Some(verifier) = &challenge.verifier else { return true };
+    match reading.candidate(verifier.shape) {
+        Candidate::None => true,
+        Candidate::One(other) => other == *typed,
+        Candidate::Ambiguous => false,
     }
 }
 

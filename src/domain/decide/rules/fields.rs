@@ -1,6 +1,6 @@
 //! Header, recipient, parameters and place: what a request says of whom and where.
 
-use super::{CONTACTS_MAX, PARAMETER_MAX, PARAMETERS_MAX, VALUE_MAX};
+use super::{CONTACTS_MAX, PARAMETER_MAX, PARAMETERS_MAX, PARAMETERS_TOTAL_MAX, VALUE_MAX};
 use crate::domain::code::Secret;
 use crate::domain::fault::{Violation, own};
 use crate::domain::id::InstitutionId;
@@ -14,21 +14,24 @@ pub(super) type Choice = (String, Option<String>, Vec<String>);
 pub(super) struct Findings(pub(super) Vec<Violation>);
 
 // Elements in the order of the schema, header first.
-const ORDER: [&str; 20] = [
+const ORDER: [&str; 23] = [
     "MsgRqHdr",
     "AuditUsrId",
     "AuditWsId",
+    "jXLogTrackingId",
     "BusCorrelId",
     "ValidConsmName",
     "AlrtName",
     "OOBRecipInfoRec",
     "ConsmRecipId",
+    "ConsmRecipAcctId",
     "RecipConId",
     "AlrtDataInfoRec",
     "Name",
     "Val",
     "InstRtId",
     "ConsumerProd",
+    "PubVer",
     "PhoneNum",
     "SMSText",
     "VerifVal",
@@ -57,6 +60,7 @@ impl Findings {
             self.add(2001, "MsgRqHdr", "The message request header (MsgRqHdr with jXchangeHdr) is required.");
             return Header::default();
         };
+        self.lengths(&header, request);
         if header.audit_usr_id.is_none() {
             self.add(2021, "AuditUsrId", "The audit user id is required.");
         }
@@ -80,6 +84,28 @@ impl Findings {
             self.add(2401, "ValidConsmName", "The valid consumer name is required.");
         }
         header
+    }
+
+    // What is stored with the challenge, or compared with names, has an end.
+    fn lengths(&mut self, header: &Header, request: &OobValidate) {
+        let texts: [(&'static str, &Option<String>); 9] = [
+            ("jXLogTrackingId", &header.tracking_id),
+            ("BusCorrelId", &header.bus_correl_id),
+            ("InstRtId", &header.inst_rt_id),
+            ("ConsumerProd", &header.consumer_prod),
+            ("ValidConsmName", &header.valid_consm_name),
+            ("AlrtName", &request.alrt_name),
+            ("InstRtId", &request.inst_rt_id),
+            ("ConsumerProd", &request.consumer_prod),
+            ("PubVer", &request.pub_ver),
+        ];
+        let account = request.recipient.as_ref().and_then(|it| it.account.as_ref());
+        let texts = texts.into_iter().filter_map(|(name, text)| Some((name, text.as_ref()?)));
+        for (name, text) in texts.chain(account.map(|it| ("ConsmRecipAcctId", it))) {
+            if text.len() > VALUE_MAX {
+                self.add(own::TOO_LONG, name, "At most 256 bytes.");
+            }
+        }
     }
 
     pub(super) fn recipient(&mut self, request: &OobValidate) -> Option<Choice> {
@@ -111,6 +137,7 @@ impl Findings {
         }
         for contact in choice.contacts.iter().take(CONTACTS_MAX) {
             match contact.text() {
+                Some(id) if id.len() > VALUE_MAX => self.add(own::TOO_LONG, "RecipConId", "At most 256 bytes."),
                 Some(id) if contacts.iter().any(|it| it == id) => {}
                 Some(id) => contacts.push(id.to_owned()),
                 None => self.add(3103, "RecipConId", "The field is required and can't be null."),
@@ -123,6 +150,10 @@ impl Findings {
         if data.len() > PARAMETERS_MAX {
             self.add(own::TOO_LONG, "AlrtDataInfoRec", "At most 100 parameters a request.");
         }
+        let total: usize = data.iter().map(|(_, value)| value.as_ref().map_or(0, |it| it.expose().len())).sum();
+        if total > PARAMETERS_TOTAL_MAX {
+            self.add(own::TOO_LONG, "AlrtDataInfoRec", "At most 32,000 bytes of parameters a request.");
+        }
         let mut parameters = Vec::with_capacity(data.len().min(PARAMETERS_MAX));
         for (name, value) in data.into_iter().take(PARAMETERS_MAX) {
             let Some(name) = name.text().map(str::to_owned) else {
@@ -130,7 +161,9 @@ impl Findings {
                 continue;
             };
             match value {
-                Some(value) if value.expose().len() > PARAMETER_MAX => self.add(own::TOO_LONG, "Val", "At most 4,000 bytes a parameter."),
+                Some(value) if value.expose().len() > PARAMETER_MAX || name.len() > VALUE_MAX => {
+                    self.add(own::TOO_LONG, "Val", "At most 4,000 bytes a parameter, and 256 its name.")
+                }
                 Some(value) => parameters.push((name, value)),
                 None => self.add(3103, "Val", "The field is required and can't be null."),
             }

@@ -26,6 +26,8 @@ pub const VALUE_MAX: usize = 256;
 pub const PARAMETER_MAX: usize = 4_000;
 /// Parameters a request may have.
 pub const PARAMETERS_MAX: usize = 100;
+/// Bytes all parameters of a request may have together: what is stored with a challenge has an end.
+pub const PARAMETERS_TOTAL_MAX: usize = 32_000;
 /// Contacts a request may choose.
 pub const CONTACTS_MAX: usize = 20;
 

@@ -8,6 +8,7 @@ use crate::domain::contact::{self, Address, AddressError};
 use crate::domain::fault::own;
 use crate::domain::keyword;
 use crate::domain::publisher::Publisher;
+use crate::domain::reply::read;
 use crate::domain::template::{ExplicitError, explicit};
 use base64::Engine as _;
 
@@ -58,8 +59,8 @@ impl Findings {
             (Some(kind), _) => kind?,
             (None, Some(_)) => HashKind::Sha1,
             (None, None) => {
-                if keyword::refused_as_value(value.expose()) {
-                    self.add(own::KEYWORD_VALUE, "VerifVal", "A keyword such as STOP or HELP can't be a verification value.");
+                if keyword::refused_as_value(value.expose()) || read(value.expose()).denied() {
+                    self.add(own::KEYWORD_VALUE, "VerifVal", "A word such as STOP, HELP or NO can't be a verification value.");
                 }
                 return Some(OwnValue::Plain(value));
             }
