@@ -78,3 +78,91 @@ impl Apart<'_> {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connect::contract::Soon;
+    use crate::domain::event::Act;
+    use crate::domain::id::EventId;
+    use crate::domain::time::Timestamp;
+    use uuid::Uuid;
+
+    /// Says of the event with number n what the n-th letter stands for.
+    struct Scripted(Vec<char>);
+
+    impl Sink for Scripted {
+        fn name(&self) -> &str {
+            "scripted"
+        }
+
+        fn push<'a>(&'a self, events: &'a [FeedEvent]) -> Soon<'a, Pushed> {
+            let said = match self.0[usize::try_from(events[0].seq).unwrap() - 1] {
+                't' => Pushed::Taken,
+                'r' => Pushed::Refused("no".to_owned()),
+                'l' => Pushed::Later("down".to_owned()),
+                _ => panic!("event {} must not be pushed", events[0].seq),
+            };
+            Box::pin(std::future::ready(said))
+        }
+    }
+
+    fn session(letter: char) -> AggregateId {
+        AggregateId(Uuid::from_u128(letter.into()))
+    }
+
+    fn event(seq: usize, letter: char) -> FeedEvent {
+        FeedEvent {
+            seq: u64::try_from(seq).unwrap(),
+            id: EventId(Uuid::nil()),
+            number: 90040,
+            act: Act::Verified,
+            at: Timestamp::default(),
+            institution: "011001276".to_owned(),
+            product: String::new(),
+            publisher: String::new(),
+            aggregate: session(letter),
+            data: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_proven_is_kept_and_what_is_not_is_left_open() {
+        // Sessions of events 1, 2, …; what is said of each; sessions left out before. Then: failed, refused, decided up to, whole,
+        // sessions to leave out.
+        let check = async |sessions: &str, said: &str, before: &str, expected: (&[u64], &[u64], Option<u64>, bool, &str)| {
+            let events: Vec<FeedEvent> = sessions.chars().enumerate().map(|(index, letter)| event(index + 1, letter)).collect();
+            let suspects = before.chars().map(session).collect();
+            let apart = take_apart(&Scripted(said.chars().collect()), &events, suspects, &CancellationToken::new()).await;
+            let failed: Vec<u64> = apart.failed.iter().map(|it| it.seq).collect();
+            let refused: Vec<u64> = apart.refused.iter().map(|it| it.0.seq).collect();
+            assert_eq!(
+                (failed.as_slice(), refused.as_slice(), apart.upto, apart.whole),
+                (expected.0, expected.1, expected.2, expected.3),
+                "{said}"
+            );
+            assert_eq!(apart.suspects, expected.4.chars().map(session).collect(), "{said}");
+        };
+        check("abc", "ttt", "", (&[], &[], Some(3), true, "")).await;
+        check("abc", "ltr", "", (&[1], &[3], Some(3), true, "")).await;
+        // The end of the page says nothing against the last ones, but they failed alone.
+        check("abc", "tll", "", (&[2, 3], &[], Some(1), true, "")).await;
+        // What follows in the session of a failed one waits untried.
+        check("abab", "lt-t", "", (&[1, 3], &[], Some(4), true, "")).await;
+        // Absent: nothing is known of the three, and the next time begins behind them.
+        check("abcd", "lll-", "", (&[], &[], None, false, "abc")).await;
+        check("abcd", "---t", "abc", (&[1, 2, 3], &[], Some(4), true, "")).await;
+        check("abcd", "---l", "abc", (&[], &[], None, true, "")).await;
+        // Gone half-way: what was answered stands.
+        check("abcdefg", "ltrlll-", "", (&[1], &[3], Some(3), false, "def")).await;
+        check("ab", "ll", "", (&[], &[], None, true, "")).await;
+    }
+
+    #[tokio::test]
+    async fn it_stops_when_told_to() {
+        let (stop, events) = (CancellationToken::new(), [event(1, 'a')]);
+        stop.cancel();
+        let apart = take_apart(&Scripted(vec!['-']), &events, HashSet::new(), &stop).await;
+        assert_eq!((apart.upto, apart.whole), (None, false));
+    }
+}
