@@ -1,124 +1,14 @@
 //! Events to a subscriber that is slow, down, picky or poisoned.
 
+mod listener;
 mod world;
 
-use countersign::connect::contract::{Pushed, Sink, Soon};
+use countersign::connect::contract::Pushed;
 use countersign::domain::feed::FeedEvent;
-use countersign::domain::id::InstitutionId;
-use countersign::engine::push::{self, Filter, Lags, Subscriber};
-use std::sync::{Arc, Mutex};
+use countersign::engine::push::Filter;
+use listener::*;
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 use world::{World, explicit};
-
-/// What the subscriber says of a batch; by default it takes it.
-type Mood = Box<dyn Fn(&[FeedEvent]) -> Pushed + Send + Sync>;
-
-struct Listener {
-    mood: Mutex<Mood>,
-    taken: Mutex<Vec<FeedEvent>>,
-    pushes: Mutex<usize>,
-    /// Sessions of single events that were pushed, in order.
-    singles: Mutex<Vec<String>>,
-}
-
-impl Listener {
-    fn new(mood: impl Fn(&[FeedEvent]) -> Pushed + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Self { mood: Mutex::new(Box::new(mood)), taken: Mutex::default(), pushes: Mutex::default(), singles: Mutex::default() })
-    }
-
-    fn change(&self, mood: impl Fn(&[FeedEvent]) -> Pushed + Send + Sync + 'static) {
-        *self.mood.lock().unwrap() = Box::new(mood);
-    }
-
-    fn codes(&self) -> Vec<(String, &'static str)> {
-        self.taken.lock().unwrap().iter().map(|it| (it.aggregate.to_string(), it.act.code())).collect()
-    }
-}
-
-impl Sink for Listener {
-    fn name(&self) -> &str {
-        "core"
-    }
-
-    fn push<'a>(&'a self, events: &'a [FeedEvent]) -> Soon<'a, Pushed> {
-        *self.pushes.lock().unwrap() += 1;
-        if let [event] = events {
-            self.singles.lock().unwrap().push(event.aggregate.to_string());
-        }
-        let said = (self.mood.lock().unwrap())(events);
-        if said == Pushed::Taken {
-            self.taken.lock().unwrap().extend(events.iter().cloned());
-        }
-        Box::pin(std::future::ready(said))
-    }
-}
-
-fn later(_: &[FeedEvent]) -> Pushed {
-    Pushed::Later("down".into())
-}
-
-fn taken(_: &[FeedEvent]) -> Pushed {
-    Pushed::Taken
-}
-
-/// Lets a subscriber work for a while of the runtime's own (paused) time.
-async fn work(world: &World, listener: &Arc<Listener>, filter: Filter, span: Duration) {
-    work_with(world, listener, filter, tokio::time::sleep(span)).await;
-}
-
-/// Lets it work while something else happens; how far behind it is at the end.
-async fn work_with(world: &World, listener: &Arc<Listener>, filter: Filter, meanwhile: impl Future<Output = ()>) -> Vec<(String, u64)> {
-    let (stop, lags) = (CancellationToken::new(), Arc::<Lags>::default());
-    let subscriber = Subscriber { sink: listener.clone(), filter, patience: PATIENCE };
-    let running = tokio::spawn(push::run(world.engine.clone(), subscriber, lags.clone(), stop.clone()));
-    meanwhile.await;
-    stop.cancel();
-    running.await.unwrap();
-    lags.since(&world.engine.status().feed.into_iter().collect())
-}
-
-/// Hours of the engine's clock in which it is tried again and again.
-async fn suffer(world: &World, listener: &Arc<Listener>, hours: u32) {
-    for _ in 0..hours {
-        world.advance(Duration::from_secs(3_600));
-        work(world, listener, Filter::default(), MINUTES).await;
-    }
-}
-
-async fn fail(world: &World, phone: &str) -> String {
-    fail_at(world, phone, None).await
-}
-
-async fn fail_at(world: &World, phone: &str, institution: Option<&str>) -> String {
-    let mut request = explicit(phone);
-    request.header.as_mut().unwrap().inst_rt_id = institution.map(str::to_owned);
-    let (id, _) = world.opened(request).await;
-    world.reply(phone, "NO", "").await;
-    id
-}
-
-/// Several that fail, each with a phone of its own.
-async fn fail_many(world: &World, first: u32, count: u32) -> Vec<String> {
-    let mut ids = Vec::new();
-    for number in first..first + count {
-        ids.push(fail(world, &format!("+1202555{number:04}")).await);
-    }
-    ids
-}
-
-/// Says "later" to whatever holds one of these.
-fn poisoned(bad: &[String]) -> impl Fn(&[FeedEvent]) -> Pushed + Send + Sync + 'static {
-    let bad = bad.to_vec();
-    move |events| if events.iter().any(|it| bad.contains(&it.aggregate.to_string())) { later(events) } else { Pushed::Taken }
-}
-
-async fn parked(world: &World) -> usize {
-    world.engine.notes().notes("parked/core/").await.unwrap().len()
-}
-
-const MINUTES: Duration = Duration::from_secs(600);
-const PATIENCE: Duration = Duration::from_secs(3 * 86_400);
 
 #[tokio::test(start_paused = true)]
 async fn outcomes_come_once_in_order_and_a_restart_repeats_nothing() {
@@ -294,34 +184,4 @@ async fn poisoned_beside(other: &'static str) {
 async fn a_poisoned_head_and_a_busy_institution_do_not_hold_up_each_other() {
     poisoned_beside("000000001").await;
     poisoned_beside("999999999").await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn parked_events_are_listed_and_get_a_second_chance() {
-    let (world, listener) = (World::new().await, Listener::new(taken));
-    work(&world, &listener, Filter::default(), Duration::from_secs(1)).await;
-    listener.change(|_| Pushed::Refused("400".into()));
-    let all = fail_many(&world, 101, 2).await;
-    work(&world, &listener, Filter::default(), MINUTES).await;
-    let list = world.engine.parked("core").await.unwrap();
-    let shown: Vec<_> = list.first.iter().map(|it| (it.aggregate.clone(), it.reason.as_str(), it.at)).collect();
-    assert_eq!(list.total, 2);
-    assert_eq!(shown, all.iter().map(|it| (it.clone(), "400", world.engine.now())).collect::<Vec<_>>());
-    assert_eq!(world.engine.replay("other").await, Ok(0));
-    listener.change(taken);
-    assert_eq!(world.engine.replay("core").await, Ok(2));
-    assert_eq!(world.engine.parked("core").await, Ok(Default::default()));
-    work(&world, &listener, Filter::default(), MINUTES).await;
-    assert_eq!(listener.codes().into_iter().map(|it| it.0).collect::<Vec<_>>(), all);
-    assert!(world.engine.notes().notes("held/core/").await.unwrap().is_empty());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_lag_shows_from_the_start_on() {
-    let (world, listener) = (World::new().await, Listener::new(later));
-    let lag = async |span| work_with(&world, &listener, Filter::default(), tokio::time::sleep(span)).await;
-    assert_eq!(lag(Duration::from_secs(1)).await, [("core".to_owned(), 0)], "nothing has happened yet");
-    fail(&world, "+12025550101").await;
-    let end: u64 = world.engine.status().feed.iter().map(|it: &(InstitutionId, u64)| it.1).sum();
-    assert_eq!(lag(MINUTES).await, [("core".to_owned(), end)], "it has never moved");
 }

@@ -3,7 +3,8 @@
 //! A subscriber has a cursor for each institution. What comes after it is pushed in batches; a batch that fails again and
 //! again is taken apart, what fails alone is held (with what follows in its session) and tried by itself, and what is
 //! refused, or held for too long, is parked. A head that fails waits longer each time, for its institution alone. Cursor, held
-//! and parked events are notes, so all of it survives a restart; parked events are bounded ([`Engine::parked`]).
+//! and parked events are notes, so all of it survives a restart. Both are bounded for each institution: what fails when 1,000 are held is
+//! parked, and of parked events the newest 10,000 are kept ([`Engine::parked`]).
 
 mod apart;
 mod lags;

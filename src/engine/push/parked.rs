@@ -7,8 +7,8 @@ use crate::domain::time::Timestamp;
 
 /// Parked events that one answer lists at most.
 const LISTED: usize = 1_000;
-/// Events put back in one durable step.
-const STEP: usize = 500;
+/// Events put back in one durable step: a commit is bounded.
+const STEP: usize = 100;
 
 /// A parked event. Its session's timeline shows what happened.
 #[derive(Clone, Debug, PartialEq, Eq)]

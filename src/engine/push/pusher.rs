@@ -18,6 +18,9 @@ use tokio_util::sync::CancellationToken;
 const BATCH: usize = 50;
 /// Rounds in which a whole batch may fail before it is taken apart.
 const ROUNDS: u32 = 3;
+/// Events of an institution that are held at most; what fails by itself beyond that is parked at once. Only what follows in the
+/// sessions of held events comes on top.
+const HELD_MAX: usize = 1_000;
 /// Held events taken in a round at most, so that they don't keep the feed waiting.
 const HELD_AT_ONCE: usize = 20;
 
@@ -53,6 +56,8 @@ struct Page {
     ahead: Vec<FeedEvent>,
     // Wait behind a held event of their session.
     behind: Vec<FeedEvent>,
+    // Events held already.
+    held: usize,
     last: u64,
 }
 
@@ -133,9 +138,10 @@ impl Pusher {
         let wanted = page.into_iter().filter(|it| self.subscriber.filter.takes(it));
         // What follows a held event in its session waits behind it.
         let held = self.ledger.held(institution).await?;
+        let count = held.len();
         let waiting: HashSet<AggregateId> = held.into_iter().filter_map(|(_, it)| AggregateId::parse(&it.aggregate)).collect();
         let (behind, ahead) = wanted.partition(|it| waiting.contains(&it.aggregate));
-        Ok(Some(Page { ahead, behind, last }))
+        Ok(Some(Page { ahead, behind, held: count, last }))
     }
 
     // The page is done with.
@@ -161,7 +167,7 @@ impl Pusher {
             self.heads.entry(institution.clone()).and_modify(|it| it.suspects = suspects);
             return round;
         };
-        let notes = self.keep(institution, &apart);
+        let notes = self.keep(institution, &apart, HELD_MAX.saturating_sub(page.held));
         if apart.whole {
             return self.advance(institution, page, notes).await;
         }
@@ -170,12 +176,15 @@ impl Pusher {
         Ok(Round::Moved)
     }
 
-    fn keep(&self, institution: &InstitutionId, apart: &Apart<'_>) -> Vec<Note> {
+    fn keep(&self, institution: &InstitutionId, apart: &Apart<'_>, room: usize) -> Vec<Note> {
         let now = self.engine.now();
         let mut sessions = HashSet::new();
         let hold = |event: &&FeedEvent| {
             if !sessions.insert(event.aggregate) {
                 return self.ledger.queue(institution, event);
+            }
+            if sessions.len() > room {
+                return self.ledger.park(institution, event, "it fails, and too many others are held");
             }
             let held = Held { next: 0, tries: 0, aggregate: event.aggregate.to_string(), failing: None };
             self.ledger.hold(institution, event.seq, &held.again(now, wait))
