@@ -258,6 +258,21 @@ async fn metrics_are_for_operators() {
 }
 
 #[tokio::test]
+async fn guessing_an_operators_secret_is_cut_short() {
+    let stand = stand(auth(|it| it.failures_per_address = 3), &generated()).await;
+    let check = async |headers: &str, expected: u16| assert_eq!(stand.get("/metrics", headers).await.status, expected, "{headers}");
+    for _ in 0..5 {
+        check("", 401).await;
+    }
+    check("Authorization: Bearer wrong\r\n", 401).await;
+    check(BASIC, 401).await;
+    check(OPERATOR, 200).await;
+    check("Authorization: Bearer wrong\r\n", 401).await;
+    check(OPERATOR, 401).await;
+    check("Authorization: Bearer scrape-token\r\n", 401).await;
+}
+
+#[tokio::test]
 async fn the_feed_is_paged_and_its_publishers_own() {
     let stand = stand(Settings::default(), &generated()).await;
     (1..=3).for_each(|seq| stand.fake.add_event(seq));
@@ -279,6 +294,20 @@ async fn the_feed_is_paged_and_its_publishers_own() {
     check("?aftr=1", (400, "aftr")).await;
     let denied = stand.get("/v1/events", "").await;
     assert!(denied.status == 401 && denied.head.contains("application/problem+json"), "{denied:?}");
+}
+
+/// Events of others are passed over once; what comes behind them is found without anything being committed.
+#[tokio::test]
+async fn a_waiting_reader_goes_on_from_where_it_has_read_to() {
+    let stand = stand(Settings::default(), &generated()).await;
+    (1..=7).for_each(|seq| stand.fake.add_event(seq));
+    stand.fake.events.lock().unwrap()[..6].iter_mut().for_each(|it| it.publisher = "another".into());
+    stand.fake.looks_at.store(2, std::sync::atomic::Ordering::SeqCst);
+    let got = stand.get("/v1/events?wait=30", BASIC).await;
+    assert!(got.body.contains("\"seq\":7") && got.body.ends_with("\"next\":\"7\"}"), "{got:?}");
+    assert_eq!(*stand.fake.asked.lock().unwrap(), ["0", "2", "4", "6"]);
+    let at_once = stand.get("/v1/events", BASIC).await;
+    assert_eq!(at_once.body, "{\"events\":[],\"next\":\"2\"}", "who does not wait goes on by itself");
 }
 
 #[tokio::test]
