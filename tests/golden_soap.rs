@@ -4,8 +4,9 @@
 //! change run with `BLESS=1` and review the difference.
 
 use countersign::domain::code::Secret;
-use countersign::domain::event::{Act, FeedEvent};
+use countersign::domain::event::Act;
 use countersign::domain::fault::Violation;
+use countersign::domain::feed::FeedEvent;
 use countersign::domain::id::{AggregateId, EventId};
 use countersign::domain::request::{Field, Header, OobValidate};
 use countersign::domain::time::Timestamp;

@@ -1,5 +1,6 @@
 //! Holds the table of `src/lib.rs`: which room may name which. Breaks with the file and the line.
 
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -73,6 +74,36 @@ fn pure_rooms_know_no_machine() {
     assert!(broken.is_empty(), "\n{}", broken.join("\n"));
 }
 
+/// Files that name each other, directly or by way of others. A `mod.rs` and the files below it are one piece here.
+#[test]
+fn no_circle_ties_the_files() {
+    let files = sources(Path::new("src"));
+    let modules: HashMap<String, &PathBuf> = files.iter().map(|it| (module_of(it), it)).collect();
+    let mut names: HashMap<String, HashSet<String>> = HashMap::new();
+    for (module, file) in &modules {
+        let own = |it: &String| it != module && !it.starts_with(&format!("{module}::")) && !module.starts_with(&format!("{it}::"));
+        let named = code_lines(file).into_iter().flat_map(|(_, line)| modules_named(module, &line, &modules)).filter(own);
+        names.insert(module.clone(), named.collect());
+    }
+    let reaches = |from: &String, to: &String| {
+        let (mut seen, mut next) = (HashSet::new(), vec![from.clone()]);
+        while let Some(at) = next.pop() {
+            for named in &names[&at] {
+                if named == to {
+                    return true;
+                }
+                if seen.insert(named.clone()) {
+                    next.push(named.clone());
+                }
+            }
+        }
+        false
+    };
+    let mut circle: Vec<_> = modules.keys().filter(|it| reaches(it, it)).collect();
+    circle.sort();
+    assert!(circle.is_empty(), "these files stand in a circle: {circle:?}");
+}
+
 #[test]
 fn every_room_is_in_the_table() {
     let rooms: Vec<_> = sources(Path::new("src")).iter().filter_map(|it| room_of(it)).collect();
@@ -86,6 +117,10 @@ fn the_reader_of_this_table_sees_a_breach() {
     assert_eq!(rooms_named("use crate::store::contract::Store;"), ["store"]);
     assert_eq!(rooms_named("    x: crate::http::App, y: crate::domain::id::EventId"), ["http", "domain"]);
     assert_eq!(rooms_named("use crate::{soap, vault::Vault};"), ["soap", "vault"]);
+    let file = PathBuf::new();
+    let modules = ["domain::a", "domain::b", "store", "store::x"].map(|it| (it.to_owned(), &file)).into();
+    assert_eq!(modules_named("domain::a", "use super::b::Thing;", &modules), ["domain::b"]);
+    assert_eq!(modules_named("domain::a", "use crate::store::x::Thing; crate::store::Y", &modules), ["store::x", "store"]);
     assert!(names("use tokio::sync::Mutex;", "tokio") && !names("let tokiol = 1;", "tokio"));
 }
 
@@ -95,6 +130,27 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     files.retain(|path| path.extension().is_some_and(|it| it == "rs"));
     files.sort();
     files
+}
+
+fn module_of(file: &Path) -> String {
+    let path = file.strip_prefix("src").unwrap().with_extension("");
+    let mut parts: Vec<_> = path.components().map(|it| it.as_os_str().to_string_lossy().into_owned()).collect();
+    parts.pop_if(|it| it == "mod");
+    parts.join("::")
+}
+
+// The modules that a line names from the crate's root or from its parent, as far down as they are files.
+fn modules_named(module: &str, line: &str, modules: &HashMap<String, &PathBuf>) -> Vec<String> {
+    let parent = module.rsplit_once("::").map_or("", |it| it.0);
+    let absolute = line.split("crate::").skip(1).map(str::to_owned);
+    let relative = line.split("super::").skip(1).filter(|_| !line.contains("super::super") && !parent.is_empty());
+    let relative = relative.map(|rest| format!("{parent}::{rest}"));
+    let longest = |path: String| {
+        let path: String = path.chars().take_while(|it| it.is_alphanumeric() || matches!(it, '_' | ':')).collect();
+        let parts: Vec<&str> = path.split("::").filter(|it| !it.is_empty()).collect();
+        (1..=parts.len()).rev().map(|count| parts[..count].join("::")).find(|it| modules.contains_key(it))
+    };
+    absolute.chain(relative).filter_map(longest).collect()
 }
 
 fn room_of(file: &Path) -> Option<String> {

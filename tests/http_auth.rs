@@ -101,7 +101,7 @@ async fn a_digest_counts_where_it_is_allowed_and_a_nonce_once() {
     };
     let first = digested(b"n-1", "2026-11-21T20:55:00Z", SECRET);
     check(&first, 200).await;
-    check(&first, 200).await; // The very same request is a repetition: idempotent.
+    check(&first, 500).await; // It would open a second challenge.
     check(&first.replace("2025550123", "2025550199"), 500).await;
     check(&digested(b"n-2", "2026-11-21T20:54:59Z", SECRET), 500).await;
     check(&digested(b"n-3", "2026-11-21T21:05:01Z", SECRET), 500).await;
@@ -111,6 +111,39 @@ async fn a_digest_counts_where_it_is_allowed_and_a_nonce_once() {
     check(&digested(b"n-5", "2026-11-21T21:00:00Z", SECRET), 200).await;
     let off = http_stand::stand(Settings::default(), &generated()).await;
     assert_eq!(off.post(IMS, "", &digested(b"n-1", "2026-11-21T21:00:00Z", SECRET)).await.status, 500);
+}
+
+/// With an idempotency key of its own the repetition gets the first answer, which is the engine's to give.
+#[tokio::test]
+async fn a_repeated_request_needs_a_key_of_its_own() {
+    let stand = stand(Settings::default(), &with_digest()).await;
+    let check = async |nonce: &str, extra: &str, expected: (u16, u16)| {
+        let header = digested(nonce.as_bytes(), "2026-11-21T21:00:00Z", SECRET);
+        let body = header.replace("</jXchangeHdr>", &format!("{extra}</jXchangeHdr>"));
+        assert_eq!(stand.post(IMS, "", &body).await.status, expected.0, "{extra}");
+        assert_eq!(stand.post(IMS, "", &body).await.status, expected.1, "{extra}, repeated");
+        assert_eq!(stand.post(IMS, "", &body.replace("2025550123", "2025550199")).await.status, 500, "{extra}, another body");
+    };
+    check("n-1", "", (200, 500)).await;
+    check("n-2", "<jXLogTrackingId>t-1</jXLogTrackingId>", (200, 200)).await;
+    check("n-3", "<BusCorrelId>b-1</BusCorrelId>", (200, 200)).await;
+    check("n-4", "<WorkflowCorrelId>w-1</WorkflowCorrelId>", (200, 500)).await;
+    let text = stand.get("/metrics", OPERATOR).await.body;
+    assert!(text.contains("countersign_auth_failures_total{reason=\"replayed\"} 6"), "{text}");
+}
+
+/// A digest does not cover the body, and the nonces of before the start are forgotten.
+#[tokio::test]
+async fn a_digest_from_before_the_start_is_refused() {
+    let stand = stand(Settings::default(), &with_digest()).await;
+    *stand.fake.clock.lock().unwrap() = BEGAN.plus(Duration::from_secs(60));
+    let check = async |body: &str, expected: u16| assert_eq!(stand.post(IMS, "", body).await.status, expected, "{body}");
+    check(&digested(b"n-1", "2026-11-21T19:59:59.999Z", SECRET), 500).await;
+    check(&digested(b"n-1", "2026-11-21T20:00:00Z", SECRET), 200).await;
+    // Who sends the password itself has proved all the same.
+    let text = digested(b"n-2", "2026-11-21T19:59:59Z", SECRET);
+    let (start, end) = (text.find("<o:Password").unwrap(), text.find("<o:Nonce>").unwrap());
+    check(&format!("{}<o:Password>{SECRET}</o:Password>{}", &text[..start], &text[end..]), 200).await;
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 mod world;
 
 use countersign::connect::contract::{Pushed, Sink, Soon};
-use countersign::domain::event::FeedEvent;
+use countersign::domain::feed::FeedEvent;
 use countersign::engine::push::{self, Filter, Subscriber};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -417,3 +417,31 @@ async fn faults_of_the_recipient() {
         }
     }
 }
+
+/// What is asked for, and the clauses that it misses.
+#[tokio::test]
+async fn the_assurance_verdict_names_what_was_missed() {
+    use countersign::domain::aggregate::Aggregate;
+    use countersign::domain::assurance::{Standing, verdict};
+    use countersign::domain::id::AggregateId;
+    let world = World::with(|it| it.attempts = 6).await;
+    let one_way = OobValidate { mode: Some("OneWay".into()), ..explicit("+12025550171") };
+    let own = OobValidate { sms_text: Some(Secret::new("Approve?")), verif_val: Some(Secret::new("Harbor")), ..explicit("+12025550172") };
+    let cases = [
+        ("one way", one_way, vec!["4(3)(b)"]),
+        ("two way", explicit(PHONE), vec!["3.1.3", "4(3)(b)"]),
+        ("own value", own, vec!["3.1.3", "3.1.3.2 (secret)", "6.5.4", "4(3)(b)"]),
+        (
+            "hybrid for an hour",
+            OobValidate { exp_sec: Some("3600".into()), ..hybrid(&["Mobile number", "E-mail address"]) },
+            vec!["3.1.3", "3.1.3.1", "3.1.3.2 (lifetime)", "6.5.5", "4(3)(b)"],
+        ),
+    ];
+    for (what, request, missed) in cases {
+        let (id, _) = world.opened(request).await;
+        let found = world.engine.store().find(AggregateId::parse(&id).unwrap()).await.unwrap().unwrap().value;
+        let Aggregate::Challenge(challenge) = found else { panic!("a challenge") };
+        let clauses: Vec<_> = verdict(&challenge).into_iter().filter(|it| it.standing == Standing::Missed).map(|it| it.clause).collect();
+        assert_eq!(clauses, missed, "{what}");
+    }
+}

@@ -1,6 +1,6 @@
 //! Events as CloudEvents 1.0 in structured JSON.
 
-use crate::domain::event::FeedEvent;
+use crate::domain::feed::FeedEvent;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 

@@ -3,7 +3,7 @@
 use crate::domain::code::Secret;
 use crate::domain::contact::{Address, Channel};
 use crate::domain::delivery::Outcome;
-use crate::domain::event::FeedEvent;
+use crate::domain::feed::FeedEvent;
 use crate::domain::id::DeliveryId;
 use std::future::Future;
 use std::pin::Pin;

@@ -4,7 +4,7 @@ use super::client::{Call, Caller, Reply, sensitive};
 use super::contract::{Pushed, Sink, Soon};
 use super::guard::Reach;
 use super::setting::{Basic, Now, Unusable};
-use crate::domain::event::FeedEvent;
+use crate::domain::feed::FeedEvent;
 use crate::soap::{EES_ACTION, EesAnswer, EesPush, Stamp};
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};

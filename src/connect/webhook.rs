@@ -6,7 +6,7 @@ use super::contract::{Pushed, Sink, Soon};
 use super::guard::Reach;
 use super::setting::{Now, Unusable};
 use super::signature::Signer;
-use crate::domain::event::FeedEvent;
+use crate::domain::feed::FeedEvent;
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;

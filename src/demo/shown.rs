@@ -4,7 +4,7 @@ use super::stage::Message;
 use crate::domain::challenge::{Challenge, Mode, State as Life};
 use crate::domain::code::Secret;
 use crate::domain::contact::Channel;
-use crate::domain::event::FeedEvent;
+use crate::domain::feed::FeedEvent;
 use serde::Serialize;
 use std::collections::BTreeMap;
 

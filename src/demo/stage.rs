@@ -3,7 +3,7 @@
 use crate::domain::challenge::Challenge;
 use crate::domain::code::Secret;
 use crate::domain::contact::{Address, Channel};
-use crate::domain::event::FeedEvent;
+use crate::domain::feed::FeedEvent;
 use crate::domain::id::{AggregateId, DeliveryId};
 use crate::domain::time::Timestamp;
 use std::future::Future;

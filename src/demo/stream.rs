@@ -4,7 +4,7 @@
 use super::floor::Floor;
 use super::shown::{Outbox, Session, Shown, ShownEvent};
 use crate::domain::challenge::State as Life;
-use crate::domain::event::FeedEvent;
+use crate::domain::feed::FeedEvent;
 use crate::domain::id::{AggregateId, DeliveryId};
 use axum::extract::State;
 use axum::http::StatusCode;

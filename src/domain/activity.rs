@@ -2,6 +2,7 @@
 
 use super::aggregate::Aggregate;
 use super::answer::Verdict;
+use super::assurance::{Standing, verdict};
 use super::challenge::{Challenge, Level, Mode, State};
 use super::contact::Channel;
 use super::delivery::{Delivery, Purpose, Status};
@@ -24,6 +25,9 @@ pub fn timeline(aggregate: &Aggregate) -> String {
     }
     for delivery in deliveries {
         let _ = writeln!(out, "  {}", delivery_line(delivery));
+    }
+    if let Some(challenge) = aggregate.challenge() {
+        out.push_str(&assurance_lines(challenge));
     }
     out
 }
@@ -81,6 +85,18 @@ fn delivery_line(it: &Delivery) -> String {
         Status::Cancelled { at } => format!("taken back at {at}"),
     };
     format!("delivery {}: {channel} {what} to {}, {status}, {} failed tries", it.id, it.address.masked(), it.tries)
+}
+
+// What was met in one line; what was missed with the reason.
+fn assurance_lines(challenge: &Challenge) -> String {
+    let findings = verdict(challenge);
+    let of = |standing| findings.iter().filter(move |it| it.standing == standing);
+    let met: Vec<_> = of(Standing::Met).map(|it| format!("{} {}", it.source, it.clause)).collect();
+    let mut out = format!("  assurance: met {}\n", met.join(", "));
+    for it in of(Standing::Missed) {
+        let _ = writeln!(out, "  assurance: missed {} {}: {}", it.source, it.clause, it.why);
+    }
+    out
 }
 
 fn said(verdict: Verdict) -> String {

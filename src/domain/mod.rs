@@ -6,6 +6,7 @@
 pub mod activity;
 pub mod aggregate;
 pub mod answer;
+pub mod assurance;
 pub mod budget;
 pub mod challenge;
 pub mod code;
@@ -16,6 +17,7 @@ pub mod delivery;
 pub mod draw;
 pub mod event;
 pub mod fault;
+pub mod feed;
 pub mod fold;
 pub mod id;
 pub mod inbound;

@@ -1,7 +1,7 @@
 //! Events by cursor. Order is per institution; a cursor says how far a reader is in each (decision 10).
 
 use super::{Engine, Trouble};
-use crate::domain::event::FeedEvent;
+use crate::domain::feed::FeedEvent;
 use crate::domain::id::{InstitutionId, PublisherId};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -6,7 +6,8 @@
 
 use super::{Engine, Trouble};
 use crate::connect::contract::{Pushed, Sink};
-use crate::domain::event::{Act, FeedEvent};
+use crate::domain::event::Act;
+use crate::domain::feed::FeedEvent;
 use crate::domain::id::{AggregateId, InstitutionId, PublisherId};
 use crate::domain::time::Timestamp;
 use parking_lot::Mutex;

@@ -39,13 +39,14 @@ impl App {
         Self { state, router }
     }
 
-    /// Answers one request.
+    /// Answers one request of whoever is behind `peer`, the other end of the connection.
     pub(super) async fn handle<B>(&self, request: Request<B>, peer: Peer) -> Response
     where
         B: HttpBody<Data = hyper::body::Bytes> + Send + Unpin + 'static,
         B::Error: Into<axum::BoxError>,
     {
         let (begun, id) = (Instant::now(), Uuid::new_v4());
+        let peer = self.state.proxies.client(peer, request.headers());
         let span = tracing::info_span!("request", correlation = %id, method = %request.method(), path = logged_path(request.uri().path()));
         let at = Operation::at(request.uri().path());
         let mut response = self.dispatch(request, peer, Correlation(id)).instrument(span.clone()).await;

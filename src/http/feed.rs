@@ -4,7 +4,7 @@ use super::peer::Peer;
 use super::problem::Problem;
 use super::service::Ask;
 use super::state::State;
-use crate::domain::event::FeedEvent;
+use crate::domain::feed::FeedEvent;
 use crate::domain::id::{InstitutionId, PublisherId};
 use crate::engine::{Page, Trouble};
 use axum::extract::{Query, State as Reach};

@@ -40,6 +40,8 @@ struct Got<'a> {
     peer: Peer,
     bytes: Vec<u8>,
     received_at: Timestamp,
+    /// It has an idempotency key of its own (decision 1).
+    keyed: bool,
 }
 
 /// Answers an operation.
@@ -55,7 +57,7 @@ where
     };
     // Expiry is judged on the moment at which the last byte was here.
     let received_at = state.service.now();
-    let got = Got { headers: &head.headers, peer, bytes, received_at };
+    let got = Got { headers: &head.headers, peer, bytes, received_at, keyed: false };
     match soap::read(&got.bytes, content_type, text(&head.headers, "soapaction")) {
         Ok(call) => answer(state, got, call, id).await,
         Err(malformed) => refuse_malformed(&malformed, kind(malformed.version, malformed.stamped, received_at, id)),
@@ -89,6 +91,8 @@ async fn answer(state: &State, got: Got<'_>, call: Call, id: Correlation) -> Res
             message(StatusCode::OK, bytes, kind.version, (Operation::Ping, "ok"))
         }
         soap::Operation::OobValidate { root, request } => {
+            let keyed = request.header.as_ref().is_some_and(|it| it.bus_correl_id.is_some() || it.tracking_id.is_some());
+            let got = Got { keyed, ..got };
             let publisher = match admit(state, &got, (token, window)).await {
                 Ok(publisher) => publisher,
                 Err(refusal) => return refuse(refusal, kind),
@@ -147,7 +151,7 @@ async fn admit(state: &State, got: &Got<'_>, shown: Shown<'_>) -> Result<Publish
         return Err(Refusal::Plaintext);
     }
     let claim = claim.inspect_err(|_| state.metrics.denied("missing"))?;
-    let arrival = Arrival::new(got.peer.addr.ip(), got.received_at, &got.bytes);
+    let arrival = Arrival::new(got.peer.addr.ip(), got.received_at, &got.bytes).keyed(got.keyed);
     state.check(&claim, &arrival).await.map_err(|denied| if denied == Denied::Busy { Refusal::Busy } else { Refusal::Denied })
 }
 

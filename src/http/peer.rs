@@ -1,13 +1,13 @@
-//! The other end of a connection.
+//! The other end of a connection, or of a trusted proxy's.
 
 use std::net::SocketAddr;
 
 /// Who is at the other end.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer {
-    /// Its address.
+    /// Its address; behind a trusted proxy that of the client, with port 0.
     pub addr: SocketAddr,
-    /// What it sends comes over TLS.
+    /// What it sends comes over TLS, to us or to a trusted proxy.
     pub tls: bool,
 }
 

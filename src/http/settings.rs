@@ -1,5 +1,6 @@
 //! What an operator sets for the HTTP side: where it listens, what it trusts, and every limit with its unit.
 
+use super::proxies::Proxies;
 use serde::Deserialize;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -13,8 +14,16 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// How publishers reach us (`https://host[:port]`), for the address in the WSDL; absent: as the request's `Host` says.
     pub public_url: Option<String>,
-    /// Takes Basic and UsernameToken over plain HTTP from beyond loopback (decision 29). Only behind a proxy that does TLS.
+    /// Takes Basic and UsernameToken over plain HTTP from beyond loopback (decision 29). Behind a proxy that does TLS, name
+    /// it in `trusted_proxies` instead.
     pub allow_plaintext: bool,
+    /// Networks (`10.0.0.0/8`) or addresses of proxies before us; default none. From these, and only these, the client is the
+    /// right-most address of `X-Forwarded-For` that is no trusted proxy (malformed, or more than 16 entries or 1 KiB: the
+    /// proxy's own address), for the limits on failures, publishers' networks, gateways' networks and logs; and
+    /// `X-Forwarded-Proto` tells whether the client came over TLS: `https` counts as TLS, anything else does not, and
+    /// without it the connection to us counts. The proxy must set both headers itself, and not pass on a client's
+    /// `X-Forwarded-Proto`.
+    pub trusted_proxies: Proxies,
     /// TLS; absent: plain HTTP.
     pub tls: Option<TlsSettings>,
     /// Limits of connections, requests and bodies.
@@ -100,6 +109,7 @@ impl Default for Settings {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             public_url: None,
             allow_plaintext: false,
+            trusted_proxies: Proxies::default(),
             tls: None,
             limits: Limits::default(),
             auth: AuthSettings::default(),
@@ -182,6 +192,8 @@ mod tests {
         check("listen = '0.0.0.0:1'\n[limits]\nmax_body_bytes = 9", Some(9));
         check("lisen = '0.0.0.0:1'", None);
         check("[limits]\nmax_body = 9", None);
+        check("trusted_proxies = ['10.0.0.0/8', '::1']", Some(262_144));
+        check("trusted_proxies = ['0.0.0.0/0']", None);
         check("[tls]\ncertificate_file = 'a'\nkey_file = 'b'\nx = 1", None);
     }
 }

@@ -6,6 +6,7 @@ use super::metrics::{Metrics, Operation};
 use super::parts::Parts;
 use super::peer::Peer;
 use super::problem::Problem;
+use super::proxies::Proxies;
 use super::service::Service;
 use super::settings::{Limits, Settings};
 use crate::domain::id::PublisherId;
@@ -25,6 +26,7 @@ pub(super) struct State {
     pub(super) limits: Limits,
     pub(super) public_url: Option<String>,
     pub(super) allow_plaintext: bool,
+    pub(super) proxies: Proxies,
     pub(super) shutdown: CancellationToken,
 }
 
@@ -38,6 +40,7 @@ pub(super) struct Counted(pub(super) Operation, pub(super) &'static str);
 
 impl State {
     pub(super) fn new(settings: &Settings, parts: Parts) -> Self {
+        parts.credentials.begin(parts.service.now());
         Self {
             service: parts.service,
             credentials: parts.credentials,
@@ -47,6 +50,7 @@ impl State {
             limits: settings.limits.clone(),
             public_url: settings.public_url.clone(),
             allow_plaintext: settings.allow_plaintext,
+            proxies: settings.trusted_proxies.clone(),
             shutdown: parts.shutdown,
         }
     }

@@ -7,7 +7,7 @@ use super::message::{Frame, message};
 use super::names::{JES, Ns, Version};
 use super::writer::{Stamp, Writer};
 use super::xml::{Element, Reader};
-use crate::domain::event::FeedEvent;
+use crate::domain::feed::FeedEvent;
 
 /// SOAPAction of the push, without quotes.
 pub const EES_ACTION: &str = "http://jackhenry.com/ws/EESEventAdd";

@@ -6,8 +6,9 @@ use countersign::dialect::Dialect;
 use countersign::domain::answer::{Answer, Verdict};
 use countersign::domain::code::{Secret, Tag};
 use countersign::domain::credential::{Credential, StoredSecret};
-use countersign::domain::event::{Act, FeedEvent};
+use countersign::domain::event::Act;
 use countersign::domain::fault::Violation;
+use countersign::domain::feed::FeedEvent;
 use countersign::domain::id::{AggregateId, EventId, PublisherId};
 use countersign::domain::request::{OobValidate, Origin, Sms};
 use countersign::domain::time::Timestamp;
@@ -28,6 +29,8 @@ use uuid::Uuid;
 
 /// 2026-11-21T21:00:00Z
 pub const NOW: Timestamp = Timestamp::from_millis(1_795_294_800_000);
+/// When the server began: 2026-11-21T20:00:00Z
+pub const BEGAN: Timestamp = Timestamp::from_millis(1_795_291_200_000);
 pub const IMS: &str = "/jxchange/2008/ServiceGateway/IMS.svc";
 /// `publisher:a-generated-secret`
 pub const BASIC: &str = "Authorization: Basic cHVibGlzaGVyOmEtZ2VuZXJhdGVkLXNlY3JldA==\r\n";
@@ -60,6 +63,7 @@ pub struct Fake {
     /// While there, `open` waits for it to be cancelled.
     pub gate: Mutex<Option<CancellationToken>>,
     pub changes: watch::Sender<u64>,
+    pub clock: Mutex<Timestamp>,
 }
 
 impl Default for Fake {
@@ -73,6 +77,7 @@ impl Default for Fake {
             ready: AtomicBool::new(true),
             gate: Mutex::default(),
             changes: watch::channel(0).0,
+            clock: Mutex::new(BEGAN),
         }
     }
 }
@@ -142,7 +147,7 @@ impl Service for Fake {
     }
 
     fn now(&self) -> Timestamp {
-        NOW
+        *self.clock.lock().unwrap()
     }
 
     fn pulse(&self) -> Pulse {
@@ -193,6 +198,7 @@ pub async fn stand_with(
     };
     let server = Server::bind(&settings, parts).await.unwrap();
     let (address, tls) = (server.address(), server.tls());
+    *fake.clock.lock().unwrap() = NOW;
     Stand { fake, credentials, address, tls, shutdown, served: tokio::spawn(server.serve()) }
 }
 

@@ -5,7 +5,7 @@
 use countersign::connect::sandbox::{Kept, Sandbox};
 use countersign::domain::answer::{Answer, Verdict};
 use countersign::domain::contact::Address;
-use countersign::domain::event::FeedEvent;
+use countersign::domain::feed::FeedEvent;
 use countersign::domain::id::PublisherId;
 use countersign::domain::publisher::Publisher;
 use countersign::domain::request::{Field, Header, OobValidate, Origin, RecipientChoice, Sms};

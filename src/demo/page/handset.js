@@ -74,7 +74,10 @@ function step(event) {
   const [label, tone] = ACTS[event.act] || [event.act, "plain"];
   const text = event.data.ENSFeedback || event.data.RecipOrigMsgBody || "";
   const at = make("time", { datetime: event.time, title: `${event.number} ${event.data.ENSActCode || event.act} · feed number ${event.seq}` }, new Date(event.time).toLocaleTimeString());
-  return make("li", { "data-id": event.id, "data-tone": tone }, make("b", {}, label), make("span", {}, text), at);
+  const line = make("li", { "data-id": event.id, "data-tone": tone }, make("b", {}, label), make("span", {}, text));
+  if (event.act.startsWith("OOB")) line.append(make("code", {}, String(event.number)));
+  line.append(at);
+  return line;
 }
 
 function tick(it) {

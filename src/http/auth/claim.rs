@@ -36,14 +36,21 @@ pub struct Arrival {
     pub now: Timestamp,
     /// SHA-256 of the request's body.
     pub body: [u8; 32],
+    /// The request carries an idempotency key of its own (decision 1): repeated, it gets the first answer.
+    pub keyed: bool,
 }
 
 impl Arrival {
-    /// An arrival with this body.
+    /// An arrival with this body, without an idempotency key.
     pub fn new(peer: IpAddr, now: Timestamp, body: &[u8]) -> Self {
         let mut sum = [0; 32];
         sum.copy_from_slice(digest::digest(&digest::SHA256, body).as_ref());
-        Self { peer: peer.to_canonical(), now, body: sum }
+        Self { peer: peer.to_canonical(), now, body: sum, keyed: false }
+    }
+
+    /// The same, `keyed` or not.
+    pub fn keyed(self, keyed: bool) -> Self {
+        Self { keyed, ..self }
     }
 }
 
@@ -54,9 +61,9 @@ pub enum Denied {
     Wrong,
     /// Too many failures lately; it was not looked at.
     Blocked,
-    /// The token or timestamp is too old, or from the future.
+    /// The token or timestamp is too old, or from the future; or a digest from before our start.
     Stale,
-    /// The nonce was used with another request.
+    /// The nonce was used: with another request, or with the same one that has no idempotency key.
     Replayed,
     /// Right, but from a network that the publisher does not come from.
     Network,

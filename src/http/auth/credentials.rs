@@ -8,6 +8,7 @@ use super::replay::Replay;
 use crate::domain::code::Secret;
 use crate::domain::credential::Credential;
 use crate::domain::id::PublisherId;
+use crate::domain::time::Timestamp;
 use crate::http::settings::AuthSettings;
 use arc_swap::ArcSwap;
 use aws_lc_rs::{constant_time, digest};
@@ -51,6 +52,13 @@ impl Credentials {
     /// Swaps what is registered; passwords proven before are proven anew.
     pub fn replace(&self, list: &[Credential]) {
         self.users.rcu(|old| Users::new(list, &*self.mac, old.generation + 1));
+    }
+
+    /// Tells when this process began. Nonces used before are not remembered, and a digest does not cover the body: from now
+    /// on, digest tokens `Created` before it are refused. A publisher whose clock is behind is refused for as long after a
+    /// start; one whose clock is ahead can be replayed for as long, so clocks must be kept right. Only the first call counts.
+    pub fn begin(&self, at: Timestamp) {
+        self.replay.begin(at);
     }
 
     /// argon2 runs so far.
@@ -111,10 +119,12 @@ impl Credentials {
             }
         }
         let Some(once) = &claim.once else { return Ok(()) };
-        if !once.created.is_some_and(|at| self.replay.is_fresh(at, arrival.now)) {
+        let digest = matches!(claim.proof, Proof::Digest(_));
+        let timely = |at| self.replay.is_fresh(at, arrival.now) && (!digest || self.replay.covers(at));
+        if !once.created.is_some_and(timely) {
             return Err(Denied::Stale);
         }
-        if self.replay.take(&claim.user, &once.nonce, arrival.body) { Ok(()) } else { Err(Denied::Replayed) }
+        if self.replay.take((&claim.user, &once.nonce), arrival.body, arrival.keyed) { Ok(()) } else { Err(Denied::Replayed) }
     }
 }
 
