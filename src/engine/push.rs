@@ -192,14 +192,17 @@ impl Pusher {
         if !ahead.is_empty() {
             match self.subscriber.sink.push(&ahead).await {
                 Pushed::Taken => {}
-                Pushed::Refused(_) => notes.extend(self.take_apart(institution, &ahead).await.0),
+                Pushed::Refused(_) => {
+                    let Some((apart, _)) = self.take_apart(institution, &ahead).await else { return Ok(Round::Failed) };
+                    notes.extend(apart);
+                }
                 Pushed::Later(reason) => {
                     self.failures += 1;
                     tracing::warn!(subscriber = self.name(), reason, failures = self.failures, "events could not be pushed");
                     if self.failures < ROUNDS {
                         return Ok(Round::Failed);
                     }
-                    let (apart, alive) = self.take_apart(institution, &ahead).await;
+                    let Some((apart, alive)) = self.take_apart(institution, &ahead).await else { return Ok(Round::Failed) };
                     if !alive {
                         return self.give_up(institution, &behind, &ahead).await;
                     }
@@ -226,13 +229,13 @@ impl Pusher {
     }
 
     // One by one: what is refused is parked, what fails is held with the rest of its session. The flag says whether any
-    // was answered at all, and so whether the subscriber is there.
-    async fn take_apart(&self, institution: &InstitutionId, events: &[FeedEvent]) -> (Vec<(String, Option<Vec<u8>>)>, bool) {
+    // was answered at all, and so whether the subscriber is there. `None`: told to stop, nothing is to be noted.
+    async fn take_apart(&self, institution: &InstitutionId, events: &[FeedEvent]) -> Option<(Vec<(String, Option<Vec<u8>>)>, bool)> {
         let (mut notes, mut alive, mut held) = (Vec::new(), false, HashSet::new());
         for event in events {
             // Each may take a time-out; what was taken already comes once more after the start.
             if self.stop.is_cancelled() {
-                return (Vec::new(), false);
+                return None;
             }
             if held.contains(&event.aggregate) {
                 notes.push(self.hold(institution, event));
@@ -250,7 +253,7 @@ impl Pusher {
                 }
             }
         }
-        (notes, alive)
+        Some((notes, alive))
     }
 
     // Held events that are due, oldest first; of a session only its first.
