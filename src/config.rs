@@ -151,7 +151,7 @@ const LARGEST: u64 = 1024 * 1024;
 /// Prefix of environment variables that are settings.
 const PREFIX: &str = "COUNTERSIGN";
 /// Settings that are lists: in the environment their parts stand between commas.
-const LISTS: [&str; 1] = ["registration.files"];
+const LISTS: [&str; 2] = ["registration.files", "http.trusted_proxies"];
 
 /// Reads the file at `path`, then what `environment` sets over it.
 pub fn load(path: &Path, environment: HashMap<String, String>) -> Result<Loaded, Unusable> {

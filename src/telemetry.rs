@@ -9,8 +9,10 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Targets that would log bytes of the wire at their finest levels: a wish for TRACE of everything does not include them.
-const SILENCED: [&str; 7] = ["h2=info", "hyper=info", "hyper_util=info", "rustls=info", "reqwest=info", "lettre=info", "sled=info"];
+/// Targets that would log bytes of the wire, or whole phone numbers, at their finest levels: a wish for TRACE of everything
+/// does not include them.
+const SILENCED: [&str; 8] =
+    ["rlibphonenumber=info", "h2=info", "hyper=info", "hyper_util=info", "rustls=info", "reqwest=info", "lettre=info", "sled=info"];
 
 /// Begins logging at `level` (as `[log]` has it), and logs panics from now on. Once a process; the error says what to do.
 pub fn begin(level: &str) -> Result<(), String> {

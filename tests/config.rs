@@ -37,6 +37,12 @@ fn the_environment_is_over_the_file() {
 }
 
 #[test]
+fn proxies_are_a_list_in_the_environment_too() {
+    let taken = |value: &str| load("", &[("COUNTERSIGN__HTTP__TRUSTED_PROXIES", value)]).is_ok();
+    assert!(taken("10.0.0.0/8") && taken("10.0.0.0/8,fd00::1") && !taken("10.0.0.0/8,nowhere"));
+}
+
+#[test]
 fn what_is_wrong_is_refused_at_its_place() {
     let check = |text: &str, environment: &[(&str, &str)], expected: &str| {
         assert_eq!(load(text, environment).map(|_| "taken".to_owned()).unwrap_or_else(|it| it), expected, "{text} {environment:?}");
@@ -53,6 +59,7 @@ fn what_is_wrong_is_refused_at_its_place() {
         "[http.limits]\nmax_body = 1\n",
         "c.toml:2:1: unknown field `max_body`, expected one of `max_connections`, `max_body_bytes`, `max_header_bytes`, `max_headers`, `max_streams`, `handshake_timeout_ms`, `header_timeout_ms`, `idle_timeout_ms`, `body_timeout_ms`, `request_timeout_ms`, `drain_timeout_ms`",
     );
+    file("[http]\ntrusted_proxies = [\"0.0.0.0/0\"]\n", "c.toml:2:19: \"0.0.0.0/0\" is everybody: name the networks of your proxies only");
     file("[store\n", "c.toml:1:7: unclosed table, expected `]`");
     file("[store]\nretention_days = 0\n", "c.toml: store.retention_days must be a number from 1 to 3650");
     file(

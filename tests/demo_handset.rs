@@ -115,12 +115,37 @@ async fn only_this_machine_is_answered() {
     check("evil.example", "/sandbox/messages", "", 403).await;
     check("evil.example", "/v1/events", BASIC, 403).await;
     check("localhost", "/sandbox/messages", "Sec-Fetch-Site: cross-site\r\n", 403).await;
+    let wsdl = format!("{IMS}?wsdl");
+    check("localhost", &wsdl, "", 200).await;
+    check("evil.example", &wsdl, "", 403).await;
+    check("localhost", &wsdl, "Sec-Fetch-Site: cross-site\r\n", 403).await;
     check("localhost", "/handset", "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n", 200).await;
     check("localhost", "/handset", "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: iframe\r\n", 403).await;
     let outside = http_stand::stand(Settings::default(), &[]).await;
     for path in ["/handset", "/sandbox/messages", "/sandbox/stream"] {
         assert_eq!(outside.get(path, "").await.status, 404, "{path} exists outside demo mode");
     }
+}
+
+#[tokio::test]
+async fn no_challenge_is_opened_under_another_name() {
+    let (stand, _) = theatre().await;
+    let check = async |host: &str, headers: &str, expected: (u16, usize)| {
+        let body = envelope("");
+        let head =
+            format!("POST {IMS} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {}\r\n{BASIC}{headers}\r\n", body.len());
+        let got = stand.send(format!("{head}{body}").as_bytes()).await;
+        let opened = stand.fake.opened.lock().unwrap().len();
+        assert_eq!((got.status, opened), expected, "{host} {headers}: {}", got.body);
+    };
+    check("evil.example", "", (403, 0)).await;
+    check("evil.example", OWN, (403, 0)).await;
+    check("localhost", "Sec-Fetch-Site: cross-site\r\n", (403, 0)).await;
+    check("localhost", "Sec-Fetch-Site: same-site\r\n", (403, 0)).await;
+    check("localhost", OWN, (200, 1)).await;
+    check("127.0.0.1:8080", "", (200, 2)).await;
+    let metrics = stand.at("localhost", "GET", "/metrics", OPERATOR).await.body;
+    assert!(metrics.contains("operation=\"oob_validate\",outcome=\"opened\"} 2"), "counted behind the router too: {metrics}");
 }
 
 #[tokio::test]

@@ -38,6 +38,29 @@ async fn a_reply_is_proved_read_and_judged() {
     assert_eq!((replies[0].received_at, replies[0].provider_id.as_deref()), (NOW, Some("SM1")));
 }
 
+/// `gw:x`
+const WRONG: &str = "Authorization: Basic Z3c6eA==\r\n";
+
+#[tokio::test]
+async fn guessing_a_gateways_password_is_cut_short() {
+    let json = "{\"from\":\"2025550123\",\"text\":\"1\",\"id\":\"a\"}";
+    let stand = stand(auth(|it| it.failures_per_address = 2), &generated()).await;
+    let check = async |path: &str, headers: &str, body: &str, expected: u16| {
+        let got = stand.post(path, headers, body).await;
+        assert_eq!(got.status, expected, "{path} {headers}: {}", got.body);
+    };
+    let basic = "/inbound/sms/basic";
+    check(basic, JSON, json, 401).await; // Nothing was guessed.
+    check(basic, &format!("{JSON}{WRONG}"), json, 403).await;
+    check(basic, &format!("{JSON}{GATEWAY}"), json, 200).await;
+    check(basic, &format!("{JSON}{WRONG}"), json, 403).await;
+    check(basic, &format!("{JSON}{GATEWAY}"), json, 403).await;
+    // One count for all that an address guesses at; who shows no secret is not concerned.
+    check(IMS, BASIC, &envelope(""), 500).await;
+    check("/inbound/sms/sandbox", FORM, BODY, 200).await;
+    assert_eq!(stand.fake.replies.lock().unwrap().len(), 2);
+}
+
 #[tokio::test]
 async fn what_is_not_durable_is_not_acknowledged() {
     let stand = stand(Settings::default(), &[]).await;

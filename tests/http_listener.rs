@@ -2,8 +2,10 @@
 
 mod http_stand;
 
-use countersign::http::Settings;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
 use countersign::http::settings::{Limits, TlsSettings};
+use countersign::http::{Extra, Settings};
 use http_stand::*;
 use rcgen::{CertificateParams, KeyPair};
 use std::path::Path;
@@ -125,8 +127,36 @@ async fn health_tells_ready_and_draining_apart() {
     assert!(ready.head.contains("x-correlation-id: "));
     stand.fake.ready.store(false, std::sync::atomic::Ordering::SeqCst);
     assert_eq!(stand.get("/health/live", "").await.status, 200);
-    assert_eq!(stand.get("/health/ready", "").await.status, 503);
+    let unready = stand.get("/health/ready", "").await;
+    assert_eq!((unready.status, unready.body.as_str()), (503, r#"{"ready":false,"store":false,"draining":false}"#));
     assert_eq!(stand.get("/nothing", "").await.status, 404);
+}
+
+/// A request that is here when the drain begins, and answered after it: held before its handler.
+#[tokio::test]
+async fn who_drains_is_not_ready() {
+    let (fake, shutdown, open) = (Arc::new(Fake::default()), CancellationToken::new(), CancellationToken::new());
+    let (here, gate) = (CancellationToken::new(), open.clone());
+    let arrived = here.clone();
+    let hold = move |request: Request, next: Next| {
+        let (here, gate) = (here.clone(), gate.clone());
+        async move {
+            here.cancel();
+            gate.cancelled().await;
+            next.run(request).await
+        }
+    };
+    let extra: Extra = Box::new(move |router| router.layer(from_fn(hold)));
+    let stand = Arc::new(stand_with(Settings::default(), &[], (fake, shutdown.clone(), Some(extra))).await);
+    let asking = {
+        let stand = Arc::clone(&stand);
+        tokio::spawn(async move { stand.get("/health/ready", "").await })
+    };
+    arrived.cancelled().await;
+    shutdown.cancel();
+    open.cancel();
+    let got = asking.await.unwrap();
+    assert_eq!((got.status, got.body.as_str()), (503, r#"{"ready":false,"store":true,"draining":true}"#));
 }
 
 #[tokio::test]

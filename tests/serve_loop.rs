@@ -549,3 +549,21 @@ async fn told_to_stop_it_ends_what_it_began() {
     wait_for_text(&gateway, &next.element("OTP")).await;
     assert_eq!(gateway.taken().len(), 2, "what was handed over is not handed over again");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_amid_a_refusal_loses_no_event() {
+    const NO: &str = r#"<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><s:Fault><faultcode>s:Client</faultcode><faultstring>no</faultstring></s:Fault></s:Body></s:Envelope>"#;
+    let (bank, gateway, core) = subscribed_bank("").await;
+    let server = bank.start();
+    core.says_next((500, NO));
+    core.hold(true);
+    let id = verified(&server, &gateway).await;
+    until("a push", async || (!core.got().is_empty()).then_some(())).await;
+    server.terminate();
+    until("the signal", async || server.logs().contains("told to stop").then_some(())).await;
+    core.hold(false);
+    assert!(server.ended().success());
+    let _server = bank.start();
+    let pushed = core.wait_for(1).await.remove(0);
+    assert!(pushed.body.contains(&id), "neither taken nor parked, it comes after the start: {}", pushed.body);
+}

@@ -159,7 +159,7 @@ impl Model {
             assert_eq!(challenge.material.is_none(), ended, "the code lives exactly as long as its session");
             assert!(challenge.attempts <= challenge.attempts_allowed, "attempts are bounded");
             assert!(outcomes.first() != Some(&"OOBVerified") || it.typed_in_time && it.two_way, "verified only by its own code, in time");
-            assert!(!it.two_way || ended == !outcomes.is_empty(), "a TwoWay challenge that ended told its outcome");
+            assert!(!it.two_way || ended != outcomes.is_empty(), "a TwoWay challenge that ended told its outcome");
             assert!(
                 !ended
                     || challenge

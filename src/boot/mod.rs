@@ -36,6 +36,7 @@ pub async fn serve(settings: Settings) -> Result<()> {
     prepare(&settings.log.level)?;
     let vault = Arc::new(Vault::from_file(&settings.keys.root_file)?);
     let registered = registered(&settings.registration.files)?;
+    registered.warnings.iter().for_each(|it| tracing::warn!("{it}"));
     check_subscribers(&settings, &registered)?;
     let mut at = StoreSettings::new(&settings.store.dir);
     at.retention_days = settings.store.retention_days;

@@ -12,8 +12,7 @@ use axum::response::{IntoResponse, Response};
 const MAIL_POLICY: &str = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 /// What a mail program gives a mail that says nothing of its own looks.
-const MAIL_LOOK: &str =
-    "<!doctype html><meta charset=utf-8><style>body{font:15px/1.5 system-ui,sans-serif;margin:14px;color:#14212b}</style>";
+const MAIL_LOOK: &str = "<!doctype html><meta charset=utf-8><style>html{scrollbar-width:thin}body{font:15px/1.5 system-ui,sans-serif;margin:14px;color:#14212b}</style>";
 
 /// `GET /sandbox/messages`
 pub(super) async fn messages(State(floor): State<Floor>) -> Response {

@@ -63,6 +63,8 @@ impl Engine {
                 let total = batch.len();
                 events.extend(batch.into_iter().filter(|it| it.publisher == publisher.as_str()));
                 skipped += total - (events.len() - before);
+                // Reading a batch keeps a worker busy: others come first.
+                tokio::task::yield_now().await;
             }
         }
         cursor.0.retain(|_, seq| *seq > 0);

@@ -1,4 +1,4 @@
-//! Dispatch: the SOAP path first, everything else through the router. Each request gets a correlation id, a span and its count.
+//! Dispatch: the SOAP path first (unless something is around the routes), everything else through the router. Each request gets a correlation id, a span and its count.
 
 use super::metrics::Operation;
 use super::parts::Parts;
@@ -11,7 +11,7 @@ use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::http::{HeaderValue, Method, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use std::sync::Arc;
 use std::time::Instant;
 use tower::ServiceExt;
@@ -25,18 +25,20 @@ const CORRELATION: &str = "x-correlation-id";
 pub(super) struct App {
     state: Arc<State>,
     router: Router,
+    /// Something is around the routes, and must see SOAP as well: no way past the router.
+    surrounded: bool,
 }
 
 impl App {
     pub(super) fn new(settings: &Settings, mut parts: Parts) -> Self {
         let extra = parts.extra.take();
         let state = Arc::new(State::new(settings, parts));
-        let router = routes(Arc::clone(&state));
+        let (router, surrounded) = (routes(Arc::clone(&state)), extra.is_some());
         let router = match extra {
             Some(add) => add(router),
             None => router,
         };
-        Self { state, router }
+        Self { state, router, surrounded }
     }
 
     /// Answers one request of whoever is behind `peer`, the other end of the connection.
@@ -69,12 +71,8 @@ impl App {
         if is_cross_site(&request) {
             return Problem::new(StatusCode::FORBIDDEN, "Requests from pages of other sites are refused.").into_response();
         }
-        if request.uri().path() == ims::PATH {
-            return match *request.method() {
-                Method::POST => ims::post(&self.state, request, peer, id).await,
-                Method::GET => ims::document(&self.state, &request, peer),
-                _ => ims::not_allowed(),
-            };
+        if request.uri().path() == ims::PATH && !self.surrounded {
+            return ims::serve(&self.state, request, peer, id).await;
         }
         request.extensions_mut().insert(peer);
         request.extensions_mut().insert(id);
@@ -98,6 +96,7 @@ fn class(status: StatusCode) -> &'static str {
 fn routes(state: Arc<State>) -> Router {
     let body = axum::extract::DefaultBodyLimit::max(state.limits.max_body_bytes);
     Router::new()
+        .route(ims::PATH, any(ims::routed))
         .route("/v1/events", get(feed::events))
         .route("/inbound/sms/{gateway}", get(inbound::receive).post(inbound::receive))
         .route("/health/live", get(status::live))

@@ -14,12 +14,15 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout_at};
 
 /// Events in one answer, at most.
 const MAX_LIMIT: usize = 1000;
 /// Seconds that an answer may wait for an event, at most.
 const MAX_WAIT: u64 = 30;
+/// Between two reads of one waiting reader.
+const PACE: Duration = Duration::from_millis(20);
 
 /// What may be asked.
 #[derive(Debug, Deserialize)]
@@ -67,22 +70,42 @@ fn check(wanted: &Wanted) -> Result<(), Problem> {
     Ok(())
 }
 
-// Watches before it asks, so that an event between the two wakes it.
+// Watches before it asks, so that an event between the two wakes it. Goes on from where it has read to: what it passed over
+// (events of others) is not read again.
 async fn next_page(state: &State, publisher: &PublisherId, wanted: &Wanted) -> Result<Page, Trouble> {
     let institution = wanted.institution.as_deref().map(InstitutionId::from);
-    let ask = Ask { publisher, institution: institution.as_ref(), after: &wanted.after, max: wanted.limit };
     let deadline = Instant::now() + Duration::from_secs(wanted.wait);
     let mut changes = state.service.changes();
+    let mut after = wanted.after.clone();
     loop {
         changes.mark_unchanged();
+        let ask = Ask { publisher, institution: institution.as_ref(), after: &after, max: wanted.limit };
         let page = state.service.events(ask).await?;
         if !page.events.is_empty() || wanted.wait == 0 {
             return Ok(page);
         }
-        tokio::select! {
-            () = state.shutdown.cancelled() => return Ok(page),
-            changed = timeout_at(deadline, changes.changed()) => if !matches!(changed, Ok(Ok(()))) { return Ok(page) },
+        let is_at_end = page.next == after;
+        after.clone_from(&page.next);
+        if !more(state, is_at_end.then_some(&mut changes), deadline).await {
+            return Ok(page);
         }
+    }
+}
+
+// Whether to read on: after a pause, so that one reader takes little of the machine however many commits there are, and at
+// the end of the feed (`changes` is given) only when something was committed.
+async fn more(state: &State, changes: Option<&mut watch::Receiver<u64>>, deadline: Instant) -> bool {
+    let woken = async {
+        let changed = match changes {
+            Some(changes) => changes.changed().await.is_ok(),
+            None => true,
+        };
+        sleep(PACE).await;
+        changed
+    };
+    tokio::select! {
+        () = state.shutdown.cancelled() => false,
+        woken = timeout_at(deadline, woken) => woken.unwrap_or(false),
     }
 }
 

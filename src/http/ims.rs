@@ -12,11 +12,14 @@ use crate::domain::request::{Header, OobValidate, Origin};
 use crate::domain::time::Timestamp;
 use crate::engine::Trouble;
 use crate::soap::{self, Call, Fault, Malformed, Opened, Password, Root, Stamp, UsernameToken, Validity, Version};
+use axum::Extension;
 use axum::body::{Body, HttpBody};
-use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use axum::extract::State as Reach;
+use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -44,8 +47,29 @@ struct Got<'a> {
     keyed: bool,
 }
 
-/// Answers an operation.
-pub(super) async fn post<B>(state: &State, request: Request<B>, peer: Peer, id: Correlation) -> Response
+/// Answers what comes to the path.
+pub(super) async fn serve<B>(state: &State, request: Request<B>, peer: Peer, id: Correlation) -> Response
+where
+    B: HttpBody<Data = hyper::body::Bytes> + Send + Unpin,
+{
+    match *request.method() {
+        Method::POST => post(state, request, peer, id).await,
+        Method::GET => document(state, &request, peer),
+        _ => not_allowed(),
+    }
+}
+
+/// The same as a route, where something is around the routes.
+pub(super) async fn routed(
+    Reach(state): Reach<Arc<State>>,
+    Extension(peer): Extension<Peer>,
+    Extension(id): Extension<Correlation>,
+    request: Request<Body>,
+) -> Response {
+    serve(&state, request, peer, id).await
+}
+
+async fn post<B>(state: &State, request: Request<B>, peer: Peer, id: Correlation) -> Response
 where
     B: HttpBody<Data = hyper::body::Bytes> + Send + Unpin,
 {
@@ -64,8 +88,8 @@ where
     }
 }
 
-/// Serves `?wsdl` and `?xsd=<name>`.
-pub(super) fn document<B>(state: &State, request: &Request<B>, peer: Peer) -> Response {
+// Serves `?wsdl` and `?xsd=<name>`.
+fn document<B>(state: &State, request: &Request<B>, peer: Peer) -> Response {
     let served = address(state, request, peer).and_then(|it| soap::serve_contract(request.uri().query().unwrap_or_default(), &it));
     let Some(served) = served else {
         let problem = Problem::new(StatusCode::NOT_FOUND, "Operations are posted here; the contract is at ?wsdl.");
@@ -74,8 +98,7 @@ pub(super) fn document<B>(state: &State, request: &Request<B>, peer: Peer) -> Re
     counted(([(header::CONTENT_TYPE, "text/xml; charset=utf-8")], served).into_response(), Operation::Wsdl, "ok")
 }
 
-/// Answers any other method.
-pub(super) fn not_allowed() -> Response {
+fn not_allowed() -> Response {
     let mut response = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "Use POST, or GET with ?wsdl.").into_response();
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
     counted(response, Operation::Soap, "client_error")

@@ -88,6 +88,11 @@ struct Subscriber {
     subscriber: String,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Build {
+    version: &'static str,
+}
+
 struct StoreMetrics {
     ready: Gauge,
     open: Gauge,
@@ -114,6 +119,9 @@ impl Metrics {
         into.register("auth_failures", "Requests not let in, by reason", denied.clone());
         let behind = Family::default();
         into.register("events_lag", "Events that a subscriber has yet to take", behind.clone());
+        let build = Family::<Build, Gauge>::default();
+        build.get_or_create(&Build { version: env!("CARGO_PKG_VERSION") }).set(1);
+        into.register("build_info", "1, with the version that runs", build);
         let store = StoreMetrics::new(into);
         Self { registry, requests, duration, denied, lag: behind, lag_source: lag, store }
     }
@@ -226,6 +234,7 @@ mod tests {
             "countersign_syncs_total 2",
             "countersign_sync_seconds_total 1.5",
             "countersign_outbox_age_seconds 2.5",
+            concat!("countersign_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
         ] {
             assert!(text.lines().any(|it| it == line), "{line} not in\n{text}");
         }

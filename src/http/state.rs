@@ -81,6 +81,24 @@ impl State {
         judged
     }
 
+    /// Whether `proves` tells that this is one who is no publisher. Wrong secrets count against the address, like publishers';
+    /// where there were too many, it is not asked. A denial is counted as `reason`.
+    pub(super) fn lets_in(&self, reason: &'static str, (peer, shows_secret): (Peer, bool), proves: impl FnOnce() -> bool) -> bool {
+        let ip = peer.addr.ip();
+        if shows_secret && self.credentials.is_blocked(ip) {
+            self.metrics.denied(Denied::Blocked.reason());
+            return false;
+        }
+        let proved = proves();
+        if !proved {
+            self.metrics.denied(reason);
+            if shows_secret {
+                self.credentials.count_failure(ip);
+            }
+        }
+        proved
+    }
+
     /// Whether a secret may be taken from this peer (decision 29).
     pub(super) fn takes_credentials(&self, peer: Peer) -> bool {
         peer.may_tell_secrets(self.allow_plaintext)

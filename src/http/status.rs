@@ -28,8 +28,8 @@ pub(super) async fn metrics(Reach(state): Reach<Arc<State>>, Extension(peer): Ex
     if !state.takes_credentials(peer) {
         return Problem::new(StatusCode::FORBIDDEN, "This address takes credentials over TLS only.").into_response();
     }
-    if !state.operators.admit(&headers) {
-        state.metrics.denied("operator");
+    let shows_secret = headers.contains_key(header::AUTHORIZATION);
+    if !state.lets_in("operator", (peer, shows_secret), || state.operators.admit(&headers)) {
         return Problem::unauthenticated().into_response();
     }
     let text = state.metrics.render(&state.service.pulse(), state.service.now());

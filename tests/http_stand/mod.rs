@@ -18,7 +18,7 @@ use countersign::http::settings::AuthSettings;
 use countersign::http::{Ask, Credentials, Extra, Gateway, Gateways, Metrics, Operators, Parts, Pulse, Served, Server, Service, Settings};
 use prometheus_client::registry::Registry;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -64,6 +64,10 @@ pub struct Fake {
     pub gate: Mutex<Option<CancellationToken>>,
     pub changes: watch::Sender<u64>,
     pub clock: Mutex<Timestamp>,
+    /// Cursors that were asked for.
+    pub asked: Mutex<Vec<String>>,
+    /// Events that one page looks at, at most.
+    pub looks_at: AtomicUsize,
 }
 
 impl Default for Fake {
@@ -78,6 +82,8 @@ impl Default for Fake {
             gate: Mutex::default(),
             changes: watch::channel(0).0,
             clock: Mutex::new(BEGAN),
+            asked: Mutex::default(),
+            looks_at: AtomicUsize::new(usize::MAX),
         }
     }
 }
@@ -134,11 +140,17 @@ impl Service for Fake {
         Box::pin(async move {
             self.trouble()?;
             let after: u64 = ask.after.parse().map_err(|_| Trouble::Cursor)?;
+            self.asked.lock().unwrap().push(ask.after.into());
             let all = self.events.lock().unwrap();
-            let own = all.iter().filter(|it| it.seq > after && it.publisher == ask.publisher.as_str());
-            let events: Vec<FeedEvent> = own.take(ask.max).cloned().collect();
-            let next = events.last().map_or(after, |it| it.seq).to_string();
-            Ok(Page { events, next })
+            let (mut events, mut next) = (Vec::new(), after);
+            for it in all.iter().filter(|it| it.seq > after).take(self.looks_at.load(Ordering::SeqCst)) {
+                if events.len() == ask.max {
+                    break;
+                }
+                next = it.seq;
+                events.extend((it.publisher == ask.publisher.as_str()).then(|| it.clone()));
+            }
+            Ok(Page { events, next: next.to_string() })
         })
     }
 

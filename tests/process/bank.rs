@@ -60,7 +60,7 @@ impl Bank {
             bank.write(&format!("registration/{name}"), &text.replace("publisher = \"demo\"", "publisher = \"bank\""));
         }
         let own = "[store]\ndir = '{home}/data'\n[keys]\nroot_file = '{home}/root.key'\n[registration]\nfiles = ['{home}/registration']\n\
-                   [admin]\nsocket = '{home}/admin.sock'\n[log]\nlevel = 'trace,rlibphonenumber=info'\n";
+                   [admin]\nsocket = '{home}/admin.sock'\n[log]\nlevel = 'trace'\n";
         let home = bank.0.path().to_str().unwrap();
         bank.write("countersign.toml", &format!("{own}{more}").replace("{home}", home));
         let key = bank.path("root.key");

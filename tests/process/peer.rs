@@ -35,7 +35,8 @@ impl Got {
     }
 }
 
-type Say = (u16, &'static str);
+/// A status and a body.
+pub type Say = (u16, &'static str);
 
 /// The server, on a free port of the loopback. Clones are the same server.
 #[derive(Clone)]
@@ -104,6 +105,11 @@ impl Peer {
 
     pub fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.0.port)
+    }
+
+    /// What it answers to the next request.
+    pub fn says_next(&self, say: Say) {
+        self.0.first.lock().unwrap().push_back(say);
     }
 
     /// It stumbles (status 500) over every body with one of these texts in it.

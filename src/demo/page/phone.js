@@ -75,6 +75,7 @@ function showThread(received) {
     art.innerHTML = '<path d="M8 10h32a3 3 0 0 1 3 3v18a3 3 0 0 1-3 3H22l-9 7v-7H8a3 3 0 0 1-3-3V13a3 3 0 0 1 3-3zM15 22h.1M24 22h.1M33 22h.1"/>';
     thread.replaceChildren(make("p", { class: "none" }, art, "No message yet. Send a request, and it arrives here."));
   }
+  let news = false;
   for (const line of lines) {
     if (shown.has(line.id)) continue;
     if (shown.size === 0) thread.replaceChildren(make("p", { class: "day" }, new Date(line.at).toLocaleDateString([], { weekday: "long", month: "long", day: "numeric" })));
@@ -83,9 +84,11 @@ function showThread(received) {
     const meta = make("p", { class: `meta ${line.side}` }, line.state ? `${clock(line.at)} · ${line.state}` : clock(line.at));
     thread.append(bubble, meta);
     shown.set(line.id, meta);
-    thread.scrollTop = thread.scrollHeight;
+    news = true;
   }
   showQuick(lines);
+  // After the suggestions: they take room from the thread.
+  if (news) thread.scrollTop = thread.scrollHeight;
   $("reply").disabled = $("composer").querySelector("button").disabled = phone.number === null;
 }
 

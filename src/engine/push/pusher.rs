@@ -163,6 +163,10 @@ impl Pusher {
         let mut apart = take_apart(&*self.subscriber.sink, &page.ahead, suspects, &self.stop).await;
         let suspects = std::mem::take(&mut apart.suspects);
         let Some(upto) = apart.upto else {
+            // Told to stop, it may not have been asked at all: no ground to give anything up.
+            if self.stop.is_cancelled() {
+                return Ok(Round::Idle);
+            }
             let round = self.fail(institution, Some(page)).await;
             self.heads.entry(institution.clone()).and_modify(|it| it.suspects = suspects);
             return round;

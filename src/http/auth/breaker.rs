@@ -51,6 +51,16 @@ impl Breaker {
             || (over(Key::User(user), self.per_user) && !self.known.contains_key(&Key::Pair(user, peer)))
     }
 
+    /// Whether a request from `peer` that names no user of ours is denied unseen.
+    pub(super) fn is_address_open(&self, peer: IpAddr) -> bool {
+        self.failures.get(&Key::Address(network(peer))).is_some_and(|it| it.load(Ordering::Relaxed) >= self.per_address)
+    }
+
+    /// Counts a failure of an address alone.
+    pub(super) fn address_failed(&self, peer: IpAddr) {
+        self.failures.get_with(Key::Address(network(peer)), Arc::default).fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Counts a failure.
     pub(super) fn failed(&self, user: &str, peer: IpAddr) {
         let (user, peer) = (fold(user), network(peer));
@@ -116,6 +126,16 @@ mod tests {
         check(&[("a", "10.0.0.1"), ("b", "10.0.0.1"), ("c", "10.0.0.1"), ("d", "10.0.0.1")], ("z", "10.0.0.1"), true);
         check(&[("a", "2001:db8::1"), ("a", "2001:db8::2")], ("a", "2001:db8::3"), true);
         check(&[("a", "1.1.1.1"), ("a", "1.1.1.2"), ("a", "1.1.1.3"), ("a", "1.1.1.4"), ("a", "1.1.1.5")], ("a", "9.9.9.9"), true);
+    }
+
+    #[test]
+    fn failures_without_a_user_are_the_addresss() {
+        let it = breaker();
+        (0..3).for_each(|_| it.address_failed(ip("2001:db8::1")));
+        assert!(!it.is_address_open(ip("2001:db8::2")));
+        it.failed("a", ip("2001:db8::3"));
+        assert!(it.is_address_open(ip("2001:db8::2")) && it.is_open("z", ip("2001:db8::4")));
+        assert!(!it.is_address_open(ip("2001:db8:1::1")));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use arc_swap::ArcSwap;
 use aws_lc_rs::{constant_time, digest};
 use ipnet::IpNet;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Bytes of a user name or secret that are looked at; longer ones are denied.
@@ -59,6 +60,17 @@ impl Credentials {
     /// start; one whose clock is ahead can be replayed for as long, so clocks must be kept right. Only the first call counts.
     pub fn begin(&self, at: Timestamp) {
         self.replay.begin(at);
+    }
+
+    /// Whether secrets from this address are not looked at: too many of it were wrong lately. For those that are no
+    /// publisher's (operators, gateways); [`Credentials::check`] asks by itself.
+    pub fn is_blocked(&self, peer: IpAddr) -> bool {
+        self.breaker.is_address_open(peer)
+    }
+
+    /// Counts a wrong secret from this address that is no publisher's.
+    pub fn count_failure(&self, peer: IpAddr) {
+        self.breaker.address_failed(peer);
     }
 
     /// argon2 runs so far.
