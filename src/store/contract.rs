@@ -21,6 +21,9 @@ pub enum StoreError {
     /// Too much is waiting; nothing was written. Shed the request.
     #[error("the store is over capacity")]
     Busy,
+    /// A record or the whole commit is larger than can be stored; nothing was written, and trying again doesn't help.
+    #[error("it is too large to store; nothing was written")]
+    TooLarge,
     /// The store failed; whether it was written is unknown, and the process is about to end (decision 7).
     #[error("the store failed: {0}")]
     Failed(String),
