@@ -1,6 +1,7 @@
 //! The one thread that keeps house: data keys for today and tomorrow, what is over into history, retention, the watermark.
 
 use super::history::{History, Past, route};
+use super::log::guarded;
 use super::shared::Shared;
 use super::watermark::Watermark;
 use super::writer::{Job, Message};
@@ -42,8 +43,16 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    /// Runs until it is told to close, or nobody can ask any more.
+    /// Runs until it is told to close, or nobody can ask any more. If it panics all ends: without it the store would grow,
+    /// and lose what tells a loss, while nobody sees it.
     pub(super) fn run(mut self, orders: &Receiver<Order>) {
+        let shared = self.shared.clone();
+        if let Err(panicked) = guarded(move || Ok(self.keep(orders))) {
+            shared.stop(&format!("housekeeping: {panicked}"));
+        }
+    }
+
+    fn keep(&mut self, orders: &Receiver<Order>) {
         loop {
             match orders.recv_timeout(ROUND) {
                 Ok(Order::Round(done)) => drop(done.send(self.round())),

@@ -1,7 +1,7 @@
 //! Opening: everything stored is read, verified and indexed, and compared with how far it had come. A store that is damaged or
 //! shorter is set aside and refused, never started.
 
-use super::log::{Log, sync_dir};
+use super::log::{Log, is_damage, sync_dir};
 use super::settings::OpenError;
 use super::watermark::Watermark;
 use crate::domain::time::Timestamp;
@@ -116,10 +116,9 @@ enum Failure {
 
 impl From<::sled::Error> for Failure {
     fn from(error: ::sled::Error) -> Self {
-        use std::io::ErrorKind::{InvalidData, UnexpectedEof};
         match error {
-            ::sled::Error::Io(error) if !matches!(error.kind(), InvalidData | UnexpectedEof) => Self::Elsewhere(OpenError::Io(error)),
-            other => Self::Damaged(format!("sled can't read it ({other})")),
+            error if is_damage(&error) => Self::Damaged(format!("sled can't read it ({error})")),
+            error => Self::Elsewhere(OpenError::Io(error.into())),
         }
     }
 }
