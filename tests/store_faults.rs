@@ -121,7 +121,7 @@ async fn what_is_over_moves_to_history_and_stays_answerable() {
     for round in 0..2 {
         store.sweep().await.unwrap();
         assert!(dir.path().join("history/2026-11-21/db").exists());
-        assert_eq!(store.status().records, records, "a tombstone for each, round {round}");
+        assert_eq!(store.status().records, records + 1, "a tombstone for each, and what the day has; round {round}");
         is_whole(&store).await;
         assert_eq!(numbers(&store, 0, 1000).await, feed);
         assert_eq!(numbers(&store, 2, 3).await, feed[2..5]);
@@ -189,7 +189,7 @@ async fn tombstones_and_history_end_with_their_time() {
     assert!(!dir.path().join("history/2026-11-21").exists());
     time.set(at(7 * 24 * 3600));
     store.sweep().await.unwrap();
-    let gained = 4 + 2; // today's and tomorrow's key at the two jumps of time; none was lost yet but those of the first days
+    let gained = 4 + 2; // what the day has goes with it; today's and tomorrow's key at the two jumps of time; none was lost yet but those of the first days
     assert!(store.status().records < keys + gained, "data keys were destroyed");
     put(&store, &challenge(2, &phone())).await;
     assert_eq!(numbers(&store, 0, 9).await, [(3, 2, 0)], "numbers are never given twice");

@@ -99,4 +99,6 @@ pub struct Status {
     pub sync_micros: u64,
     /// Commits waiting.
     pub waiting: u64,
+    /// Days of history that lack records they had: missing, shorter, or set aside as damaged. Counted until retention ends them.
+    pub history_lost: u64,
 }

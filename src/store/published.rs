@@ -47,6 +47,8 @@ pub(crate) enum Aside {
     Note(String),
     /// The last feed number of an institution.
     Feed(InstitutionId, u64),
+    /// How many aggregates a day of history has, at least.
+    History(u32, u64),
 }
 
 /// One change that is durable and to be shown.
@@ -81,6 +83,8 @@ pub(crate) struct Published {
     pub(crate) recipients: BTreeMap<RecipientKey, Key>,
     pub(crate) notes: BTreeMap<String, Key>,
     pub(crate) feeds: HashMap<InstitutionId, Feed>,
+    /// How many aggregates each day of history has, at least: what tells a loss there.
+    pub(crate) history: BTreeMap<u32, u64>,
     /// What is known of each address.
     pub(crate) addresses: Addresses,
     slots: BTreeSet<(Route, Timestamp, AggregateId)>,
@@ -297,6 +301,8 @@ impl Published {
                 self.addresses.opt_out(address, publisher, there);
                 self.addresses.touch([address], sequence);
             }
+            Aside::History(day, count) if there => drop(self.history.insert(day, count)),
+            Aside::History(day, _) => drop(self.history.remove(&day)),
             Aside::Feed(institution, last) => {
                 let feed = self.feeds.entry(institution).or_default();
                 feed.last = feed.last.max(last);

@@ -88,7 +88,7 @@ fn rebuild(place: &Place<'_>, hot: &Path, vault: &Vault, mark: u64) -> std::io::
     Ok(true)
 }
 
-fn copy_without_snapshots(from: &Path, to: &Path) -> std::io::Result<()> {
+pub(super) fn copy_without_snapshots(from: &Path, to: &Path) -> std::io::Result<()> {
     std::fs::create_dir(to)?;
     for item in std::fs::read_dir(from)? {
         let item = item?;
@@ -247,6 +247,7 @@ fn aside(key: &Key, plain: &[u8]) -> Result<Aside, Malformed> {
         kind::NOTE => decode_note(plain).map(|(name, _)| Aside::Note(name.to_owned())),
         kind::OPT_OUT => Ok(Aside::OptOut(from.array()?, from.str()?.into())),
         kind::FEED => Ok(Aside::Feed(from.str()?.into(), from.number()?)),
+        kind::HISTORY => Ok(Aside::History(key.as_day(), from.number()?)),
         kind::BUDGET => rows::decode_budget(plain).map(|_| Aside::None),
         kind::DAY => Ok(Aside::None),
         _ => Err(Malformed),
