@@ -10,6 +10,7 @@ use crate::domain::id::AggregateId;
 use crate::domain::time::Timestamp;
 use crate::store::codec::Encoder;
 use crate::store::contract::StoreError;
+use crate::store::facts::Names;
 use crate::store::key::{Key, kind};
 use crate::store::prepare::{Change, Check, Commit, Want};
 use crate::store::published::Aside;
@@ -42,6 +43,8 @@ pub(super) struct Keeper {
     pub(super) history: Arc<History>,
     pub(super) writer: SyncSender<Message>,
     pub(super) marked: u64,
+    /// Those of what it moved.
+    pub(super) names: Names,
     /// Days of history not yet compared with what they had, the newest last; `None` before the first round.
     pub(super) unproven: Option<Vec<u32>>,
 }
@@ -98,7 +101,7 @@ impl Keeper {
         moved.and(kept)
     }
 
-    fn bury(&self, now: Timestamp) -> Result<(), StoreError> {
+    fn bury(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let until = now.minus(self.shared.settings.linger);
         let ids: Vec<AggregateId> = self.shared.published.read().finished(until).take(MOST).collect();
         let mut counts = BTreeMap::new();
@@ -144,7 +147,7 @@ impl Keeper {
         outcome
     }
 
-    fn shift(&self, ids: &[AggregateId], now: Timestamp, counts: &mut BTreeMap<u32, u64>) -> Result<(), StoreError> {
+    fn shift(&mut self, ids: &[AggregateId], now: Timestamp, counts: &mut BTreeMap<u32, u64>) -> Result<(), StoreError> {
         for part in ids.chunks(SMALL) {
             let mut days: BTreeMap<u32, Vec<Past>> = BTreeMap::new();
             let (mut changes, mut checks) = (Vec::new(), Vec::new());
@@ -154,7 +157,9 @@ impl Keeper {
                 let feed = route(&self.shared.vault, &entry.facts.institution);
                 days.entry(entry.facts.day()).or_default().push(Past { id: *id, feed, seqs: entry.seqs, bytes });
                 let body = row::seal(&self.shared.vault, &Key::tombstone(*id), &entry.facts.encode(), false);
-                changes.push(Change::Bury { id: *id, body, facts: Arc::new(entry.facts.buried()) });
+                let mut facts = entry.facts.buried();
+                self.names.share(&mut facts);
+                changes.push(Change::Bury { id: *id, body, facts: Arc::new(facts) });
                 checks.push(Check { key: Key::aggregate(*id), want: Want::Version(entry.version) });
             }
             for (day, past) in &days {

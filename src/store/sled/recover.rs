@@ -6,7 +6,7 @@ use super::settings::OpenError;
 use super::watermark::Watermark;
 use crate::domain::time::Timestamp;
 use crate::store::codec::{Decoder, Malformed};
-use crate::store::facts::Facts;
+use crate::store::facts::{Facts, Names};
 use crate::store::key::{Key, kind};
 use crate::store::prepare::decode_note;
 use crate::store::published::{Aside, Entry, Published, Row, Shown};
@@ -147,9 +147,12 @@ fn read(log: &Log, vault: &Vault, mark: u64) -> Result<Published, Failure> {
         return Err(Failure::Damaged(format!("it ends at commit {sequence}")));
     }
     let mut published = Published::after(sequence, records);
-    let mut count = 0;
-    all(log, vault, |shown| {
+    let (mut count, mut names) = (0, Names::default());
+    all(log, vault, |mut shown| {
         count += 1;
+        if let Shown::Entry(_, entry) = &mut shown {
+            Arc::get_mut(&mut entry.facts).into_iter().for_each(|facts| names.share(facts));
+        }
         published.show(sequence, shown);
     })?;
     if count == records { Ok(published) } else { Err(Failure::Damaged(format!("it has {count} records of {records}"))) }
