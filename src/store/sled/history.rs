@@ -8,7 +8,7 @@ use chrono::NaiveDate;
 use parking_lot::Mutex;
 use std::collections::{BTreeSet, HashMap};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use uuid::Uuid;
@@ -237,11 +237,6 @@ pub(super) fn day_of_name(name: &str) -> Option<u32> {
     let date = NaiveDate::parse_from_str(name, "%Y-%m-%d").ok()?;
     let day = u32::try_from(date.signed_duration_since(NaiveDate::default()).num_days()).ok()?;
     (name_of_day(day) == name).then_some(day)
-}
-
-/// Opens a day's database for a restore.
-pub(super) fn restore_day(dir: &Path, day: u32) -> Result<Log, ::sled::Error> {
-    Log::open(&dir.join(name_of_day(day)), CACHE_BYTES)
 }
 
 /// How many aggregates a day says it has.

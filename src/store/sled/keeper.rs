@@ -54,7 +54,11 @@ impl Keeper {
     /// and lose what tells a loss, while nobody sees it.
     pub(super) fn run(mut self, orders: &Receiver<Order>) {
         let shared = self.shared.clone();
-        if let Err(panicked) = guarded(move || Ok(self.keep(orders))) {
+        let ended = guarded(|| {
+            self.keep(orders);
+            Ok(())
+        });
+        if let Err(panicked) = ended {
             shared.stop(&format!("housekeeping: {panicked}"));
         }
     }
