@@ -217,3 +217,37 @@ fn sent(it: &Challenge, keys: &Keys<'_>) -> Box<[(Route, Timestamp)]> {
 fn queued_at(delivery: &Delivery, events: &[Event]) -> Option<Timestamp> {
     events.iter().find(|event| event.delivery == Some(delivery.id)).map(|event| event.at)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tombstone(name: &str) -> Facts {
+        Facts {
+            challenge: true,
+            publisher: name.into(),
+            institution: name.into(),
+            at: Timestamp::from_millis(1),
+            ended_at: Some(Timestamp::from_millis(2)),
+            sent: Box::new([([7; 16], Timestamp::from_millis(1))]),
+            repeat: Some(([8; 16], Tag([9; 32]))),
+            seen: Box::new([([6; 16], Verdict::Verified)]),
+            deliveries: Box::new([DeliveryId(uuid::Uuid::from_u128(5))]),
+            live: Arc::new(Live { listens: true, ..Live::default() }),
+        }
+        .buried()
+    }
+
+    #[test]
+    fn a_tombstone_is_read_as_written_and_shares_what_others_have() {
+        let mut names = Names::default();
+        let mut all = ["a", "b", "a"].map(|name| Facts::decode(&tombstone(name).encode()).unwrap());
+        assert_eq!(all[1], tombstone("b"));
+        all.iter_mut().for_each(|it| names.share(it));
+        assert_eq!(all[2], tombstone("a"));
+        let place = |it: &Facts| (it.publisher.as_str().as_ptr(), it.institution.as_str().as_ptr());
+        assert_eq!(place(&all[0]), place(&all[2]));
+        assert_ne!(place(&all[0]), place(&all[1]));
+        assert!(Arc::ptr_eq(&all[0].live, &all[1].live));
+    }
+}
