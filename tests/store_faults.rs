@@ -14,6 +14,7 @@ use sample::*;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 async fn put(store: &SledStore, it: &Challenge) {
     store.commit(vec![Write::Aggregate(boxed(it))], Vec::new()).await.expect("it is written");
@@ -120,7 +121,7 @@ async fn what_is_over_moves_to_history_and_stays_answerable() {
     for round in 0..2 {
         store.sweep().await.unwrap();
         assert!(dir.path().join("history/2026-11-21/db").exists());
-        assert_eq!(store.status().records, records, "a tombstone for each, round {round}");
+        assert_eq!(store.status().records, records + 1, "a tombstone for each, and what the day has; round {round}");
         is_whole(&store).await;
         assert_eq!(numbers(&store, 0, 1000).await, feed);
         assert_eq!(numbers(&store, 2, 3).await, feed[2..5]);
@@ -188,7 +189,7 @@ async fn tombstones_and_history_end_with_their_time() {
     assert!(!dir.path().join("history/2026-11-21").exists());
     time.set(at(7 * 24 * 3600));
     store.sweep().await.unwrap();
-    let gained = 4 + 2; // today's and tomorrow's key at the two jumps of time; none was lost yet but those of the first days
+    let gained = 4 + 2; // what the day has goes with it; today's and tomorrow's key at the two jumps of time; none was lost yet but those of the first days
     assert!(store.status().records < keys + gained, "data keys were destroyed");
     put(&store, &challenge(2, &phone())).await;
     assert_eq!(numbers(&store, 0, 9).await, [(3, 2, 0)], "numbers are never given twice");
@@ -424,4 +425,30 @@ async fn commits_that_meet_are_each_checked_against_the_one_before() {
     assert_eq!(store.status().open, 50);
     store.close();
     assert_eq!(numbers(&open(dir.path(), &time), 0, 1000).await, all);
+}
+
+#[tokio::test]
+async fn without_its_housekeeping_a_store_is_not_ready_and_calls_for_the_end_once() {
+    let (dir, time) = (tempfile::tempdir().unwrap(), Time::at(0));
+    let (broken, ends) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let (breaks, counts) = (broken.clone(), ends.clone());
+    let mut settings = settings(dir.path(), &time);
+    settings.clock = Arc::new(move || if breaks.load(Ordering::SeqCst) { panic!("no time") } else { at(0) });
+    settings.fatal = Arc::new(move |why| {
+        assert!(why.contains("no time"), "{why}");
+        counts.fetch_add(1, Ordering::SeqCst);
+    });
+    let store = SledStore::open(settings, vault(), at(0)).unwrap();
+    put(&store, &challenge(1, &phone())).await;
+    broken.store(true, Ordering::SeqCst);
+    assert!(matches!(store.sweep().await, Err(StoreError::Failed(_))));
+    assert!(matches!(store.sweep().await, Err(StoreError::Failed(_))), "nobody is there any more");
+    while ends.load(Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!store.status().ready);
+    let late = store.commit(vec![Write::Aggregate(boxed(&challenge(2, &phone())))], Vec::new()).await;
+    assert!(matches!(late, Err(StoreError::Failed(_))));
+    store.close();
+    assert_eq!(ends.load(Ordering::SeqCst), 1);
 }

@@ -64,6 +64,10 @@ impl From<StoreError> for Trouble {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Busy | StoreError::Conflict => Self::Busy { retry_after: Duration::from_secs(1) },
+            StoreError::TooLarge => {
+                tracing::warn!("what was to be stored is too large; nothing was written");
+                Self::Failed
+            }
             StoreError::Failed(cause) => {
                 tracing::error!(cause, "the store failed");
                 Self::Failed

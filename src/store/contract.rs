@@ -21,6 +21,9 @@ pub enum StoreError {
     /// Too much is waiting; nothing was written. Shed the request.
     #[error("the store is over capacity")]
     Busy,
+    /// A record or the whole commit is larger than can be stored; nothing was written, and trying again doesn't help.
+    #[error("it is too large to store; nothing was written")]
+    TooLarge,
     /// The store failed; whether it was written is unknown, and the process is about to end (decision 7).
     #[error("the store failed: {0}")]
     Failed(String),
@@ -96,4 +99,6 @@ pub struct Status {
     pub sync_micros: u64,
     /// Commits waiting.
     pub waiting: u64,
+    /// Days of history that lack records they had: missing, shorter, or set aside as damaged. Counted until retention ends them.
+    pub history_lost: u64,
 }

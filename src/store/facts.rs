@@ -13,6 +13,9 @@ use crate::domain::id::{DeliveryId, InstitutionId, PublisherId};
 use crate::domain::inbound::Inbound;
 use crate::domain::time::Timestamp;
 use crate::vault::{Vault, day_of};
+use std::collections::HashSet;
+use std::hash::Hash;
+use std::sync::{Arc, LazyLock};
 
 /// Everything that a look-up needs, without a clear address, name or key.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,8 +35,8 @@ pub(crate) struct Facts {
     /// Provider ids of replies, with what was answered.
     pub(crate) seen: Box<[(Route, Verdict)]>,
     pub(crate) deliveries: Box<[DeliveryId]>,
-    /// What only a live aggregate has; a tombstone has none of it.
-    pub(crate) live: Live,
+    /// What only a live aggregate has; a tombstone has none of it, and shares that with all others.
+    pub(crate) live: Arc<Live>,
 }
 
 /// What is still to be done about a live aggregate.
@@ -51,26 +54,52 @@ pub(crate) struct Live {
 }
 
 const FORM: u8 = 1;
+static NONE: LazyLock<Arc<Live>> = LazyLock::new(Arc::default);
+
+/// Names that many facts have, each kept in memory once.
+#[derive(Default)]
+pub(crate) struct Names {
+    publishers: HashSet<PublisherId>,
+    institutions: HashSet<InstitutionId>,
+}
+
+impl Names {
+    /// Lets `facts` share its names with those before it.
+    pub(crate) fn share(&mut self, facts: &mut Facts) {
+        facts.publisher = shared(&mut self.publishers, &facts.publisher);
+        facts.institution = shared(&mut self.institutions, &facts.institution);
+    }
+}
+
+fn shared<T: Clone + Eq + Hash>(all: &mut HashSet<T>, one: &T) -> T {
+    if let Some(known) = all.get(one) {
+        return known.clone();
+    }
+    all.insert(one.clone());
+    one.clone()
+}
 
 impl Facts {
     /// Those of `aggregate`.
     pub(crate) fn of(aggregate: &Aggregate, vault: &Vault) -> Self {
         let keys = Keys(vault);
-        let mut facts = match aggregate {
-            Aggregate::Challenge(it) => of_challenge(it, &keys),
+        let deliveries = aggregate.deliveries();
+        let mut live = Live {
+            due: deliveries.iter().filter_map(|it| Some((it.status.due()?, it.id, it.tries))).collect(),
+            timer: aggregate.timer(),
+            finished: aggregate.is_finished(),
+            ..Live::default()
+        };
+        let facts = match aggregate {
+            Aggregate::Challenge(it) => of_challenge(it, &keys, &mut live),
             Aggregate::Inbound(it) => of_inbound(it, &keys),
         };
-        let deliveries = aggregate.deliveries();
-        facts.deliveries = deliveries.iter().map(|it| it.id).collect();
-        facts.live.due = deliveries.iter().filter_map(|it| Some((it.status.due()?, it.id, it.tries))).collect();
-        facts.live.timer = aggregate.timer();
-        facts.live.finished = aggregate.is_finished();
-        facts
+        Self { deliveries: deliveries.iter().map(|it| it.id).collect(), live: Arc::new(live), ..facts }
     }
 
     /// The same, with nothing left to do.
     pub(crate) fn buried(&self) -> Self {
-        Self { live: Live::default(), ..self.clone() }
+        Self { live: NONE.clone(), ..self.clone() }
     }
 
     /// The UTC day whose history it goes to: the same however often it is moved.
@@ -135,15 +164,17 @@ impl Facts {
             repeat: from.option(|from| Ok((from.array()?, from.tag()?)))?,
             seen: from.list(|from| Ok((from.array()?, parts::verdict(from)?)))?.into(),
             deliveries: from.list(|from| from.uuid().map(DeliveryId))?.into(),
-            live: Live::default(),
+            live: NONE.clone(),
         };
         from.end()?;
         Ok(facts)
     }
 }
 
-fn of_challenge(it: &Challenge, keys: &Keys<'_>) -> Facts {
+fn of_challenge(it: &Challenge, keys: &Keys<'_>, live: &mut Live) -> Facts {
     let open = it.state == State::Open;
+    live.listens = open;
+    live.slot = open.then(|| keys.slot(&it.slot()));
     let repeat = it.repeat.as_ref().map(|key| (keys.repeat(&it.publisher, &it.institution, &key.key), key.payload));
     Facts {
         challenge: true,
@@ -158,7 +189,7 @@ fn of_challenge(it: &Challenge, keys: &Keys<'_>) -> Facts {
         repeat,
         seen: it.seen.iter().filter(|seen| !seen.provider_id.is_empty()).map(|seen| (keys.seen(&seen.provider_id), seen.verdict)).collect(),
         deliveries: Box::default(),
-        live: Live { listens: open, slot: open.then(|| keys.slot(&it.slot())), ..Live::default() },
+        live: NONE.clone(),
     }
 }
 
@@ -173,7 +204,7 @@ fn of_inbound(it: &Inbound, keys: &Keys<'_>) -> Facts {
         repeat: None,
         seen: it.provider_id.iter().map(|id| (keys.seen(id), it.verdict)).collect(),
         deliveries: Box::default(),
-        live: Live::default(),
+        live: NONE.clone(),
     }
 }
 
@@ -185,4 +216,38 @@ fn sent(it: &Challenge, keys: &Keys<'_>) -> Box<[(Route, Timestamp)]> {
 // A message is queued with an event that names it; one that is sent again later has its own.
 fn queued_at(delivery: &Delivery, events: &[Event]) -> Option<Timestamp> {
     events.iter().find(|event| event.delivery == Some(delivery.id)).map(|event| event.at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tombstone(name: &str) -> Facts {
+        Facts {
+            challenge: true,
+            publisher: name.into(),
+            institution: name.into(),
+            at: Timestamp::from_millis(1),
+            ended_at: Some(Timestamp::from_millis(2)),
+            sent: Box::new([([7; 16], Timestamp::from_millis(1))]),
+            repeat: Some(([8; 16], Tag([9; 32]))),
+            seen: Box::new([([6; 16], Verdict::Verified)]),
+            deliveries: Box::new([DeliveryId(uuid::Uuid::from_u128(5))]),
+            live: Arc::new(Live { listens: true, ..Live::default() }),
+        }
+        .buried()
+    }
+
+    #[test]
+    fn a_tombstone_is_read_as_written_and_shares_what_others_have() {
+        let mut names = Names::default();
+        let mut all = ["a", "b", "a"].map(|name| Facts::decode(&tombstone(name).encode()).unwrap());
+        assert_eq!(all[1], tombstone("b"));
+        all.iter_mut().for_each(|it| names.share(it));
+        assert_eq!(all[2], tombstone("a"));
+        let place = |it: &Facts| (it.publisher.as_str().as_ptr(), it.institution.as_str().as_ptr());
+        assert_eq!(place(&all[0]), place(&all[2]));
+        assert_ne!(place(&all[0]), place(&all[1]));
+        assert!(Arc::ptr_eq(&all[0].live, &all[1].live));
+    }
 }

@@ -32,6 +32,8 @@ pub(crate) mod kind {
     pub(crate) const NOTE: u8 = b'N';
     /// A wrapped data key, by day.
     pub(crate) const DAY: u8 = b'K';
+    /// How many aggregates a day of history has, at least.
+    pub(crate) const HISTORY: u8 = b'H';
     /// An institution's last feed number.
     pub(crate) const FEED: u8 = b'F';
     /// Sequence and record count, in every batch.
@@ -88,15 +90,24 @@ impl Key {
     }
 
     pub(crate) fn day(day: u32) -> Self {
-        let mut rest = [0; 16];
-        rest[..4].copy_from_slice(&day.to_be_bytes());
-        Self::new(kind::DAY, rest)
+        Self::new(kind::DAY, of_day(day))
     }
 
-    /// The day of a data key's key.
+    /// What is known of a day of history.
+    pub(crate) fn history(day: u32) -> Self {
+        Self::new(kind::HISTORY, of_day(day))
+    }
+
+    /// The day of a data key's key, or of a day of history's.
     pub(crate) fn as_day(&self) -> u32 {
         u32::from_be_bytes([self.0[1], self.0[2], self.0[3], self.0[4]])
     }
+}
+
+fn of_day(day: u32) -> [u8; 16] {
+    let mut rest = [0; 16];
+    rest[..4].copy_from_slice(&day.to_be_bytes());
+    rest
 }
 
 /// Makes keys whose rest is a MAC.

@@ -1,7 +1,7 @@
 //! Where everything durable is. [`contract`] is what the engine relies on; the engines are private behind it.
 //!
 //! In reading order: [`contract`]; `rows` (the stored forms) on `parts` and `codec`; `key` and `row` (what is clear and what
-//! is sealed); `facts` (what the indexes keep); `published` (what everybody sees); `prepare` → `stage` → `published` is the
+//! is sealed); `facts` (what the indexes keep); `shown` and `published` (what everybody sees); `prepare` → `stage` → `published` is the
 //! way of a commit, `read` that of a query. [`memory`] and [`sled`] are engines.
 
 pub mod contract;
@@ -19,4 +19,5 @@ mod published;
 mod read;
 mod row;
 mod rows;
+mod shown;
 mod stage;

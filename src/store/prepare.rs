@@ -107,13 +107,8 @@ impl Commit {
 
     fn bounded(self) -> Result<Self, StoreError> {
         let fits = self.changes.iter().all(|it| it.bytes() <= row::LARGEST) && self.bytes() <= LARGEST_COMMIT;
-        if fits { Ok(self) } else { Err(too_large()) }
+        if fits { Ok(self) } else { Err(StoreError::TooLarge) }
     }
-}
-
-/// The refusal of what is too large to store. Nothing was written.
-fn too_large() -> StoreError {
-    StoreError::Failed("a record is too large to store; nothing was written".into())
 }
 
 impl Change {

@@ -4,9 +4,9 @@
 //! open what they found without it.
 
 use super::addresses::Addresses;
-use super::facts::Facts;
 use super::key::{Key, Route, kind};
 use super::outbox::Outbox;
+pub(crate) use super::shown::{Aside, Entry, Row, Shown};
 use crate::domain::answer::Verdict;
 use crate::domain::id::{AggregateId, DeliveryId, InstitutionId, PublisherId};
 use crate::domain::recipient::RecipientKey;
@@ -14,51 +14,6 @@ use crate::domain::time::Timestamp;
 use crate::store::contract::Status;
 use crate::vault::day_of;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
-
-/// A stored value and the commit that wrote it.
-#[derive(Clone, Debug)]
-pub(crate) struct Row {
-    pub(crate) version: u64,
-    pub(crate) bytes: Arc<[u8]>,
-}
-
-/// An aggregate: live with its row, or moved to history with none.
-#[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    pub(crate) version: u64,
-    /// The value; `None` when it is in history and this is its tombstone.
-    pub(crate) bytes: Option<Arc<[u8]>>,
-    pub(crate) facts: Arc<Facts>,
-    /// Feed numbers of its events, in order.
-    pub(crate) seqs: Arc<[u64]>,
-}
-
-/// How a record that is no aggregate is found by more than its key.
-#[derive(Clone, Debug)]
-pub(crate) enum Aside {
-    /// By its key only.
-    None,
-    /// In the order of recipients.
-    Recipient(RecipientKey),
-    /// By the address.
-    OptOut(Route, PublisherId),
-    /// In the order of names.
-    Note(String),
-    /// The last feed number of an institution.
-    Feed(InstitutionId, u64),
-}
-
-/// One change that is durable and to be shown.
-#[derive(Clone, Debug)]
-pub(crate) enum Shown {
-    /// An aggregate is now this.
-    Entry(AggregateId, Entry),
-    /// A tombstone is gone.
-    Forgotten(AggregateId),
-    /// A record is now this, or gone.
-    Record(Key, Option<Row>, Aside),
-}
 
 /// The feed of one institution, as far as it is in the hot store.
 #[derive(Default)]
@@ -81,6 +36,8 @@ pub(crate) struct Published {
     pub(crate) recipients: BTreeMap<RecipientKey, Key>,
     pub(crate) notes: BTreeMap<String, Key>,
     pub(crate) feeds: HashMap<InstitutionId, Feed>,
+    /// How many aggregates each day of history has, at least: what tells a loss there.
+    pub(crate) history: BTreeMap<u32, u64>,
     /// What is known of each address.
     pub(crate) addresses: Addresses,
     slots: BTreeSet<(Route, Timestamp, AggregateId)>,
@@ -297,6 +254,8 @@ impl Published {
                 self.addresses.opt_out(address, publisher, there);
                 self.addresses.touch([address], sequence);
             }
+            Aside::History(day, count) if there => drop(self.history.insert(day, count)),
+            Aside::History(day, _) => drop(self.history.remove(&day)),
             Aside::Feed(institution, last) => {
                 let feed = self.feeds.entry(institution).or_default();
                 feed.last = feed.last.max(last);

@@ -6,7 +6,7 @@
 //! backup needs the same root file. A backup keeps the data keys of its time: retention holds for backups only when they are
 //! deleted.
 
-use super::history::{History, restore_day};
+use super::history::{CACHE_BYTES, History, name_of_day};
 use super::log::{Log, sync_dir};
 use super::watermark::Watermark;
 use crate::store::key::{Key, kind};
@@ -103,7 +103,7 @@ impl Target<'_> {
             self.open.clear();
             let log = match section {
                 HOT => Log::open(&self.dir.join("hot"), 64 * 1024 * 1024)?,
-                day => restore_day(&self.dir.join("history"), day)?,
+                day => Log::open(&self.dir.join("history").join(name_of_day(day)), CACHE_BYTES)?,
             };
             self.open.insert(section, (log, ::sled::Batch::default(), 0));
         }

@@ -1,20 +1,24 @@
 //! What is over: a database a UTC day, filled by copies, read by id and feed number, dropped as a whole after retention.
 
-use super::log::{Log, sync_dir};
+use super::log::{Log, is_damage, sync_dir};
+use super::mend::Known;
 use crate::domain::id::{AggregateId, InstitutionId};
 use crate::store::key::Route;
 use chrono::NaiveDate;
 use parking_lot::Mutex;
 use std::collections::{BTreeSet, HashMap};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use uuid::Uuid;
 
 /// Databases kept open at most; each costs some memory.
 const MOST_OPEN: usize = 6;
 /// Memory for sled's cache, a day.
-const CACHE_BYTES: u64 = 8 * 1024 * 1024;
+pub(super) const CACHE_BYTES: u64 = 8 * 1024 * 1024;
+/// Under which a day keeps how many aggregates it has.
+const COUNT: &[u8] = b"N";
 /// Aggregates in one batch.
 const BATCH: usize = 64;
 
@@ -36,17 +40,22 @@ pub(super) struct PastEvent {
 
 /// The days.
 pub(super) struct History {
-    dir: PathBuf,
-    state: Mutex<State>,
+    pub(super) dir: PathBuf,
+    pub(super) state: Mutex<State>,
+    /// How many days lack records.
+    pub(super) lost: AtomicU64,
 }
 
+/// What is known of the days.
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     /// Most recently used last.
-    open: Vec<(u32, Arc<Log>)>,
-    days: BTreeSet<u32>,
+    pub(super) open: Vec<(u32, Arc<Log>)>,
+    pub(super) days: BTreeSet<u32>,
     /// The highest feed number of an institution in a day.
-    highest: HashMap<(u32, Route), u64>,
+    pub(super) highest: HashMap<(u32, Route), u64>,
+    /// Days that lack records.
+    pub(super) lost: BTreeSet<u32>,
 }
 
 impl History {
@@ -57,15 +66,28 @@ impl History {
         for item in std::fs::read_dir(&dir)? {
             state.days.extend(item?.file_name().to_str().and_then(day_of_name));
         }
-        Ok(Self { dir, state: Mutex::new(state) })
+        Ok(Self { dir, state: Mutex::new(state), lost: AtomicU64::new(0) })
     }
 
-    /// Copies aggregates into a day, durably. Doing it again changes nothing.
-    pub(super) fn put(&self, day: u32, past: &[Past]) -> Result<(), ::sled::Error> {
+    /// Copies aggregates into a day, durably, and tells how many it has then. Doing it again changes nothing. A day that is
+    /// damaged is mended first, or set aside (as of `was`) for a new one: what is over must have somewhere to go.
+    pub(super) fn put(&self, day: u32, past: &[Past], was: &Known) -> Result<u64, ::sled::Error> {
+        match self.copy(day, past) {
+            Err(error) if is_damage(&error) => {
+                self.mend(day, was, &error)?;
+                self.copy(day, past)
+            }
+            done => done,
+        }
+    }
+
+    fn copy(&self, day: u32, past: &[Past]) -> Result<u64, ::sled::Error> {
         let log = self.day(day, true)?.ok_or_else(|| ::sled::Error::Unsupported("a day that can't be made".into()))?;
+        let mut held = count(&log)?;
         for part in past.chunks(BATCH) {
             let mut batch = ::sled::Batch::default();
             for it in part {
+                held += u64::from(log.get(&by_id(it.id))?.is_none());
                 batch.insert(&by_id(it.id), &*it.bytes);
                 for (index, seq) in it.seqs.iter().enumerate() {
                     let mut value = it.id.0.as_bytes().to_vec();
@@ -73,6 +95,7 @@ impl History {
                     batch.insert(&by_seq(&it.feed, *seq), value);
                 }
             }
+            batch.insert(COUNT, &held.to_be_bytes());
             log.append(batch)?;
         }
         let mut state = self.state.lock();
@@ -80,7 +103,7 @@ impl History {
             let highest = state.highest.entry((day, it.feed)).or_default();
             *highest = (*highest).max(it.seqs.iter().copied().max().unwrap_or(0));
         }
-        Ok(())
+        Ok(held)
     }
 
     /// The value of an aggregate in a day.
@@ -124,6 +147,8 @@ impl History {
         let old: Vec<u32> = state.days.range(..day).copied().collect();
         state.open.retain(|(open, _)| *open >= day);
         state.highest.retain(|(of, _), _| *of >= day);
+        state.lost.retain(|of| *of >= day);
+        self.lost.store(state.lost.len() as u64, Relaxed);
         for day in &old {
             std::fs::remove_dir_all(self.path(*day))?;
             state.days.remove(day);
@@ -175,7 +200,7 @@ impl History {
         Ok(*highest)
     }
 
-    fn day(&self, day: u32, make: bool) -> Result<Option<Arc<Log>>, ::sled::Error> {
+    pub(super) fn day(&self, day: u32, make: bool) -> Result<Option<Arc<Log>>, ::sled::Error> {
         let mut state = self.state.lock();
         if let Some(at) = state.open.iter().position(|it| it.0 == day) {
             let found = state.open.remove(at);
@@ -196,7 +221,7 @@ impl History {
         Ok(Some(log))
     }
 
-    fn path(&self, day: u32) -> PathBuf {
+    pub(super) fn path(&self, day: u32) -> PathBuf {
         self.dir.join(name_of_day(day))
     }
 }
@@ -214,9 +239,10 @@ pub(super) fn day_of_name(name: &str) -> Option<u32> {
     (name_of_day(day) == name).then_some(day)
 }
 
-/// Opens a day's database for a restore.
-pub(super) fn restore_day(dir: &Path, day: u32) -> Result<Log, ::sled::Error> {
-    Log::open(&dir.join(name_of_day(day)), CACHE_BYTES)
+/// How many aggregates a day says it has.
+pub(super) fn count(log: &Log) -> Result<u64, ::sled::Error> {
+    let Some(value) = log.get(COUNT)? else { return Ok(0) };
+    value.as_ref().try_into().map(u64::from_be_bytes).map_err(|_| corrupt("a count that is none of ours"))
 }
 
 fn by_id(id: AggregateId) -> [u8; 17] {

@@ -1,12 +1,16 @@
 //! The one thread that keeps house: data keys for today and tomorrow, what is over into history, retention, the watermark.
 
 use super::history::{History, Past, route};
+use super::log::guarded;
+use super::mend::Known;
 use super::shared::Shared;
 use super::watermark::Watermark;
 use super::writer::{Job, Message};
 use crate::domain::id::AggregateId;
 use crate::domain::time::Timestamp;
+use crate::store::codec::Encoder;
 use crate::store::contract::StoreError;
+use crate::store::facts::Names;
 use crate::store::key::{Key, kind};
 use crate::store::prepare::{Change, Check, Commit, Want};
 use crate::store::published::Aside;
@@ -39,11 +43,27 @@ pub(super) struct Keeper {
     pub(super) history: Arc<History>,
     pub(super) writer: SyncSender<Message>,
     pub(super) marked: u64,
+    /// Those of what it moved.
+    pub(super) names: Names,
+    /// Days of history not yet compared with what they had, the newest last; `None` before the first round.
+    pub(super) unproven: Option<Vec<u32>>,
 }
 
 impl Keeper {
-    /// Runs until it is told to close, or nobody can ask any more.
+    /// Runs until it is told to close, or nobody can ask any more. If it panics all ends: without it the store would grow,
+    /// and lose what tells a loss, while nobody sees it.
     pub(super) fn run(mut self, orders: &Receiver<Order>) {
+        let shared = self.shared.clone();
+        let ended = guarded(|| {
+            self.keep(orders);
+            Ok(())
+        });
+        if let Err(panicked) = ended {
+            shared.stop(&format!("housekeeping: {panicked}"));
+        }
+    }
+
+    fn keep(&mut self, orders: &Receiver<Order>) {
         loop {
             match orders.recv_timeout(ROUND) {
                 Ok(Order::Round(done)) => drop(done.send(self.round())),
@@ -80,14 +100,58 @@ impl Keeper {
         let now = (self.shared.settings.clock)();
         self.keys(now)?;
         let moved = self.bury(now);
-        let kept = self.forget(now).and_then(|()| self.retain(now));
+        let kept = self.forget(now).and_then(|()| self.retain(now)).and_then(|()| self.prove(now));
         self.mark().map_err(failed)?;
         moved.and(kept)
     }
 
-    fn bury(&self, now: Timestamp) -> Result<(), StoreError> {
+    fn bury(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let until = now.minus(self.shared.settings.linger);
         let ids: Vec<AggregateId> = self.shared.published.read().finished(until).take(MOST).collect();
+        let mut counts = BTreeMap::new();
+        let moved = self.shift(&ids, now, &mut counts);
+        let noted = counts.into_iter().try_for_each(|(day, count)| self.note(day, count));
+        moved.and(noted)
+    }
+
+    // After it is there, never before: a day has at least what is noted.
+    fn note(&self, day: u32, count: u64) -> Result<(), StoreError> {
+        if count <= self.known(day) {
+            return Ok(());
+        }
+        let mut out = Encoder::with_capacity(10);
+        out.number(count);
+        let body = row::seal(&self.shared.vault, &Key::history(day), &out.finish(), true);
+        self.commit(vec![Change::Record { key: Key::history(day), body: Some(body), aside: Aside::History(day, count) }], Vec::new())
+    }
+
+    fn known(&self, day: u32) -> u64 {
+        self.shared.published.read().history.get(&day).copied().unwrap_or(0)
+    }
+
+    // Those that are missing at once, then one a round: opening a large one takes a second.
+    fn prove(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let all = || self.shared.published.read().history.keys().copied().collect();
+        let mut unproven = self.unproven.take().unwrap_or_else(all);
+        let there = self.history.days();
+        let mut outcome = Ok(());
+        while let Some(day) = unproven.pop() {
+            let known = self.known(day);
+            if known > 0 {
+                outcome = self.history.prove(day, &Known { count: known, now }).map_err(failed);
+            }
+            if outcome.is_err() {
+                unproven.insert(0, day);
+            }
+            if outcome.is_err() || there.contains(&day) {
+                break;
+            }
+        }
+        self.unproven = Some(unproven);
+        outcome
+    }
+
+    fn shift(&mut self, ids: &[AggregateId], now: Timestamp, counts: &mut BTreeMap<u32, u64>) -> Result<(), StoreError> {
         for part in ids.chunks(SMALL) {
             let mut days: BTreeMap<u32, Vec<Past>> = BTreeMap::new();
             let (mut changes, mut checks) = (Vec::new(), Vec::new());
@@ -97,11 +161,14 @@ impl Keeper {
                 let feed = route(&self.shared.vault, &entry.facts.institution);
                 days.entry(entry.facts.day()).or_default().push(Past { id: *id, feed, seqs: entry.seqs, bytes });
                 let body = row::seal(&self.shared.vault, &Key::tombstone(*id), &entry.facts.encode(), false);
-                changes.push(Change::Bury { id: *id, body, facts: Arc::new(entry.facts.buried()) });
+                let mut facts = entry.facts.buried();
+                self.names.share(&mut facts);
+                changes.push(Change::Bury { id: *id, body, facts: Arc::new(facts) });
                 checks.push(Check { key: Key::aggregate(*id), want: Want::Version(entry.version) });
             }
             for (day, past) in &days {
-                self.history.put(*day, past).map_err(failed)?;
+                let count = self.history.put(*day, past, &Known { count: self.known(*day), now }).map_err(failed)?;
+                counts.insert(*day, count);
             }
             self.settle(changes, checks)?;
         }
@@ -140,6 +207,11 @@ impl Keeper {
     // A data key outlives every row sealed under it: in history by a day, and in the hot store by looking.
     fn retain(&self, now: Timestamp) -> Result<(), StoreError> {
         let Some(first) = day_of(now).checked_sub(self.shared.settings.kept_days()) else { return Ok(()) };
+        // What is no more expected first: a day that is gone on purpose is not lost.
+        let ended: Vec<u32> = self.shared.published.read().history.range(..first).map(|it| *it.0).collect();
+        for day in ended {
+            self.commit(vec![Change::Record { key: Key::history(day), body: None, aside: Aside::History(day, 0) }], Vec::new())?;
+        }
         let dropped = self.history.drop_before(first).map_err(failed)?;
         if dropped > 0 {
             tracing::info!(days = dropped, "history beyond retention was dropped");

@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 /// An open database and our own handle of its file.
@@ -16,7 +17,7 @@ pub(super) struct Log {
 impl Log {
     /// Opens the database in `dir`, or makes it. sled locks it for this process.
     pub(super) fn open(dir: &Path, cache_bytes: u64) -> Result<Self, ::sled::Error> {
-        let db = ::sled::Config::new().path(dir).cache_capacity(cache_bytes).flush_every_ms(None).open()?;
+        let db = guarded(|| ::sled::Config::new().path(dir).cache_capacity(cache_bytes).flush_every_ms(None).open())?;
         let file = File::open(dir.join("db"))?;
         file.sync_all()?;
         sync_dir(dir)?;
@@ -28,15 +29,14 @@ impl Log {
 
     /// Applies one batch and returns when it is on the platter.
     pub(super) fn append(&self, batch: ::sled::Batch) -> Result<(), ::sled::Error> {
-        self.db.apply_batch(batch)?;
-        self.db.flush()?;
+        guarded(|| self.db.apply_batch(batch).and_then(|()| self.db.flush()))?;
         self.file.sync_data()?;
         Ok(())
     }
 
     /// The value of a key.
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<::sled::IVec>, ::sled::Error> {
-        self.db.get(key)
+        guarded(|| self.db.get(key))
     }
 
     /// Keys and values from `from` on (inclusive) up to `to` (exclusive; `None`: to the end), in order.
@@ -46,6 +46,21 @@ impl Log {
             None => self.db.range(from..),
         }
     }
+}
+
+/// Does `work`, and makes an error of a panic: sled 0.34.7 panics on some damaged logs. What it was working on is not used
+/// for writing afterwards.
+pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, ::sled::Error>) -> Result<T, ::sled::Error> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(::sled::Error::ReportableBug(format!("it panicked: {}", said.unwrap_or("without a word"))))
+    })
+}
+
+/// Whether an error says that the data is damaged, and not only that it can't be reached now.
+pub(super) fn is_damage(error: &::sled::Error) -> bool {
+    use io::ErrorKind::{InvalidData, UnexpectedEof};
+    !matches!(error, ::sled::Error::Io(error) if !matches!(error.kind(), InvalidData | UnexpectedEof))
 }
 
 /// Makes a directory's entries durable.

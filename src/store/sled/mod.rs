@@ -8,6 +8,7 @@ mod backup;
 mod history;
 mod keeper;
 mod log;
+mod mend;
 mod recover;
 mod settings;
 mod shared;
@@ -15,6 +16,7 @@ mod watermark;
 mod writer;
 
 use super::contract::{Later, Notes, Status, Store, StoreError};
+use super::facts::Names;
 use super::prepare::Commit;
 use super::read::{FeedPart, Fetched, Reader, Unread};
 use crate::domain::aggregate::Aggregate;
@@ -63,7 +65,14 @@ impl SledStore {
         let shared = Arc::new(Shared::new(settings, vault, published));
         let work = Writer { shared: shared.clone(), append: Box::new(move |batch| log.append(batch)), inbox };
         let writing = spawn("store-writer", move || work.run())?;
-        let mut house = Keeper { shared: shared.clone(), history: history.clone(), writer: writer.clone(), marked: 0 };
+        let mut house = Keeper {
+            shared: shared.clone(),
+            history: history.clone(),
+            writer: writer.clone(),
+            marked: 0,
+            names: Names::default(),
+            unproven: None,
+        };
         // On a thread of its own: it waits, and the caller may be a runtime's worker.
         let ready = std::thread::scope(|scope| scope.spawn(|| house.keys(now)).join());
         ready.unwrap_or_else(|_| Err(closed())).map_err(|error| OpenError::Io(std::io::Error::other(error)))?;
@@ -232,6 +241,7 @@ impl Store for SledStore {
             syncs: self.shared.syncs.load(Relaxed),
             sync_micros: self.shared.sync_micros.load(Relaxed),
             waiting: self.shared.waiting.load(Relaxed),
+            history_lost: self.history.lost(),
             ..self.shared.published.read().status()
         }
     }

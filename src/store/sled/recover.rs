@@ -1,12 +1,12 @@
 //! Opening: everything stored is read, verified and indexed, and compared with how far it had come. A store that is damaged or
 //! shorter is set aside and refused, never started.
 
-use super::log::{Log, sync_dir};
+use super::log::{Log, is_damage, sync_dir};
 use super::settings::OpenError;
 use super::watermark::Watermark;
 use crate::domain::time::Timestamp;
 use crate::store::codec::{Decoder, Malformed};
-use crate::store::facts::Facts;
+use crate::store::facts::{Facts, Names};
 use crate::store::key::{Key, kind};
 use crate::store::prepare::decode_note;
 use crate::store::published::{Aside, Entry, Published, Row, Shown};
@@ -88,7 +88,7 @@ fn rebuild(place: &Place<'_>, hot: &Path, vault: &Vault, mark: u64) -> std::io::
     Ok(true)
 }
 
-fn copy_without_snapshots(from: &Path, to: &Path) -> std::io::Result<()> {
+pub(super) fn copy_without_snapshots(from: &Path, to: &Path) -> std::io::Result<()> {
     std::fs::create_dir(to)?;
     for item in std::fs::read_dir(from)? {
         let item = item?;
@@ -116,10 +116,9 @@ enum Failure {
 
 impl From<::sled::Error> for Failure {
     fn from(error: ::sled::Error) -> Self {
-        use std::io::ErrorKind::{InvalidData, UnexpectedEof};
         match error {
-            ::sled::Error::Io(error) if !matches!(error.kind(), InvalidData | UnexpectedEof) => Self::Elsewhere(OpenError::Io(error)),
-            other => Self::Damaged(format!("sled can't read it ({other})")),
+            error if is_damage(&error) => Self::Damaged(format!("sled can't read it ({error})")),
+            error => Self::Elsewhere(OpenError::Io(error.into())),
         }
     }
 }
@@ -148,9 +147,12 @@ fn read(log: &Log, vault: &Vault, mark: u64) -> Result<Published, Failure> {
         return Err(Failure::Damaged(format!("it ends at commit {sequence}")));
     }
     let mut published = Published::after(sequence, records);
-    let mut count = 0;
-    all(log, vault, |shown| {
+    let (mut count, mut names) = (0, Names::default());
+    all(log, vault, |mut shown| {
         count += 1;
+        if let Shown::Entry(_, entry) = &mut shown {
+            Arc::get_mut(&mut entry.facts).into_iter().for_each(|facts| names.share(facts));
+        }
         published.show(sequence, shown);
     })?;
     if count == records { Ok(published) } else { Err(Failure::Damaged(format!("it has {count} records of {records}"))) }
@@ -248,6 +250,7 @@ fn aside(key: &Key, plain: &[u8]) -> Result<Aside, Malformed> {
         kind::NOTE => decode_note(plain).map(|(name, _)| Aside::Note(name.to_owned())),
         kind::OPT_OUT => Ok(Aside::OptOut(from.array()?, from.str()?.into())),
         kind::FEED => Ok(Aside::Feed(from.str()?.into(), from.number()?)),
+        kind::HISTORY => Ok(Aside::History(key.as_day(), from.number()?)),
         kind::BUDGET => rows::decode_budget(plain).map(|_| Aside::None),
         kind::DAY => Ok(Aside::None),
         _ => Err(Malformed),

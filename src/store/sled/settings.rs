@@ -7,7 +7,8 @@ use std::time::Duration;
 
 /// Tells the time for housekeeping.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
-/// Called once when a durable step failed: the process must end (decision 7). The text is for the log.
+/// Called once when a durable step failed, or a thread of the store stopped: the process must end (decision 7). The text is
+/// for the log.
 pub type Fatal = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// Settings of the store on sled.
@@ -30,7 +31,7 @@ pub struct Settings {
     pub tombstones: Duration,
     /// The time, for housekeeping.
     pub clock: Clock,
-    /// What ends the process when a durable step fails.
+    /// What ends the process when the store can't go on.
     pub fatal: Fatal,
 }
 
@@ -89,6 +90,6 @@ pub enum OpenError {
 
 // No destructor may run: nothing more must reach the disk.
 fn end(why: &str) {
-    tracing::error!(why, "a durable step of the store failed; ending, since nothing more can be promised");
+    tracing::error!(why, "the store can't go on; ending, since nothing more can be promised");
     std::process::exit(70);
 }

@@ -1,5 +1,6 @@
 //! The one thread that writes: it groups everything that waits into one durable step, shows it, and acknowledges it.
 
+use super::log::guarded;
 use super::shared::Shared;
 use crate::store::contract::StoreError;
 use crate::store::prepare::Commit;
@@ -46,24 +47,33 @@ struct Group {
 }
 
 impl Writer {
-    /// Runs until it is told to close, or nobody can ask any more.
+    /// Runs until it is told to close, or nobody can ask any more. What stops it otherwise, error or panic, ends all.
     pub(super) fn run(self) {
+        match guarded(|| self.steps().map_or_else(|failure| Ok(Some(failure)), |()| Ok(None))) {
+            Ok(None) => {}
+            Ok(Some((why, carried))) => self.fail(&why, carried),
+            Err(panicked) => self.fail(&panicked.to_string(), None),
+        }
+    }
+
+    // Its failure comes with the commit that was to be the next step's first.
+    fn steps(&self) -> Result<(), (String, Option<Job>)> {
         let mut carried = None;
         let mut closing = false;
         loop {
             let first = match carried.take() {
                 Some(job) => job,
-                None if closing => return,
+                None if closing => return Ok(()),
                 None => match self.inbox.recv() {
                     Ok(Message::Commit(job)) => job,
-                    Ok(Message::Close) | Err(_) => return,
+                    Ok(Message::Close) | Err(_) => return Ok(()),
                 },
             };
             let group = self.gather(first);
             carried = group.carried;
             closing |= group.closing;
             if let Err(error) = self.write(group.sealed, group.jobs) {
-                return self.fail(&error.to_string(), carried);
+                return Err((error.to_string(), carried));
             }
         }
     }
@@ -113,7 +123,8 @@ impl Writer {
             }
         }
         let begun = Instant::now();
-        if let Err(error) = (self.append)(batch) {
+        // A panic too: those who wait are here, and must hear of it.
+        if let Err(error) = guarded(|| (self.append)(batch)) {
             self.shared.ready.store(false, Relaxed);
             jobs.into_iter().for_each(|job| self.answer(job, Err(StoreError::Failed(error.to_string()))));
             return Err(error);
@@ -129,8 +140,9 @@ impl Writer {
     // Nothing may be acknowledged after this: whether the last step is durable is unknown (decision 7).
     fn fail(&self, why: &str, carried: Option<Job>) {
         let failed = || Err(StoreError::Failed(why.to_owned()));
+        self.shared.ready.store(false, Relaxed);
         carried.into_iter().for_each(|job| self.answer(job, failed()));
-        (self.shared.settings.fatal)(why);
+        self.shared.stop(why);
         while let Ok(Message::Commit(job)) = self.inbox.recv() {
             self.answer(job, failed());
         }
@@ -187,16 +199,21 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_fails_fails_everyone_shows_nothing_and_calls_for_the_end_once() {
-        let desk = start(Box::new(|_| Err(::sled::Error::Unsupported("no disk".into()))));
-        for name in ["first", "later"] {
-            assert!(matches!(note(&desk, name).blocking_recv().unwrap(), Err(StoreError::Failed(_))));
-            assert!(!desk.shared.ready.load(Relaxed));
+    fn a_step_that_fails_or_panics_fails_everyone_shows_nothing_and_calls_for_the_end_once() {
+        let appends: [Append; 2] =
+            [Box::new(|_| Err(::sled::Error::Unsupported("no disk".into()))), Box::new(|_| panic!("tried to serialize Uninitialized"))];
+        for append in appends {
+            let desk = start(append);
+            for name in ["first", "later"] {
+                assert!(matches!(note(&desk, name).blocking_recv().unwrap(), Err(StoreError::Failed(_))));
+                assert!(!desk.shared.ready.load(Relaxed));
+            }
+            assert_eq!((notes(&desk), desk.shared.published.read().sequence), (0, 0));
+            desk.shared.stop("once is enough");
+            desk.sender.send(Message::Close).unwrap();
+            desk.thread.join().unwrap();
+            assert_eq!((desk.ends.load(Relaxed), desk.shared.waiting.load(Relaxed)), (1, 0));
         }
-        assert_eq!((notes(&desk), desk.shared.published.read().sequence), (0, 0));
-        desk.sender.send(Message::Close).unwrap();
-        desk.thread.join().unwrap();
-        assert_eq!((desk.ends.load(Relaxed), desk.shared.waiting.load(Relaxed)), (1, 0));
     }
 
     #[test]
