@@ -42,6 +42,9 @@ impl Operations for Fake {
     fn backup<'a>(&'a self, to: &'a Path) -> Soon<'a> {
         told(format!("backup {}", to.display()))
     }
+    fn parked(&self, subscriber: String, replay: bool) -> Soon<'_> {
+        told(format!("parked {subscriber} {replay}"))
+    }
     fn status(&self) -> Soon<'_> {
         told("fine".to_owned())
     }
@@ -118,6 +121,7 @@ async fn each_command_reaches_its_operation() {
         (Command::Backup { to: "/b".into() }, Ok("backup /b")),
         (Command::Backup { to: "b".into() }, Err("name the backup's directory by its absolute path")),
         (Command::Status, Ok("fine")),
+        (Command::Events { subscriber: "core".into(), replay: true }, Ok("parked core true")),
         (Command::Outbox { paused: true }, Ok("paused true")),
     ];
     for (command, expected) in cases {

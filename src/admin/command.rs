@@ -41,6 +41,13 @@ pub enum Command {
     },
     /// How it is.
     Status,
+    /// List a subscriber's parked events, or push them again.
+    Events {
+        /// Its name.
+        subscriber: String,
+        /// Push them again.
+        replay: bool,
+    },
     /// Hold messages back, or let them go.
     Outbox {
         /// Hold them back.
@@ -89,6 +96,7 @@ impl Command {
             Self::Backup { to } if to.is_absolute() => operations.backup(&to).await,
             Self::Backup { .. } => Err("name the backup's directory by its absolute path".to_owned()),
             Self::Status => operations.status().await,
+            Self::Events { subscriber, replay } => operations.parked(subscriber, replay).await,
             Self::Outbox { paused } => operations.pause_outbox(paused).await,
         }
     }
@@ -103,6 +111,8 @@ impl Command {
             Self::Unlock { .. } => "unlock",
             Self::Backup { .. } => "backup",
             Self::Status => "status",
+            Self::Events { replay: false, .. } => "events parked",
+            Self::Events { replay: true, .. } => "events replay",
             Self::Outbox { paused: true } => "outbox pause",
             Self::Outbox { paused: false } => "outbox resume",
         }
@@ -110,7 +120,7 @@ impl Command {
 
     /// Whether it changes anything.
     pub fn changes(&self) -> bool {
-        !matches!(self, Self::Load { apply: false, .. } | Self::Challenge { .. } | Self::Status)
+        !matches!(self, Self::Load { apply: false, .. } | Self::Challenge { .. } | Self::Events { replay: false, .. } | Self::Status)
     }
 
     /// Its arguments for the audit log: no text of files, no whole address.
@@ -120,6 +130,7 @@ impl Command {
             Self::Challenge { id } => json!({ "id": id }),
             Self::Unlock { institution, who } => json!({ "institution": institution, "who": masked(who) }),
             Self::Backup { to } => json!({ "to": to }),
+            Self::Events { subscriber, .. } => json!({ "subscriber": subscriber }),
             Self::Reload | Self::Status | Self::Outbox { .. } => json!({}),
         }
     }

@@ -45,6 +45,9 @@ pub trait Operations: Send + Sync {
     /// Copies the store, verified, into the directory `to`.
     fn backup<'a>(&'a self, to: &'a Path) -> Soon<'a>;
 
+    /// Lists a subscriber's parked events; with `replay`, has them pushed again.
+    fn parked(&self, subscriber: String, replay: bool) -> Soon<'_>;
+
     /// How the server is.
     fn status(&self) -> Soon<'_>;
 

@@ -9,6 +9,7 @@ use crate::domain::recipient::Recipient;
 use crate::domain::snapshot::{Expect, Query, Write};
 use crate::engine::Engine;
 use crate::engine::outbox::Outbox;
+use crate::engine::push::Parked;
 use crate::http::{Credentials, Tls};
 use crate::registration::{self, Change, Problem, Registered, diff_recipients, diff_registry};
 use crate::store::contract::StoreError;
@@ -158,6 +159,18 @@ impl Operations for Counter {
                 Ok(_) => Err(format!("{}: what was read back is not what was written; the disk is not to be trusted", file.display())),
                 Err(error) => Err(format!("{}: written, but can't be verified: {error}", file.display())),
             }
+        })
+    }
+
+    fn parked(&self, subscriber: String, replay: bool) -> Soon<'_> {
+        Box::pin(async move {
+            if replay {
+                let count = self.engine.replay(&subscriber).await.map_err(|error| error.to_string())?;
+                return Ok(format!("{count} events are pushed to {subscriber} again.\n"));
+            }
+            let list = self.engine.parked(&subscriber).await.map_err(|error| error.to_string())?;
+            let line = |it: &Parked| format!("{} {} {} since {}: {}\n", it.institution, it.seq, it.aggregate, it.at, it.reason);
+            Ok(format!("{}{} events of {subscriber} are parked.\n", list.first.iter().map(line).collect::<String>(), list.total))
         })
     }
 

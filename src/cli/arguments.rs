@@ -97,6 +97,11 @@ pub(super) enum Operate {
         #[command(flatten)]
         config: Config,
     },
+    /// Look at events that a subscriber would not take, or push them again
+    Events {
+        #[command(subcommand)]
+        verb: Events,
+    },
     /// Hold messages back, or let them go
     Outbox {
         #[command(subcommand)]
@@ -122,6 +127,24 @@ pub(super) enum Challenge {
         config: Config,
         /// AlrtPkgId
         id: String,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum Events {
+    /// List a subscriber's parked events
+    Parked {
+        #[command(flatten)]
+        config: Config,
+        /// The subscriber's name
+        subscriber: String,
+    },
+    /// Push a subscriber's parked events again
+    Replay {
+        #[command(flatten)]
+        config: Config,
+        /// The subscriber's name
+        subscriber: String,
     },
 }
 

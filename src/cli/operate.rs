@@ -1,6 +1,6 @@
 //! Commands that the running server carries out.
 
-use super::arguments::{Challenge, Operate, Outbox, Who as WhoArguments};
+use super::arguments::{Challenge, Events, Operate, Outbox, Who as WhoArguments};
 use super::{load, runtime};
 use crate::admin::client;
 use crate::admin::command::{Command, Who};
@@ -16,6 +16,8 @@ pub(super) fn run(verb: Operate) -> Result<String> {
         Operate::Backup { config, to } => (config, Command::Backup { to: std::path::absolute(&to).context("--to")? }),
         Operate::Reload { config } => (config, Command::Reload),
         Operate::Status { config } => (config, Command::Status),
+        Operate::Events { verb: Events::Parked { config, subscriber } } => (config, Command::Events { subscriber, replay: false }),
+        Operate::Events { verb: Events::Replay { config, subscriber } } => (config, Command::Events { subscriber, replay: true }),
         Operate::Outbox { verb: Outbox::Pause { config } } => (config, Command::Outbox { paused: true }),
         Operate::Outbox { verb: Outbox::Resume { config } } => (config, Command::Outbox { paused: false }),
     };
