@@ -4,7 +4,7 @@ use super::code::{Sealed, Secret};
 use super::fault::Violation;
 use super::id::AggregateId;
 
-/// The answer to a [`super::request::Request`].
+/// The answer to a [`super::decide::Request`].
 #[derive(Clone, Debug)]
 pub enum Answer {
     /// A challenge was opened.
