@@ -6,7 +6,7 @@ use crate::domain::id::{AggregateId, InstitutionId};
 use crate::store::key::Route;
 use chrono::NaiveDate;
 use parking_lot::Mutex;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -54,8 +54,8 @@ pub(super) struct State {
     pub(super) days: BTreeSet<u32>,
     /// The highest feed number of an institution in a day.
     pub(super) highest: HashMap<(u32, Route), u64>,
-    /// Days that lack records.
-    pub(super) lost: BTreeSet<u32>,
+    /// Days that lack records, and how many.
+    pub(super) lost: BTreeMap<u32, u64>,
 }
 
 impl History {
@@ -69,7 +69,7 @@ impl History {
         Ok(Self { dir, state: Mutex::new(state), lost: AtomicU64::new(0) })
     }
 
-    /// Copies aggregates into a day, durably, and tells how many it has then. Doing it again changes nothing. A day that is
+    /// Copies aggregates into a day, durably, and tells how many it has then, or should have. Doing it again changes nothing. A day that is
     /// damaged is mended first, or set aside (as of `was`) for a new one: what is over must have somewhere to go.
     pub(super) fn put(&self, day: u32, past: &[Past], was: &Known) -> Result<u64, ::sled::Error> {
         match self.copy(day, past) {
@@ -103,7 +103,8 @@ impl History {
             let highest = state.highest.entry((day, it.feed)).or_default();
             *highest = (*highest).max(it.seqs.iter().copied().max().unwrap_or(0));
         }
-        Ok(held)
+        // With what it lacks: so that it is told after every restart, however much comes.
+        Ok(held.saturating_add(state.lost.get(&day).copied().unwrap_or(0)))
     }
 
     /// The value of an aggregate in a day.
@@ -147,7 +148,7 @@ impl History {
         let old: Vec<u32> = state.days.range(..day).copied().collect();
         state.open.retain(|(open, _)| *open >= day);
         state.highest.retain(|(of, _), _| *of >= day);
-        state.lost.retain(|of| *of >= day);
+        state.lost.retain(|of, _| *of >= day);
         self.lost.store(state.lost.len() as u64, Relaxed);
         for day in &old {
             std::fs::remove_dir_all(self.path(*day))?;

@@ -24,7 +24,8 @@ impl History {
         };
         if found < was.count {
             tracing::error!(day = name_of_day(day), found, had = was.count, "history lacks records that were durable: restore a backup");
-            self.lose(day);
+            self.keep_aside(&self.path(day), was.now)?;
+            self.lose(day, was.count - found);
         }
         Ok(())
     }
@@ -52,7 +53,17 @@ impl History {
         }
         drop(state);
         tracing::error!(%why, aside = %aside.display(), "a day of history is damaged and was set aside: restore a backup");
-        self.lose(day);
+        self.lose(day, was.count);
+        Ok(())
+    }
+
+    // What sled left out may still be in the file until more is written: a copy is kept, one however often it is told.
+    fn keep_aside(&self, day: &Path, now: Timestamp) -> io::Result<()> {
+        let mut names = std::fs::read_dir(&self.dir)?.filter_map(|it| it.ok()?.file_name().into_string().ok());
+        if day.exists() && !names.any(|it| it.starts_with(&prefix(day))) {
+            copy_without_snapshots(day, &free_name(day, now)?)?;
+            sync_dir(&self.dir)?;
+        }
         Ok(())
     }
 
@@ -73,18 +84,26 @@ impl History {
         Ok(whole)
     }
 
-    fn lose(&self, day: u32) {
+    fn lose(&self, day: u32, missing: u64) {
         let mut state = self.state.lock();
-        state.lost.insert(day);
+        state.lost.insert(day, missing);
         self.lost.store(state.lost.len() as u64, Relaxed);
     }
 }
 
+// A name for what is set aside that nothing has.
+fn free_name(day: &Path, now: Timestamp) -> io::Result<PathBuf> {
+    let mut names = (0..100).map(|count| day.with_file_name(format!("{}{}", prefix(day), now.millis() + count)));
+    names.find(|it| !it.exists()).ok_or_else(|| io::Error::other("too much was set aside already"))
+}
+
+fn prefix(day: &Path) -> String {
+    format!("quarantine-{}-", day.file_name().unwrap_or_default().to_string_lossy())
+}
+
 // Renames the directory `day` to a name that says so, and tells which; nothing is deleted.
 fn set_aside(day: &Path, now: Timestamp) -> io::Result<PathBuf> {
-    let name = day.file_name().unwrap_or_default().to_string_lossy();
-    let mut names = (0..100).map(|count| day.with_file_name(format!("quarantine-{name}-{}", now.millis() + count)));
-    let free = names.find(|it| !it.exists()).ok_or_else(|| io::Error::other("too much was set aside already"))?;
+    let free = free_name(day, now)?;
     std::fs::rename(day, &free)?;
     day.parent().map_or(Ok(()), sync_dir)?;
     Ok(free)
@@ -97,4 +116,71 @@ fn is_whole(dir: &Path, had: u64) -> Result<bool, ::sled::Error> {
         let there = log.range(b"C", Some(b"D")).try_fold(0, |all, item| item.map(|_| all + 1))?;
         Ok(there >= had && there == count(&log)?)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::history::Past;
+    use super::*;
+    use crate::domain::id::AggregateId;
+    use std::sync::Arc;
+    use uuid::Uuid;
+
+    const DAY: u32 = 20_778;
+
+    fn past(from: u128, count: u128) -> Vec<Past> {
+        let one =
+            |n: u128| Past { id: AggregateId(Uuid::from_u128(n)), feed: [1; 16], seqs: Arc::new([n as u64]), bytes: Arc::new([7; 300]) };
+        (from..from + count).map(one).collect()
+    }
+
+    fn known(count: u64) -> Known {
+        Known { count, now: Timestamp::from_millis(5) }
+    }
+
+    fn filled(dir: &Path) {
+        let history = History::open(dir.to_owned()).unwrap();
+        assert_eq!(history.put(DAY, &past(1, 100), &known(0)).unwrap(), 100);
+        assert_eq!(history.put(DAY, &past(1, 100), &known(100)).unwrap(), 100, "again changes nothing");
+        history.close();
+        let history = History::open(dir.to_owned()).unwrap();
+        history.prove(DAY, &known(100)).unwrap(); // sled writes a snapshot when it reads a log
+        assert_eq!(history.lost(), 0);
+        history.close();
+    }
+
+    fn files(dir: &Path) -> Vec<PathBuf> {
+        std::fs::read_dir(dir).unwrap().map(|it| it.unwrap().path()).collect()
+    }
+
+    #[test]
+    fn what_is_missing_stays_told_however_much_comes_after_it() {
+        let dir = tempfile::tempdir().unwrap();
+        filled(dir.path());
+        let file = dir.path().join(name_of_day(DAY)).join("db");
+        let mut bytes = std::fs::read(&file).unwrap();
+        (0..bytes.len()).step_by(97).for_each(|at| bytes[at] ^= 0x55);
+        std::fs::write(&file, bytes).unwrap();
+        let history = History::open(dir.path().to_owned()).unwrap();
+        history.prove(DAY, &known(100)).unwrap();
+        assert_eq!(history.put(DAY, &past(101, 200), &known(100)).unwrap(), 300);
+        assert_eq!(history.lost(), 1);
+        history.close();
+        let history = History::open(dir.path().to_owned()).unwrap();
+        history.prove(DAY, &known(300)).unwrap();
+        assert_eq!((history.lost(), files(dir.path()).len()), (1, 2), "told again, and kept aside once");
+        assert!(history.get(AggregateId(Uuid::from_u128(150)), DAY).unwrap().is_some());
+    }
+
+    #[test]
+    fn what_moves_into_a_broken_day_mends_it_first() {
+        let dir = tempfile::tempdir().unwrap();
+        filled(dir.path());
+        let snapshots = files(&dir.path().join(name_of_day(DAY))).into_iter().filter(|it| it.to_string_lossy().contains("snap."));
+        assert!(snapshots.map(|it| std::fs::write(it, b"short").unwrap()).count() > 0);
+        let history = History::open(dir.path().to_owned()).unwrap();
+        assert_eq!(history.put(DAY, &past(101, 200), &known(100)).unwrap(), 300);
+        assert_eq!((history.lost(), files(dir.path()).len()), (0, 2));
+        assert!(history.get(AggregateId(Uuid::from_u128(50)), DAY).unwrap().is_some());
+    }
 }
