@@ -179,9 +179,10 @@ impl Operations for Counter {
             let it = self.engine.status();
             let ready = if it.ready { "ready" } else { "not ready" };
             let paused = if self.outbox.is_paused() { " (paused)" } else { "" };
+            let lost = if it.history_lost > 0 { format!("{} challenges of history are LOST\n", it.history_lost) } else { String::new() };
             let oldest = it.outbox_oldest.map(|at| format!(", the oldest due since {at}")).unwrap_or_default();
             Ok(format!(
-                "{ready}\n{} open challenges, {} records\n{} deliveries waiting{oldest}{paused}\n{} commits in {} durable steps, {} waiting\n",
+                "{ready}\n{lost}{} open challenges, {} records\n{} deliveries waiting{oldest}{paused}\n{} commits in {} durable steps, {} waiting\n",
                 it.open, it.records, it.outbox, it.commits, it.syncs, it.waiting
             ))
         })

@@ -103,6 +103,7 @@ struct StoreMetrics {
     syncs: Counter,
     sync_seconds: Counter<f64, AtomicU64>,
     waiting: Gauge,
+    history_lost: Gauge,
     failed_replies: Counter,
     guessing: Gauge,
 }
@@ -160,6 +161,7 @@ impl StoreMetrics {
             syncs: Counter::default(),
             sync_seconds: Counter::default(),
             waiting: Gauge::default(),
+            history_lost: Gauge::default(),
             failed_replies: Counter::default(),
             guessing: Gauge::default(),
         };
@@ -177,6 +179,7 @@ impl StoreMetrics {
             it.sync_seconds.clone(),
         );
         into.register("commits_waiting", "Commits waiting", it.waiting.clone());
+        into.register("history_lost", "Challenges that history had and has no longer", it.history_lost.clone());
         into.register("failed_replies", "Replies that counted as failures", it.failed_replies.clone());
         into.register("guessing_alarms", "Institutions with unusually many failed replies of late", it.guessing.clone());
         it
@@ -193,6 +196,7 @@ impl StoreMetrics {
         let seconds = Duration::from_micros(pulse.sync_micros).as_secs_f64();
         self.sync_seconds.inner().store(seconds.to_bits(), Ordering::Relaxed);
         self.waiting.set(signed(pulse.waiting));
+        self.history_lost.set(signed(pulse.history_lost));
         self.failed_replies.inner().store(pulse.failed_replies, Ordering::Relaxed);
         self.guessing.set(signed(pulse.guessing));
     }

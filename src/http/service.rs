@@ -67,6 +67,8 @@ pub struct Pulse {
     pub sync_micros: u64,
     /// Commits waiting.
     pub waiting: u64,
+    /// Records of history that are known to be lost.
+    pub history_lost: u64,
     /// Failed replies since the start.
     pub failed_replies: u64,
     /// Institutions with unusually many failed replies of late: an alarm.
@@ -107,6 +109,7 @@ impl Service for Engine {
             syncs: it.syncs,
             sync_micros: it.sync_micros,
             waiting: it.waiting,
+            history_lost: it.history_lost,
             failed_replies,
             guessing,
         }
