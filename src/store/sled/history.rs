@@ -1,8 +1,8 @@
 //! What is over: a database a UTC day, filled by copies, read by id and feed number, dropped as a whole after retention.
 
 use super::log::{Log, is_damage, sync_dir};
-use super::mend::Known;
 use crate::domain::id::{AggregateId, InstitutionId};
+use crate::domain::time::Timestamp;
 use crate::store::key::Route;
 use chrono::NaiveDate;
 use parking_lot::Mutex;
@@ -12,6 +12,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use uuid::Uuid;
+
+/// How many aggregates the hot store knows a day to have, at least; and the time, which names what is set aside.
+pub(super) struct Known {
+    pub(super) count: u64,
+    pub(super) now: Timestamp,
+}
 
 /// Databases kept open at most; each costs some memory.
 const MOST_OPEN: usize = 6;

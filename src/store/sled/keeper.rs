@@ -1,8 +1,8 @@
 //! The one thread that keeps house: data keys for today and tomorrow, what is over into history, retention, the watermark.
 
+use super::history::Known;
 use super::history::{History, Past, route};
 use super::log::guarded;
-use super::mend::Known;
 use super::shared::Shared;
 use super::watermark::Watermark;
 use super::writer::{Job, Message};

@@ -1,19 +1,13 @@
 //! Holds history to what it had: each day is compared with the count that the hot store keeps. A damaged day is set aside; it is
 //! rebuilt from a copy of its log if nothing is missing there, and else counted as lost and told.
 
-use super::history::{CACHE_BYTES, History, count, name_of_day};
+use super::history::{CACHE_BYTES, History, Known, count, name_of_day};
 use super::log::{Log, guarded, is_damage, sync_dir};
 use super::recover::copy_without_snapshots;
 use crate::domain::time::Timestamp;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
-
-/// How many aggregates the hot store knows a day to have, at least; and the time, which names what is set aside.
-pub(super) struct Known {
-    pub(super) count: u64,
-    pub(super) now: Timestamp,
-}
 
 impl History {
     /// Whether a day has at least as much as it had. One that is damaged is mended, or set aside.
