@@ -7,6 +7,14 @@ use std::fs::File;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// What sled says when another process, or another handle, has the database.
+const LOCKED: &str = "could not acquire lock";
+/// How long another holder is waited for.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+/// Between two tries.
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// An open database and our own handle of its file.
 pub(super) struct Log {
@@ -15,9 +23,9 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// Opens the database in `dir`, or makes it. sled locks it for this process.
+    /// Opens the database in `dir`, or makes it. sled locks it for this process; another holder is waited for a little.
     pub(super) fn open(dir: &Path, cache_bytes: u64) -> Result<Self, ::sled::Error> {
-        let db = guarded(|| ::sled::Config::new().path(dir).cache_capacity(cache_bytes).flush_every_ms(None).open())?;
+        let db = opened(dir, cache_bytes)?;
         let file = File::open(dir.join("db"))?;
         file.sync_all()?;
         sync_dir(dir)?;
@@ -44,6 +52,20 @@ impl Log {
         match to {
             Some(to) => self.db.range(from..to),
             None => self.db.range(from..),
+        }
+    }
+}
+
+// A database that was closed lets its lock go a little later, from a thread of sled's own; a server that was just stopped, too.
+fn opened(dir: &Path, cache_bytes: u64) -> Result<::sled::Db, ::sled::Error> {
+    let config = ::sled::Config::new().path(dir).cache_capacity(cache_bytes).flush_every_ms(None);
+    let started = Instant::now();
+    loop {
+        match guarded(|| config.open()) {
+            Err(::sled::Error::Io(error)) if error.to_string().contains(LOCKED) && started.elapsed() < LOCK_PATIENCE => {
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            done => return done,
         }
     }
 }
