@@ -445,6 +445,8 @@ async fn an_event_reaches_a_subscriber_that_was_down_through_a_kill() {
     let answer = server.soap(&explicit(PHONE, TEXT, "", None)).await;
     let (id, otp) = (answer.element("AlrtPkgId"), answer.element("OTP"));
     wait_for_text(&gateway, &otp).await;
+    // The gateway has the text a moment before its word is settled; people take longer than that.
+    server.wait_for_act(&id, "MsgSent").await;
     reply_by_kannel(&server, &otp, "K1").await;
     server.wait_for_act(&id, "OOBVerified").await;
     let steps = async |count| hook.wait_for(count).await.iter().map(act).collect::<Vec<_>>();
@@ -468,9 +470,10 @@ async fn an_event_reaches_a_subscriber_that_was_down_through_a_kill() {
 
     // The next outcome is behind it: when that has come, the first has not come twice.
     let answer = server.soap(&explicit(PHONE, TEXT, "", None)).await;
-    wait_for_text(&gateway, &answer.element("OTP")).await;
-    reply_by_kannel(&server, &answer.element("OTP"), "K2").await;
     let last = answer.element("AlrtPkgId");
+    wait_for_text(&gateway, &answer.element("OTP")).await;
+    server.wait_for_act(&last, "MsgSent").await;
+    reply_by_kannel(&server, &answer.element("OTP"), "K2").await;
     until("the next outcome", async || core.taken().iter().any(|it| it.body.contains(&last)).then_some(())).await;
     let all: Vec<_> = core.taken().iter().flat_map(|it| events(&it.body)).collect();
     let ids: std::collections::HashSet<_> = all.iter().map(|it| it.iter().find(|it| it.0 == "EventUniqueId").unwrap().1.clone()).collect();
