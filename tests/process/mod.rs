@@ -200,6 +200,18 @@ impl Demo {
         }
     }
 
+    /// Waits until the handset holds every message of a challenge, and gives those: answers to replies are not among them.
+    pub async fn wait_for_challenge(&self, id: &str) -> Vec<serde_json::Value> {
+        until("the challenge's messages", async || {
+            let events = self.events().await;
+            let mine = events.iter().filter(|it| it["data"]["AlrtPkgId"] == id && it["data"]["ENSActCode"] == "MsgAccepted");
+            let ids: Vec<_> = mine.map(|it| it["data"]["AlrtPkgSubId"].clone()).collect();
+            let held: Vec<_> = self.messages().await.into_iter().filter(|it| ids.contains(&it["id"])).collect();
+            (!ids.is_empty() && held.len() == ids.len()).then_some(held)
+        })
+        .await
+    }
+
     /// A handset writes to the bank.
     pub async fn text(&self, from: &str, body: &str, id: &str) {
         let (status, said) = self.post("/inbound/sms/sandbox", &[("From", from), ("To", ""), ("Body", body), ("MessageSid", id)]).await;
