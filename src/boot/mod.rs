@@ -10,13 +10,14 @@ mod stage;
 mod ways;
 
 use crate::admin::audit::Audit;
+use crate::admin::documents;
 use crate::admin::listener::{Listener, Office};
 use crate::config::Settings;
 use crate::domain::contact;
 use crate::domain::id::PublisherId;
 use crate::engine::draw::{Clock, SystemClock};
 use crate::http::{Credentials, Gateways, Operators, Tls};
-use crate::registration::{self, Problem, Registered};
+use crate::registration::Registered;
 use crate::store;
 use crate::store::sled::{Settings as StoreSettings, SledStore};
 use crate::telemetry;
@@ -24,7 +25,7 @@ use crate::vault::Vault;
 use anyhow::{Context, Result};
 use house::{Front, House};
 use operations::Counter;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -35,7 +36,7 @@ pub use demo::demo;
 pub async fn serve(settings: Settings) -> Result<()> {
     prepare(&settings.log.level)?;
     let vault = Arc::new(Vault::from_file(&settings.keys.root_file)?);
-    let registered = registered(&settings.registration.files)?;
+    let registered = documents::gather(&settings.registration.files).map_err(anyhow::Error::msg)?.1;
     registered.warnings.iter().for_each(|it| tracing::warn!("{it}"));
     check_subscribers(&settings, &registered)?;
     let mut at = StoreSettings::new(&settings.store.dir);
@@ -118,14 +119,6 @@ fn check_subscribers(settings: &Settings, registered: &Registered) -> Result<()>
 
 fn now() -> crate::connect::setting::Now {
     Arc::new(|| SystemClock.now())
-}
-
-fn registered(files: &[PathBuf]) -> Result<Registered> {
-    let told = |problems: Vec<Problem>| {
-        let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
-        anyhow::anyhow!("{} to correct in registration files:\n{}", lines.len(), lines.join("\n"))
-    };
-    registration::read(&registration::files::gather(files).map_err(told)?).map_err(told)
 }
 
 // Opening reads everything; that is no work for the runtime.

@@ -120,7 +120,7 @@ impl Outbox {
         }
         let (connector, outcome) = self.send(&aggregate, delivery).await;
         tracing::info!(challenge = %lease.aggregate, delivery = %lease.delivery, connector, outcome = said(&outcome), "handed over");
-        let settled = Request::Settled { aggregate: lease.aggregate, delivery: lease.delivery, connector, outcome };
+        let settled = Request::Settled { aggregate: lease.aggregate, delivery: lease.delivery, outcome };
         if let Err(error) = self.engine.carry_out(&query, &settled, |_| {}).await {
             tracing::error!(challenge = %lease.aggregate, %error, "a hand-over could not be settled; it may be sent again");
         }

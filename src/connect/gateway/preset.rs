@@ -89,29 +89,7 @@ fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connect::client::Reply;
-    use crate::domain::delivery::Outcome;
-    use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-    use std::time::Duration;
-
-    fn check(rules: &Rules, (status, header, body): (u16, Option<(&'static str, &'static str)>, &str), expected: Outcome) {
-        let headers: HeaderMap =
-            header.into_iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect();
-        let reply = Reply { status, headers, body: body.as_bytes().to_vec() };
-        assert_eq!(rules.judge(&reply), expected, "{status} {body}");
-    }
-
-    fn accepted(id: Option<&str>) -> Outcome {
-        Outcome::Accepted { provider_id: id.map(str::to_owned) }
-    }
-
-    fn refused(reason: &str) -> Outcome {
-        Outcome::Refused { reason: reason.to_owned() }
-    }
-
-    fn later(reason: &str, after: Option<u64>) -> Outcome {
-        Outcome::Later { reason: reason.to_owned(), after: after.map(Duration::from_secs) }
-    }
+    use crate::connect::gateway::rules::tests::{accepted, check, later, refused};
 
     #[test]
     fn twilio_is_read() {

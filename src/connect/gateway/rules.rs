@@ -165,27 +165,31 @@ fn clean(text: &str, max: usize) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
     use std::time::Duration;
 
-    fn check(rules: &Rules, (status, header, body): (u16, Option<(&'static str, &'static str)>, &str), expected: Outcome) {
+    pub(in crate::connect::gateway) fn check(
+        rules: &Rules,
+        (status, header, body): (u16, Option<(&'static str, &'static str)>, &str),
+        expected: Outcome,
+    ) {
         let headers: HeaderMap =
             header.into_iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect();
         let reply = Reply { status, headers, body: body.as_bytes().to_vec() };
         assert_eq!(rules.judge(&reply), expected, "{status} {body}");
     }
 
-    fn accepted(id: Option<&str>) -> Outcome {
+    pub(in crate::connect::gateway) fn accepted(id: Option<&str>) -> Outcome {
         Outcome::Accepted { provider_id: id.map(str::to_owned) }
     }
 
-    fn refused(reason: &str) -> Outcome {
+    pub(in crate::connect::gateway) fn refused(reason: &str) -> Outcome {
         Outcome::Refused { reason: reason.to_owned() }
     }
 
-    fn later(reason: &str, after: Option<u64>) -> Outcome {
+    pub(in crate::connect::gateway) fn later(reason: &str, after: Option<u64>) -> Outcome {
         Outcome::Later { reason: reason.to_owned(), after: after.map(Duration::from_secs) }
     }
 

@@ -1,7 +1,7 @@
 //! Look-ups of `OOBValidate` (decision 20, third stage): what the registration and the store say of a request.
 
 use super::Facts;
-use super::rules::{Goal, OwnValue, Wish};
+use super::rules::{Goal, Wish};
 use crate::domain::challenge::Mode;
 use crate::domain::code::{CodeKind, Secret};
 use crate::domain::contact::{Address, Channel};
@@ -215,9 +215,4 @@ fn bodies(native: &Native<'_>, places: &[Place], publisher: &Publisher, wish: &W
 /// Where the recipient's times are local to.
 pub fn zone(subscription: &Subscription, publisher: &Publisher) -> Zone {
     subscription.utc_offset_minutes.map_or(publisher.zone, Zone::Offset)
-}
-
-/// Whether the publisher's own value is to be typed after a code of ours.
-pub fn is_combined(code: Option<CodeKind>, value: Option<&OwnValue>) -> bool {
-    code.is_some() && value.is_some()
 }

@@ -45,8 +45,6 @@ pub enum Request {
         aggregate: AggregateId,
         /// The delivery.
         delivery: DeliveryId,
-        /// Which connector it was.
-        connector: String,
         /// What became of it.
         outcome: Outcome,
     },
