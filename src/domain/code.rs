@@ -72,6 +72,37 @@ impl CodeKind {
     }
 }
 
+/// Candidates for a code of one kind, one after the other in one place; wiped when dropped.
+#[derive(Debug)]
+pub struct Candidates {
+    kind: CodeKind,
+    text: Secret,
+}
+
+impl Candidates {
+    /// `count` different ones, each character of them drawn by `pick`: a uniform number below the one it is given.
+    pub fn draw(kind: CodeKind, count: usize, mut pick: impl FnMut(u32) -> u32) -> Self {
+        let (alphabet, len) = (kind.alphabet(), kind.len());
+        let mut text = String::with_capacity(count * len);
+        while text.len() < count * len {
+            let begun = text.len();
+            text.extend((0..len).map(|_| char::from(alphabet[pick(alphabet.len() as u32) as usize])));
+            let (earlier, new) = text.as_bytes().split_at(begun);
+            if earlier.chunks_exact(len).any(|it| it == new) {
+                text.truncate(begun);
+            }
+        }
+        Self { kind, text: Secret::new(text) }
+    }
+
+    /// Each candidate, in the order in which they were drawn.
+    pub fn iter(&self) -> impl Iterator<Item = &str> + '_ {
+        let len = self.kind.len();
+        let text = self.text.expose();
+        (0..text.len() / len).filter_map(move |at| text.get(at * len..(at + 1) * len))
+    }
+}
+
 /// A keyed digest (HMAC-SHA-256): tells whether two values are equal without keeping either. Compared in constant time.
 #[derive(Clone, Copy)]
 pub struct Tag(pub [u8; 32]);

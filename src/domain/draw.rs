@@ -1,6 +1,6 @@
 //! Time and chance, drawn before deciding, so that a decision replays from a seed.
 
-use super::code::Secret;
+use super::code::Candidates;
 use super::id::{AggregateId, DeliveryId, EventId};
 use super::time::Timestamp;
 
@@ -11,11 +11,11 @@ pub struct Draw {
     pub now: Timestamp,
     /// The id of a new challenge or message.
     pub aggregate: AggregateId,
-    /// Six-digit candidates, all different: more than the open sessions a phone may have, so one always differs from
-    /// each of theirs (decision 17).
-    pub otp: Vec<Secret>,
+    /// Six-digit candidates, all different: more than there are open sessions on the phones concerned, so one always differs
+    /// from each of theirs (decision 17).
+    pub otp: Candidates,
     /// Alphanumeric candidates, all different.
-    pub otpa: Vec<Secret>,
+    pub otpa: Candidates,
     /// Nonce for the one thing that a decision seals.
     pub nonce: [u8; 12],
     /// Where the ids of deliveries and events of this decision come from: random, never reused.

@@ -57,8 +57,8 @@ pub fn words(text: &str) -> Vec<String> {
 
 /// Whether the words of `phrase` stand in `words`, one after another. Returns where.
 pub fn position(words: &[&str], phrase: &str) -> Option<usize> {
-    let wanted: Vec<&str> = phrase.split(' ').collect();
-    words.windows(wanted.len()).position(|it| it == wanted)
+    let wanted = phrase.bytes().filter(|it| *it == b' ').count() + 1;
+    words.windows(wanted).position(|it| it.iter().copied().eq(phrase.split(' ')))
 }
 
 fn stops(words: &[&str], telling: &[&str]) -> bool {

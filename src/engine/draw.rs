@@ -1,14 +1,14 @@
 //! Where time and chance come from: the operating system in service, a seed in tests.
 
-use crate::domain::code::{CodeKind, Secret};
+use crate::domain::code::{Candidates, CodeKind};
 use crate::domain::draw::Draw;
 use crate::domain::id::AggregateId;
 use crate::domain::time::Timestamp;
 use rand::rngs::{StdRng, SysRng};
 use rand::{RngExt, SeedableRng, TryRng};
 
-/// Candidates a draw holds: more than the sessions that may be open on a phone (decision 17).
-const CANDIDATES: usize = 12;
+/// The most candidates of a kind that a draw holds.
+const MOST: usize = 1_000;
 
 /// Tells the time; a test tells its own.
 pub trait Clock: Send + Sync {
@@ -44,10 +44,11 @@ impl Chance for SystemChance {
     }
 }
 
-/// Draws for one decision; `codes` only where one may be needed.
-pub fn draw(now: Timestamp, chance: &dyn Chance, codes: bool) -> Draw {
+/// Draws for one decision, with `codes` candidates of each kind (at most 1,000): one more than it may have to differ from
+/// (decision 17), none where no code is needed.
+pub fn draw(now: Timestamp, chance: &dyn Chance, codes: usize) -> Draw {
     let mut generator = chance.generator();
-    let count = if codes { CANDIDATES } else { 0 };
+    let count = codes.min(MOST);
     Draw {
         now,
         aggregate: AggregateId(uuid::Builder::from_random_bytes(generator.random()).into_uuid()),
@@ -60,31 +61,25 @@ pub fn draw(now: Timestamp, chance: &dyn Chance, codes: bool) -> Draw {
 }
 
 // Each character uniform over the alphabet: `random_range` rejects, it does not fold.
-fn candidates(generator: &mut StdRng, kind: CodeKind, count: usize) -> Vec<Secret> {
-    let alphabet = kind.alphabet();
-    let mut codes: Vec<Secret> = Vec::with_capacity(count);
-    while codes.len() < count {
-        let code =
-            Secret::new((0..kind.len()).map(|_| char::from(alphabet[generator.random_range(0..alphabet.len())])).collect::<String>());
-        if !codes.contains(&code) {
-            codes.push(code);
-        }
-    }
-    codes
+fn candidates(generator: &mut StdRng, kind: CodeKind, count: usize) -> Candidates {
+    Candidates::draw(kind, count, |below| generator.random_range(0..below))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const COUNT: usize = 12;
+
     #[test]
     fn candidates_differ_and_keep_to_their_alphabet() {
-        let draw = draw(Timestamp::default(), &SystemChance, true);
+        let draw = draw(Timestamp::default(), &SystemChance, COUNT);
         for (codes, kind) in [(&draw.otp, CodeKind::Otp), (&draw.otpa, CodeKind::Otpa)] {
-            assert_eq!(codes.len(), CANDIDATES);
+            let codes: Vec<&str> = codes.iter().collect();
+            assert_eq!(codes.len(), COUNT);
             for (index, code) in codes.iter().enumerate() {
-                assert_eq!(code.expose().len(), kind.len());
-                assert!(code.expose().bytes().all(|b| kind.alphabet().contains(&b)));
+                assert_eq!(code.len(), kind.len());
+                assert!(code.bytes().all(|b| kind.alphabet().contains(&b)));
                 assert!(!codes[..index].contains(code));
             }
         }
@@ -96,8 +91,8 @@ mod tests {
     fn digits_are_uniform() {
         let mut generator = StdRng::seed_from_u64(7);
         let mut counts = [0_f64; 10];
-        for code in (0..1_000).flat_map(|_| candidates(&mut generator, CodeKind::Otp, 10)) {
-            code.expose().bytes().for_each(|b| counts[usize::from(b - b'0')] += 1.0);
+        for codes in (0..1_000).map(|_| candidates(&mut generator, CodeKind::Otp, 10)) {
+            codes.iter().flat_map(str::bytes).for_each(|b| counts[usize::from(b - b'0')] += 1.0);
         }
         let expected = counts.iter().sum::<f64>() / 10.0;
         let chi_squared: f64 = counts.iter().map(|it| (it - expected).powi(2) / expected).sum();

@@ -43,6 +43,14 @@ const RETRIES: usize = 16;
 /// Handsets whose messages of the last hour are counted.
 const HANDSETS: u64 = 100_000;
 
+// Candidates for a code: one more than there are sessions whose codes it must differ from (decision 17).
+fn codes(request: &Request, view: &View) -> usize {
+    match request {
+        Request::Open(_) => 1 + view.addresses.iter().map(|it| it.open.len()).sum::<usize>(),
+        _ => 0,
+    }
+}
+
 /// What keeps us from answering. Says nothing of why to the outside; the cause was logged where it happened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Trouble {
@@ -220,7 +228,7 @@ impl Engine {
         for _ in 0..RETRIES {
             let mut view = self.parts.store.load(query).await?;
             complete(&mut view);
-            let mut draw = draw::draw(self.now(), &*self.parts.chance, matches!(request, Request::Open(_)));
+            let mut draw = draw::draw(self.now(), &*self.parts.chance, codes(request, &view));
             let facts = Facts { view: &view, registry: &registry, keyring: &*self.parts.vault };
             let decision = decide(facts, request, &mut draw);
             if decision.writes.is_empty() {

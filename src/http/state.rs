@@ -72,7 +72,7 @@ impl State {
     }
 
     /// Checks a claim; a denial is counted and logged here, once.
-    pub(super) async fn check(&self, claim: &Claim, arrival: &Arrival) -> Result<PublisherId, Denied> {
+    pub(super) async fn check(&self, claim: &Claim, arrival: &Arrival<'_>) -> Result<PublisherId, Denied> {
         let judged = self.credentials.check(claim, arrival).await;
         if let Err(denied) = &judged {
             self.metrics.denied(denied.reason());

@@ -8,9 +8,9 @@ mod root;
 use crate::domain::code::{HashKind, Sealed, Tag};
 use crate::domain::id::AggregateId;
 use crate::domain::keyring::Keyring;
-use aws_lc_rs::{digest, hkdf, hmac};
+use aws_lc_rs::{cmac, digest, hkdf, hmac};
 use days::{AeadKey, DayKeys, Days};
-use derive::{expand, feed, mac, random};
+use derive::{expand, mac, random, secret, short_mac};
 use std::path::Path;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -26,7 +26,7 @@ pub use error::VaultError;
 pub struct Vault {
     pepper: hmac::Key,
     payload: hmac::Key,
-    index: hmac::Key,
+    index: cmac::Key,
     credential: hmac::Key,
     wrapping: AeadKey,
     standing: DayKeys,
@@ -44,12 +44,12 @@ impl Vault {
         Self {
             pepper: mac("code pepper"),
             payload: mac("payload tag"),
-            index: mac("index tag"),
+            index: cmac::Key::new(cmac::AES_256, derive("index tag v2").as_slice()).expect("an AES-256 key has 32 bytes"),
             credential: mac("credential tag"),
             wrapping: AeadKey::new(&derive("wrapping")),
             standing: DayKeys::new(STANDING, &derive("standing")),
             standing_rows: mac("standing rows"),
-            fingerprint: hex::encode(&derive("fingerprint")[..8]),
+            fingerprint: hex::encode(&derive("fingerprint v2")[..8]),
             days: Days::default(),
         }
     }
@@ -86,12 +86,7 @@ impl Vault {
 
     /// Routing MAC of `parts` for one `purpose`, 16 bytes: equal parts give equal tags. Its key does not rotate.
     pub fn index_tag(&self, purpose: u8, parts: &[&[u8]]) -> [u8; 16] {
-        let mut context = hmac::Context::with_key(&self.index);
-        context.update(&[purpose]);
-        feed(&mut context, parts);
-        let mut short = [0; 16];
-        short.copy_from_slice(&context.sign().as_ref()[..16]);
-        short
+        short_mac(&self.index, purpose, parts)
     }
 
     /// Seals a stored value: `long_lived` under the standing key, else under the current day's. `aad` is bound to it.
@@ -113,8 +108,7 @@ impl Vault {
 
     /// A new random data key for `day` (days since 1970-01-01 UTC), wrapped: for the store to keep. Not yet known here.
     pub fn new_day(&self, day: u32) -> Vec<u8> {
-        let secret: Zeroizing<[u8; 32]> = Zeroizing::new(random());
-        self.wrapping.seal(&row_aad(day, b"data key"), random(), secret.as_slice())
+        self.wrapping.seal(&row_aad(day, b"data key"), random(), secret().as_slice())
     }
 
     /// Unwraps and learns the data key of `day`.

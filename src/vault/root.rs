@@ -32,7 +32,7 @@ pub(super) fn create(path: &Path) -> Result<Zeroizing<[u8; 32]>, VaultError> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|error| {
         refuse(path, &format!("can't be made ({error}); an existing root file is never overwritten, since all stored data depends on it"))
     })?;
-    let root: Zeroizing<[u8; 32]> = Zeroizing::new(super::derive::random());
+    let root = super::derive::secret();
     let text = Zeroizing::new(format!("{}\n", Zeroizing::new(hex::encode(root.as_slice())).as_str()));
     let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
     file.write_all(text.as_bytes())

@@ -120,12 +120,12 @@ fn address<'a>(facts: Facts<'a>, place: &Place) -> Option<&'a AddressView> {
 // Decision 17: a code differs from those that are open on any phone concerned. There are more candidates than sessions.
 fn pick(facts: Facts<'_>, kind: CodeKind, draw: &mut Draw) -> Secret {
     let candidates = if kind == CodeKind::Otp { &draw.otp } else { &draw.otpa };
-    let taken = |code: &Secret| {
+    let taken = |code: &str| {
         let open = facts.view.addresses.iter().flat_map(|it| &it.open);
         open.filter_map(|it| it.value.verifier.as_ref().map(|verifier| (it.value.id, verifier)))
             .any(|(id, verifier)| collides(facts.keyring, id, verifier, code))
     };
-    candidates.iter().find(|code| !taken(code)).or(candidates.first()).cloned().unwrap_or_default()
+    candidates.iter().find(|code| !taken(code)).or(candidates.iter().next()).map(Secret::new).unwrap_or_default()
 }
 
 fn build(facts: Facts<'_>, wish: &Wish, found: &Found<'_>, code: Option<&(CodeKind, Secret)>, draw: &mut Draw) -> Challenge {

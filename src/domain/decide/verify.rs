@@ -63,8 +63,8 @@ pub fn is_right(keyring: &dyn Keyring, id: AggregateId, verifier: &Verifier, typ
 }
 
 /// Whether a fresh code is what an open challenge already waits for, in whole or as its first part (decision 17).
-pub fn collides(keyring: &dyn Keyring, id: AggregateId, verifier: &Verifier, code: &Secret) -> bool {
-    let tag: Tag = keyring.code_tag(id, code.expose().as_bytes());
+pub fn collides(keyring: &dyn Keyring, id: AggregateId, verifier: &Verifier, code: &str) -> bool {
+    let tag: Tag = keyring.code_tag(id, code.as_bytes());
     match &verifier.check {
         Check::Value { tag: theirs, .. } => *theirs == tag,
         Check::Hashed { prefix, .. } => prefix.is_some_and(|(_, theirs)| theirs == tag),

@@ -2,7 +2,6 @@
 
 use crate::domain::code::Secret;
 use crate::domain::time::Timestamp;
-use aws_lc_rs::digest;
 use std::net::IpAddr;
 
 /// What a caller claims.
@@ -28,24 +27,22 @@ pub enum Proof {
 }
 
 /// What a claim came with.
-#[derive(Clone, Copy, Debug)]
-pub struct Arrival {
+#[derive(Clone, Copy)]
+pub struct Arrival<'a> {
     /// Where from.
     pub peer: IpAddr,
     /// When.
     pub now: Timestamp,
-    /// SHA-256 of the request's body.
-    pub body: [u8; 32],
+    /// The request's body: what a nonce is bound to.
+    pub body: &'a [u8],
     /// The request carries an idempotency key of its own (decision 1): repeated, it gets the first answer.
     pub keyed: bool,
 }
 
-impl Arrival {
+impl<'a> Arrival<'a> {
     /// An arrival with this body, without an idempotency key.
-    pub fn new(peer: IpAddr, now: Timestamp, body: &[u8]) -> Self {
-        let mut sum = [0; 32];
-        sum.copy_from_slice(digest::digest(&digest::SHA256, body).as_ref());
-        Self { peer: peer.to_canonical(), now, body: sum, keyed: false }
+    pub fn new(peer: IpAddr, now: Timestamp, body: &'a [u8]) -> Self {
+        Self { peer: peer.to_canonical(), now, body, keyed: false }
     }
 
     /// The same, `keyed` or not.

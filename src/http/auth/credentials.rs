@@ -79,7 +79,7 @@ impl Credentials {
     }
 
     /// Whom the claim proves.
-    pub async fn check(&self, claim: &Claim, arrival: &Arrival) -> Result<PublisherId, Denied> {
+    pub async fn check(&self, claim: &Claim, arrival: &Arrival<'_>) -> Result<PublisherId, Denied> {
         if self.breaker.is_open(&claim.user, arrival.peer) {
             return Err(Denied::Blocked);
         }
@@ -93,7 +93,7 @@ impl Credentials {
         judged
     }
 
-    async fn judge(&self, claim: &Claim, arrival: &Arrival) -> Result<PublisherId, Denied> {
+    async fn judge(&self, claim: &Claim, arrival: &Arrival<'_>) -> Result<PublisherId, Denied> {
         let users = self.users.load_full();
         let user = users.by_name.get(&claim.user);
         let proven = match &claim.proof {
@@ -108,7 +108,7 @@ impl Credentials {
         Ok(user.publisher.clone())
     }
 
-    async fn knows(&self, users: &Users, claim: &Claim, (secret, arrival): (&Secret, &Arrival)) -> Result<bool, Denied> {
+    async fn knows(&self, users: &Users, claim: &Claim, (secret, arrival): (&Secret, &Arrival<'_>)) -> Result<bool, Denied> {
         if claim.user.len() > MAX_TEXT || secret.expose().len() > MAX_TEXT {
             return Ok(false);
         }
@@ -123,7 +123,7 @@ impl Credentials {
         self.passwords.verify(asked, denied).await.map_err(|_| Denied::Busy)
     }
 
-    fn is_timely(&self, claim: &Claim, arrival: &Arrival) -> Result<(), Denied> {
+    fn is_timely(&self, claim: &Claim, arrival: &Arrival<'_>) -> Result<(), Denied> {
         if let Some((created, expires)) = claim.window {
             let ahead = created.is_some_and(|at| at > arrival.now && !self.replay.is_fresh(at, arrival.now));
             if ahead || expires.is_some_and(|at| !self.replay.is_alive(at, arrival.now)) {

@@ -47,18 +47,23 @@ impl Replay {
         self.began.get().is_none_or(|began| created >= *began)
     }
 
-    /// Takes the nonce: new, or seen with the very same request (`body` is its digest) when that one is `keyed`, so that it
+    /// Takes the nonce: new, or seen with the very same request (the same `body`) when that one is `keyed`, so that it
     /// gets the first answer. Without a key of its own it would open a second challenge.
-    pub(super) fn take(&self, (user, nonce): (&str, &[u8]), body: [u8; 32], keyed: bool) -> bool {
+    pub(super) fn take(&self, (user, nonce): (&str, &[u8]), body: &[u8], keyed: bool) -> bool {
         let mut context = digest::Context::new(&digest::SHA256);
         context.update(&(user.len() as u64).to_le_bytes());
         context.update(user.as_bytes());
         context.update(nonce);
-        let mut key = [0; 32];
-        key.copy_from_slice(context.finish().as_ref());
+        let (key, body) = (bytes(context.finish()), bytes(digest::digest(&digest::SHA256, body)));
         let entry = self.seen.entry(key).or_insert(body);
         entry.is_fresh() || (keyed && *entry.value() == body)
     }
+}
+
+fn bytes(sum: digest::Digest) -> [u8; 32] {
+    let mut out = [0; 32];
+    out.copy_from_slice(sum.as_ref());
+    out
 }
 
 #[cfg(test)]
@@ -69,7 +74,7 @@ mod tests {
     fn a_nonce_counts_once_a_user_and_request() {
         let it = Replay::new(&AuthSettings::default());
         let check = |user, nonce: &[u8], (body, keyed), expected| {
-            assert_eq!(it.take((user, nonce), [body; 32], keyed), expected, "{user} {nonce:?} {body} {keyed}");
+            assert_eq!(it.take((user, nonce), &[body; 32], keyed), expected, "{user} {nonce:?} {body} {keyed}");
         };
         check("a", b"n", (1, true), true);
         check("a", b"n", (1, true), true);
