@@ -4,6 +4,7 @@
 //! [`house::House`]. [`operations`] is what operators' commands do to it, [`stage`] what the demonstration's pages see of it.
 
 mod demo;
+mod handles;
 mod house;
 mod operations;
 mod stage;
@@ -35,6 +36,7 @@ pub use demo::demo;
 /// Runs the server until it is told to stop (SIGTERM or SIGINT). SIGHUP reads registration and certificates again.
 pub async fn serve(settings: Settings) -> Result<()> {
     prepare(&settings.log.level)?;
+    handles::raise(settings.http.limits.max_connections);
     let vault = Arc::new(Vault::from_file(&settings.keys.root_file)?);
     let registered = documents::gather(&settings.registration.files).map_err(anyhow::Error::msg)?.1;
     registered.warnings.iter().for_each(|it| tracing::warn!("{it}"));

@@ -9,7 +9,7 @@ use super::state::{Correlation, Counted, State};
 use super::{feed, ims, inbound, status};
 use axum::Router;
 use axum::body::{Body, HttpBody};
-use axum::http::{HeaderValue, Method, Request, StatusCode};
+use axum::http::{HeaderValue, Method, Request, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use std::sync::Arc;
@@ -68,6 +68,9 @@ impl App {
         B: HttpBody<Data = hyper::body::Bytes> + Send + Unpin + 'static,
         B::Error: Into<axum::BoxError>,
     {
+        if !names_one_host(&request) {
+            return Problem::new(StatusCode::BAD_REQUEST, "A request has one Host.").into_response();
+        }
         if is_cross_site(&request) {
             return Problem::new(StatusCode::FORBIDDEN, "Requests from pages of other sites are refused.").into_response();
         }
@@ -105,6 +108,12 @@ fn routes(state: Arc<State>) -> Router {
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "There is nothing at this path.") })
         .layer(body)
         .with_state(state)
+}
+
+// Another one may be what a proxy before us went by (RFC 9112, 3.2). HTTP/2 has its own field.
+fn names_one_host<B>(request: &Request<B>) -> bool {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    request.version() != Version::HTTP_11 || hosts.next().is_some() && hosts.next().is_none()
 }
 
 // A browser tells where a request comes from. Ours are no pages for others' scripts and forms.

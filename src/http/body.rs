@@ -46,7 +46,7 @@ pub(super) async fn read<B>(headers: &HeaderMap, body: B, limits: &Limits) -> Re
 where
     B: HttpBody<Data = hyper::body::Bytes> + Unpin,
 {
-    if headers.get(header::CONTENT_ENCODING).is_some_and(|it| it != "identity") {
+    if headers.get_all(header::CONTENT_ENCODING).iter().any(|it| it != "identity") {
         return Err(Unread::Encoded);
     }
     let expected = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);

@@ -3,6 +3,7 @@
 
 use super::app::App;
 use super::peer::Peer;
+use super::places::Places;
 use super::settings::Limits;
 use super::tls::Tls;
 use axum::body::{Body, Bytes, HttpBody};
@@ -32,6 +33,7 @@ pub(super) struct Shared {
     pub(super) app: App,
     pub(super) tls: Option<Arc<Tls>>,
     pub(super) limits: Limits,
+    pub(super) places: Places,
     pub(super) shutdown: CancellationToken,
 }
 
@@ -50,10 +52,14 @@ pub(super) async fn run(listener: TcpListener, shared: Arc<Shared>) {
         };
         match accepted {
             Ok((stream, addr)) => {
+                let Some(place) = shared.places.take(addr.ip()) else {
+                    tracing::debug!(%addr, "closed: the address has as many connections as it may");
+                    continue;
+                };
                 let connection = connect(stream, addr, Arc::clone(&shared));
                 let cut = cut.clone();
                 tracker.spawn(async move {
-                    let _slot = slot;
+                    let (_slot, _place) = (slot, place);
                     tokio::select! {
                         () = connection => {}
                         () = cut.cancelled() => {}

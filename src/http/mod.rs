@@ -1,7 +1,7 @@
 //! The HTTP side: SOAP, replies from gateways, the feed, health and metrics.
 //!
 //! In reading order: [`settings`] (what an operator sets), [`Parts`] (what boot hands in), [`Server`] (binds and serves),
-//! `listener` (connections), `app` (dispatch, with the SOAP path before the router), `ims` (SOAP), `inbound` (replies), `feed`,
+//! `listener` (connections; `places`: how many), `app` (dispatch, with the SOAP path before the router), `ims` (SOAP), `inbound` (replies), `feed`,
 //! `status` (health, metrics), `state` (what they share), [`auth`] (who calls), [`Service`] (what is asked of the engine).
 
 mod app;
@@ -15,6 +15,7 @@ mod listener;
 mod metrics;
 mod parts;
 mod peer;
+mod places;
 mod problem;
 mod proxies;
 mod server;

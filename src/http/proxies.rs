@@ -45,7 +45,7 @@ impl Proxies {
         Peer { addr, tls: forwarded_over_tls(headers).unwrap_or(peer.tls) }
     }
 
-    fn trust(&self, ip: IpAddr) -> bool {
+    pub(super) fn trust(&self, ip: IpAddr) -> bool {
         let ip = ip.to_canonical();
         self.0.iter().any(|it| it.contains(&ip))
     }

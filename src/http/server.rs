@@ -3,6 +3,7 @@
 use super::app::App;
 use super::listener::{Shared, run};
 use super::parts::Parts;
+use super::places::Places;
 use super::settings::Settings;
 use super::tls::{Tls, TlsError};
 use std::net::SocketAddr;
@@ -48,7 +49,8 @@ impl Server {
         }
         let shutdown = parts.shutdown.clone();
         let app = App::new(settings, parts);
-        let shared = Shared { app, tls, limits: settings.limits.clone(), shutdown };
+        let places = Places::new(settings.limits.max_connections_per_address, settings.trusted_proxies.clone());
+        let shared = Shared { app, tls, limits: settings.limits.clone(), places, shutdown };
         Ok(Self { listener, address, shared: Arc::new(shared) })
     }
 

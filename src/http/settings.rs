@@ -55,8 +55,11 @@ pub struct TlsSettings {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Connections held at once; more wait in the kernel's queue.
+    /// Connections held at once; more wait in the kernel's queue. Each takes a file handle: the limit of open files is raised
+    /// for them while starting.
     pub max_connections: usize,
+    /// Connections that one address (IPv6: its /64) holds at once; more are closed unread. Trusted proxies are not counted.
+    pub max_connections_per_address: usize,
     /// Bytes of a request's body.
     pub max_body_bytes: usize,
     /// Bytes of a request's head.
@@ -124,6 +127,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_connections: 4096,
+            max_connections_per_address: 2048,
             max_body_bytes: 256 * 1024,
             max_header_bytes: 16 * 1024,
             max_headers: 64,

@@ -4,7 +4,7 @@ use super::decode::MAX_BYTES;
 use super::envelope::read;
 use super::text::is_char;
 use super::writer::escape;
-use super::xml::{MAX_ATTRIBUTES, MAX_BINDINGS, MAX_DEPTH, MAX_EVENTS, MAX_TAG, Node, Reader};
+use super::xml::{MAX_ATTRIBUTES, MAX_BINDINGS, MAX_DEPTH, MAX_ELEMENTS, MAX_EVENTS, MAX_TAG, Node, Reader};
 use proptest::prelude::*;
 
 #[track_caller]
@@ -137,8 +137,11 @@ fn every_limit_holds_and_is_not_one_off() {
     let tag = |length: usize| format!("<a b='>{}'/>", "x".repeat(length - 10));
     accepted(&tag(MAX_TAG));
     refused(&tag(MAX_TAG + 1));
+    let elements = |count: usize| format!("<a>{}</a>", "<b/>".repeat(count - 1));
+    accepted(&elements(MAX_ELEMENTS));
+    refused(&elements(MAX_ELEMENTS + 1));
     // The root's two tags and the end count too.
-    let events = |count: usize| format!("<a>{}</a>", "<b/>".repeat(count - 3));
+    let events = |count: usize| format!("<a>{}</a>", "&lt;".repeat(count - 3));
     accepted(&events(MAX_EVENTS));
     refused(&events(MAX_EVENTS + 1));
     assert!(read(&vec![b'<'; MAX_BYTES + 1], None, None).unwrap_err().to_string().contains("larger"));

@@ -11,6 +11,8 @@ pub mod sled;
 mod addresses;
 mod codec;
 mod facts;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzed;
 mod key;
 mod outbox;
 mod parts;

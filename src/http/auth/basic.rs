@@ -21,7 +21,9 @@ pub fn bearer(headers: &HeaderMap) -> Option<Secret> {
 }
 
 fn scheme<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    // Two of them: a proxy before us may have looked at the other one (RFC 9110, 5.3: it is no list).
+    let mut all = headers.get_all(header::AUTHORIZATION).iter();
+    let value = all.next().filter(|_| all.next().is_none())?.to_str().ok()?;
     let (scheme, rest) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case(name).then(|| rest.trim())
 }
@@ -48,5 +50,10 @@ mod tests {
         check("Basic !", None);
         check("Bearer ZGVtbzpkZW1v", None);
         check("", None);
+        let mut twice = HeaderMap::new();
+        for value in ["Basic ZGVtbzpkZW1v", "Basic ZGVtbzpkOmU="] {
+            twice.append(header::AUTHORIZATION, value.parse().unwrap());
+        }
+        assert!(basic(&twice).is_none());
     }
 }

@@ -1,5 +1,6 @@
 //! Stops guessing: too many failures of a user or an address within a window, and it is denied without being looked at.
 
+use crate::http::places::network;
 use crate::http::settings::AuthSettings;
 use moka::sync::Cache;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -86,17 +87,6 @@ fn fold(user: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     user.hash(&mut hasher);
     hasher.finish()
-}
-
-// One subscriber holds a whole IPv6 /64.
-fn network(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V6(it) => {
-            let s = it.segments();
-            IpAddr::from([s[0], s[1], s[2], s[3], 0, 0, 0, 0])
-        }
-        v4 => v4,
-    }
 }
 
 #[cfg(test)]
