@@ -23,6 +23,7 @@ mod message;
 mod names;
 mod record;
 mod request;
+mod scope;
 mod security;
 mod text;
 mod writer;

@@ -57,15 +57,34 @@ pub fn is_xml(text: &str) -> bool {
 
 /// Whether `text` is a name without a colon (Namespaces in XML 1.0, production 4).
 pub fn is_name(text: &str) -> bool {
-    if let [first, rest @ ..] = text.as_bytes()
-        && text.is_ascii()
-    {
-        let letter = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_';
-        return letter(first) && rest.iter().all(|byte| letter(byte) || byte.is_ascii_digit() || matches!(byte, b'-' | b'.'));
+    if let [first, rest @ ..] = text.as_bytes() {
+        let all = rest.iter().fold(INNER, |all, byte| all & ASCII[usize::from(*byte)]);
+        if ASCII[usize::from(*first)] & FIRST != 0 && all != 0 {
+            return true;
+        }
     }
     let mut chars = text.chars();
     chars.next().is_some_and(starts_name) && chars.all(continues_name)
 }
+
+const FIRST: u8 = 1;
+const INNER: u8 = 2;
+
+// Where in a name each byte of ASCII may stand: nearly every name is of these, and every tag has one.
+const ASCII: [u8; 256] = {
+    let mut kinds = [0; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        let at = byte as u8;
+        if at.is_ascii_alphabetic() || at == b'_' {
+            kinds[byte] = FIRST | INNER;
+        } else if at.is_ascii_digit() || at == b'-' || at == b'.' {
+            kinds[byte] = INNER;
+        }
+        byte += 1;
+    }
+    kinds
+};
 
 /// Line ends as XML 1.0 (2.11) has them: CR LF and CR become LF.
 pub fn newlines(text: &str) -> Cow<'_, str> {

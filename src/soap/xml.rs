@@ -6,6 +6,7 @@
 pub use super::element::{Attribute, Element};
 use super::malformed::{Malformed, Position};
 use super::names::Ns;
+use super::scope::Scope;
 use super::text::{Traits, entity, is_name, is_xml, newlines, unescape};
 use quick_xml::events::attributes::Attributes;
 use quick_xml::events::{BytesRef, Event};
@@ -46,7 +47,9 @@ pub struct Reader<'a> {
     inner: NsReader<&'a [u8]>,
     text: &'a str,
     traits: Traits,
+    scope: Scope<'a>,
     start: usize,
+    skipped: usize,
     events: usize,
     elements: usize,
     depth: usize,
@@ -60,7 +63,8 @@ impl<'a> Reader<'a> {
         let mut inner = NsReader::from_str(text);
         inner.config_mut().check_comments = true;
         inner.resolver_mut().set_max_namespace_bindings(MAX_BINDINGS);
-        Self { inner, text, traits: Traits::of_small(text), start: 0, events: 0, elements: 0, depth: 0, empty: false, rooted: false }
+        let (traits, scope) = (Traits::of_small(text), Scope::default());
+        Self { inner, text, traits, scope, start: 0, skipped: 0, events: 0, elements: 0, depth: 0, empty: false, rooted: false }
     }
 
     /// The next node. Comments are passed over; a document type or a processing instruction is refused.
@@ -104,6 +108,7 @@ impl<'a> Reader<'a> {
     /// The next child of the open element; `None` at its end. Text between children is refused, white space is not.
     pub fn child(&mut self) -> Result<Option<Element<'a>>, Malformed> {
         loop {
+            self.pass_blank();
             match self.node()? {
                 Node::Open(element) => return Ok(Some(element)),
                 Node::Close => return Ok(None),
@@ -139,6 +144,17 @@ impl<'a> Reader<'a> {
     #[cold]
     pub fn fail(&self, message: impl Into<String>) -> Malformed {
         Malformed::at(Position::of(self.text, self.start), message)
+    }
+
+    // Passes over white space before a tag, which a pretty message has before each: as a token it would cost as much as a tag.
+    fn pass_blank(&mut self) {
+        let rest = self.text.as_bytes().get(self.position()..).unwrap_or_default();
+        let blank = rest.iter().position(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).unwrap_or(0);
+        if blank > 0 && rest.get(blank) == Some(&b'<') && !self.empty {
+            let inner = self.inner.get_mut();
+            *inner = inner.get(blank..).unwrap_or_default();
+            self.skipped += blank;
+        }
     }
 
     // Reads one token; what is refused by its first bytes is refused before it is read.
@@ -179,16 +195,30 @@ impl<'a> Reader<'a> {
         }
         self.empty = empty;
         let content = source.strip_prefix('<').and_then(|it| it.strip_suffix(if empty { "/>" } else { ">" })).unwrap_or_default();
-        let (ns, name) = self.resolve(content.get(..name_len).unwrap_or_default(), true)?;
-        let (ns, foreign) = match Ns::of(ns) {
-            Ns::Other => (Ns::Other, ns.to_owned()),
-            known => (known, String::new()),
-        };
-        let attributes = if content.len() == name_len { Vec::new() } else { self.attributes(content, name_len)? };
+        let bare = content.len() == name_len;
+        self.scope.enter(self.depth, !bare && content.contains("xmlns"));
+        let (ns, name, foreign) = self.named(content.get(..name_len).unwrap_or_default())?;
+        let attributes = if bare { Vec::new() } else { self.attributes(content, name_len)? };
         Ok(Node::Open(Element { ns, name, attributes, foreign }))
     }
 
+    // A tag's namespace and local name, and the URI where the namespace has no name here.
+    fn named(&mut self, name: &'a str) -> Result<(Ns, &'a str, String), Malformed> {
+        let (prefix, local) = split(name);
+        if let Some(ns) = self.scope.of(prefix.unwrap_or_default()).filter(|_| is_name(local)) {
+            return Ok((ns, local, String::new()));
+        }
+        let (uri, local) = self.resolve(name, true)?;
+        let (ns, foreign) = match Ns::of(uri) {
+            Ns::Other => (Ns::Other, uri.to_owned()),
+            known => (known, String::new()),
+        };
+        self.scope.learn(prefix.unwrap_or_default(), ns);
+        Ok((ns, local, foreign))
+    }
+
     fn close(&mut self) -> Result<Node<'a>, Malformed> {
+        self.scope.leave(self.depth);
         self.depth -= 1;
         Ok(Node::Close)
     }
@@ -236,7 +266,7 @@ impl<'a> Reader<'a> {
 
     // The namespace's URI and the local name of a tag's or attribute's name.
     fn resolve<'s>(&'s self, name: &'a str, element: bool) -> Result<(&'s str, &'a str), Malformed> {
-        let (prefix, local) = name.split_once(':').map_or((None, name), |(prefix, local)| (Some(prefix), local));
+        let (prefix, local) = split(name);
         if !is_name(local) || prefix.is_some_and(|it| !is_name(it)) {
             return Err(self.fail("A name is not well-formed."));
         }
@@ -281,7 +311,15 @@ impl<'a> Reader<'a> {
     }
 
     fn position(&self) -> usize {
-        usize::try_from(self.inner.buffer_position()).unwrap_or(usize::MAX)
+        usize::try_from(self.inner.buffer_position()).map_or(usize::MAX, |it| it + self.skipped)
+    }
+}
+
+// A name's prefix and local part.
+fn split(name: &str) -> (Option<&str>, &str) {
+    match name.bytes().position(|byte| byte == b':') {
+        Some(at) => (Some(&name[..at]), &name[at + 1..]),
+        None => (None, name),
     }
 }
 
