@@ -224,7 +224,11 @@ mod tests {
     async fn answers_are_read_whole() {
         check(&["HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"], Ok((200, "hi"))).await;
         check(&["HTTP/1.1 500 No\r\ncontent-length:0\r\nConnection: close\r\n\r\n"], Ok((500, ""))).await;
-        check(&["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\na;x=y\r\n0123456789\r\n0\r\n\r\n"], Ok((200, "abc0123456789"))).await;
+        check(
+            &["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\na;x=y\r\n0123456789\r\n0\r\n\r\n"],
+            Ok((200, "abc0123456789")),
+        )
+        .await;
         check(&["HTTP/1.0 200 OK\r\n\r\nto the end"], Ok((200, "to the end"))).await;
         check(&["HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"], Err(Failure::Closed)).await;
         check(&["SSH-2.0\r\n\r\n"], Err(Failure::Unreadable)).await;

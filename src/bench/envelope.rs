@@ -102,7 +102,10 @@ impl Envelope {
         ensure!(size <= LARGEST, "--envelope {}: larger than {LARGEST} bytes", path.display());
         let text = std::fs::read_to_string(path).with_context(|| format!("--envelope {}", path.display()))?;
         if !text.contains("{phone}") && !text.contains("{recipient}") {
-            bail!("--envelope {}: put {{phone}} or {{recipient}} where each request's own goes, else one phone gets them all", path.display());
+            bail!(
+                "--envelope {}: put {{phone}} or {{recipient}} where each request's own goes, else one phone gets them all",
+                path.display()
+            );
         }
         Ok(Self::parse(0, &text))
     }

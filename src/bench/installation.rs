@@ -206,8 +206,9 @@ mod tests {
     use super::*;
     use crate::registration;
 
-    #[test]
-    fn an_installation_is_whole_and_leaves_nothing() {
+    // A relay's settings want a runtime.
+    #[tokio::test]
+    async fn an_installation_is_whole_and_leaves_nothing() {
         let place = tempfile::tempdir().unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], 4000));
         let made = Installation::new(place.path(), &Peers { web: address, relay: address }).unwrap();

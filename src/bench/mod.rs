@@ -10,10 +10,12 @@ pub mod client;
 pub mod disk;
 pub mod envelope;
 pub mod installation;
+pub mod life;
 pub mod load;
 pub mod options;
 pub mod peers;
 pub mod phones;
+pub mod plot;
 pub mod process;
 pub mod record;
 pub mod report;
@@ -27,10 +29,12 @@ use anyhow::{Context, Result, bail};
 use client::Connection;
 use disk::Probe;
 use envelope::Envelope;
+use life::Life;
 use load::{Accept, Load, Measured};
-use options::Options;
+use options::{Options, Path};
 use record::Percentiles;
 use report::{Generator, Report, Requests, Server, Shape};
+use scrape::Scrape;
 use setup::Machine;
 use std::rc::Rc;
 use target::Target;
@@ -63,7 +67,8 @@ async fn measure(options: &Options) -> Result<()> {
         duration: options.duration(),
         pid: target.pid(),
     };
-    let measured = load::run(&load, Rc::new(Accept::new(work.clone())), target.scrape.as_mut()).await?;
+    let scrape = target.scrape.take();
+    let measured = measured(options, &load, (work.clone(), &target), scrape).await?;
     probe.as_mut().map_or(Ok(()), Probe::run)?;
     let disk = probe.map(|it| it.found());
     let shares_cores = target.address.ip().is_loopback();
@@ -72,7 +77,7 @@ async fn measure(options: &Options) -> Result<()> {
         durability: target.durability(disk.as_ref()),
         requests: Requests::of(&measured),
         latency: Percentiles::of(&measured.record.times),
-        answer_latency: None,
+        answer_latency: (options.path() == Path::Life).then(|| Percentiles::of(&measured.record.first)),
         errors: measured.record.errors.clone(),
         server: Server::of(&measured),
         generator: Generator::of(&measured, shares_cores),
@@ -84,7 +89,20 @@ async fn measure(options: &Options) -> Result<()> {
         true => println!("{}", serde_json::to_string_pretty(&report)?),
         false => println!("{report}"),
     }
+    if let Some(path) = &options.plot {
+        std::fs::write(path, plot::draw(&report, &measured.record)).with_context(|| format!("--plot {}", path.display()))?;
+    }
     judge(&report)
+}
+
+async fn measured(options: &Options, load: &Load, (work, target): (Rc<Workload>, &Target), mut scrape: Option<Scrape>) -> Result<Measured> {
+    match options.path() {
+        Path::Life => {
+            let life = Life::new(work, target.world.clone(), target.address, target.carrier_secret());
+            load::run(load, Rc::new(life), scrape.as_mut()).await
+        }
+        Path::Accept | Path::HandOver => load::run(load, Rc::new(Accept::new(work)), scrape.as_mut()).await,
+    }
 }
 
 fn workload(options: &Options, target: &Target) -> Result<Workload> {

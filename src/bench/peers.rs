@@ -20,14 +20,6 @@ pub trait World: Send + Sync + 'static {
     fn events(&self, json: &[u8]);
 }
 
-/// A world in which nobody reads anything.
-pub struct Silent;
-
-impl World for Silent {
-    fn message(&self, _: &[u8]) {}
-    fn events(&self, _: &[u8]) {}
-}
-
 /// Starts a gateway (`/carrier`) and a subscriber (any other path); gives the address.
 pub async fn web(world: Arc<dyn World>) -> Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;

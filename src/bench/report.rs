@@ -209,7 +209,10 @@ impl Display for Report {
         }
         if let (Some(commits), Some(syncs), Some(group)) = (server.commits, server.syncs, server.commits_per_sync) {
             let (inverse, took) = (server.syncs_per_commit.unwrap_or_default(), server.sync_us.unwrap_or_default());
-            writeln!(f, "Group commit     {group:.1} commits a sync, {inverse:.3} syncs a commit ({commits} in {syncs}, {took:.0} µs each)")?;
+            writeln!(
+                f,
+                "Group commit     {group:.1} commits a sync, {inverse:.3} syncs a commit ({commits} in {syncs}, {took:.0} µs each)"
+            )?;
         }
         for (kind, count) in &self.errors {
             writeln!(f, "Error            {count} × {kind}")?;
@@ -222,12 +225,24 @@ impl Report {
     fn set_up(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (load, it, own) = (&self.load, &self.machine, &self.generator);
         let rate = load.rate.map(|it| format!(" at {it} a second")).unwrap_or_default();
-        writeln!(f, "Load             {} loop{rate}, {} connections kept open, {} s after {} s of warm-up", load.kind, load.connections, load.duration_s, load.warm_up_s)?;
+        writeln!(
+            f,
+            "Load             {} loop{rate}, {} connections kept open, {} s after {} s of warm-up",
+            load.kind, load.connections, load.duration_s, load.warm_up_s
+        )?;
         writeln!(f, "                 {}, {} bytes on average, {}", load.envelopes, load.envelope_bytes, load.auth)?;
         writeln!(f, "                 {} recipients, each asked for {:.2} times by a use case", load.recipients, load.recipient_use)?;
         let place = if own.shares_cores { "on the server's cores" } else { "elsewhere" };
-        writeln!(f, "Generator        {place}, {:.1} µs each with its stand-ins, {} connections opened", own.cpu_us_per_request, own.connections_opened)?;
-        writeln!(f, "Machine          {} × {}, {} MiB, Linux {}, load {} before", it.cores, it.cpu, it.memory_mib, it.kernel, it.load_before)?;
+        writeln!(
+            f,
+            "Generator        {place}, {:.1} µs each with its stand-ins, {} connections opened",
+            own.cpu_us_per_request, own.connections_opened
+        )?;
+        writeln!(
+            f,
+            "Machine          {} × {}, {} MiB, Linux {}, load {} before",
+            it.cores, it.cpu, it.memory_mib, it.kernel, it.load_before
+        )?;
         write!(f, "Build            countersign {}, {}", it.version, it.build)
     }
 }

@@ -3,8 +3,9 @@
 use super::disk::Disk;
 use super::envelope::Caller;
 use super::installation::{Installation, Peers, USER};
+use super::life::Waiting;
 use super::options::{Options, Path};
-use super::peers::{self, Silent};
+use super::peers;
 use super::scrape::Scrape;
 use super::server::{Server, operate};
 use anyhow::{Context, Result};
@@ -26,6 +27,8 @@ pub(super) struct Target {
     pub caller: Caller,
     /// Its metrics, where they can be read.
     pub scrape: Option<Scrape>,
+    /// What comes in at the stand-ins around a server that was started.
+    pub world: Arc<Waiting>,
     // The server goes before its directory does.
     server: Option<Server>,
     installation: Option<Installation>,
@@ -47,20 +50,25 @@ impl Target {
         let port = url.port_or_known_default().context("--url has no port")?;
         let address = tokio::net::lookup_host((host, port)).await?.next().with_context(|| format!("{host} has no address"))?;
         options.may_load(address)?;
-        let read = |path: &PathBuf| std::fs::read_to_string(path).map(|it| it.trim().to_owned()).with_context(|| path.display().to_string());
+        let read =
+            |path: &PathBuf| std::fs::read_to_string(path).map(|it| it.trim().to_owned()).with_context(|| path.display().to_string());
         let password = options.password_file.as_ref().map(read).transpose()?.unwrap_or_default();
         let caller = Caller { user: options.user.clone().unwrap_or_else(|| USER.to_owned()), password, auth: options.auth };
         let scrape = options.metrics_token_file.as_ref().map(read).transpose()?.map(|it| Scrape::new(address, &it));
-        Ok(Self { url: url.clone(), address, caller, scrape, server: None, installation: None, pid: options.pid })
+        Ok(Self { url: url.clone(), address, caller, scrape, world: Arc::default(), server: None, installation: None, pid: options.pid })
     }
 
     async fn own(options: &Options) -> Result<Self> {
-        let peers = Peers { web: peers::web(Arc::new(Silent)).await?, relay: peers::relay().await? };
+        let world = Arc::<Waiting>::default();
+        let peers = Peers { web: peers::web(world.clone()).await?, relay: peers::relay().await? };
         let place = options.store.clone().unwrap_or_else(std::env::temp_dir);
         let installation = Installation::new(&place, &peers)?;
         let server = Server::serve(&installation)?;
         for file in installation.recipients(options.recipients())? {
-            operate(&installation, &["load".as_ref(), "--apply".as_ref(), installation.path("registration").as_os_str(), file.as_os_str()])?;
+            operate(
+                &installation,
+                &["load".as_ref(), "--apply".as_ref(), installation.path("registration").as_os_str(), file.as_os_str()],
+            )?;
         }
         if options.path() == Path::Accept {
             operate(&installation, &["outbox", "pause"])?;
@@ -69,12 +77,17 @@ impl Target {
         let caller = Caller { user: USER.to_owned(), password: secrets.password.clone(), auth: options.auth };
         let scrape = Some(Scrape::new(address, &secrets.metrics));
         let (url, pid) = (format!("http://{address}{IMS}").parse()?, Some(server.pid()));
-        Ok(Self { url, address, caller, scrape, server: Some(server), installation: Some(installation), pid })
+        Ok(Self { url, address, caller, scrape, world, server: Some(server), installation: Some(installation), pid })
     }
 
     /// Its process.
     pub(super) fn pid(&self) -> Option<u32> {
         self.pid
+    }
+
+    /// The secret that signs replies to it.
+    pub(super) fn carrier_secret(&self) -> &str {
+        self.installation.as_ref().map_or("", |it| &it.secrets.carrier)
     }
 
     /// A directory on its disk.
@@ -91,7 +104,7 @@ impl Target {
             }
             (Some(_), Path::HandOver) => "accept path, while messages go out to carrier and relay and are settled".to_owned(),
             (Some(_), Path::Life) => {
-                "whole life: request, hand-over, settling, reply, outcome, event at the subscriber, removal".to_owned()
+                "whole life: request, hand-over, settling, signed reply, outcome, event at the subscriber, removal to history".to_owned()
             }
         }
     }

@@ -76,6 +76,17 @@ impl Workload {
         self.envelopes[self.turn(index)].1.case
     }
 
+    /// Number of the phone that answers request `index`: in the order in which recipients' phones are registered.
+    pub fn handset(&self, index: u64) -> u32 {
+        let first = self.recipient(index, self.turn(index)) * PHONES_EACH;
+        match self.case(index) {
+            3 => first,
+            4 => first + 2,
+            5 => first + 3,
+            _ => self.phone(index),
+        }
+    }
+
     /// Recipients, and how often each was asked for by one use case so far.
     pub fn reuse(&self) -> (u32, f64) {
         (self.recipients, self.written() as f64 / self.envelopes.len() as f64 / f64::from(self.recipients))
