@@ -4,9 +4,11 @@
 //! for it, and loads its SOAP endpoint from here. So the kernel accounts the server's processor time apart from the
 //! generator's. In reading order: [`options`] (what may be asked), [`installation`] and [`server`] (what is measured),
 //! [`envelope`], [`phones`] and [`workload`] (what is sent), [`client`] and [`load`] (how), [`process`], [`disk`] and [`scrape`]
-//! (what is looked at meanwhile), [`record`] and [`report`] (what comes out).
+//! (what is looked at meanwhile), [`record`], [`report`] and [`plot`] (what comes out), [`life`] and [`peers`] (whole lives, and the
+//! world around them), [`compare`] (beside the reference servers in `benches/reference`).
 
 pub mod client;
+pub mod compare;
 pub mod disk;
 pub mod envelope;
 pub mod installation;
@@ -25,13 +27,16 @@ pub mod setup;
 mod target;
 pub mod workload;
 
+#[path = "../../benches/reference/mod.rs"]
+mod reference;
+
 use anyhow::{Context, Result, bail};
 use client::Connection;
 use disk::Probe;
 use envelope::Envelope;
 use life::Life;
 use load::{Accept, Load, Measured};
-use options::{Options, Path};
+use options::{Options, Part, Path, Reference};
 use record::Percentiles;
 use report::{Generator, Report, Requests, Server, Shape};
 use scrape::Scrape;
@@ -43,13 +48,31 @@ use workload::{Workload, failure};
 /// Runs what the options say, and prints it. An error when a request was not acknowledged: then the figures mean nothing.
 pub fn run(options: &Options) -> Result<()> {
     options.check()?;
+    if let Some(Part::ServeReference { reference, port }) = options.part {
+        return match reference {
+            Reference::Echo => reference::echo(port),
+            Reference::Parse => reference::parse(port),
+        };
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("the runtime can't start")?;
     runtime.block_on(async {
         tokio::select! {
-            done = measure(options) => done,
+            done = chosen(options) => done,
             _ = tokio::signal::ctrl_c() => bail!("interrupted; nothing was measured"),
         }
     })
+}
+
+async fn chosen(options: &Options) -> Result<()> {
+    if !options.reference {
+        return measure(options).await;
+    }
+    let comparison = compare::run(options).await?;
+    match options.json {
+        true => println!("{}", serde_json::to_string_pretty(&comparison)?),
+        false => print!("{comparison}"),
+    }
+    Ok(())
 }
 
 async fn measure(options: &Options) -> Result<()> {
@@ -57,7 +80,7 @@ async fn measure(options: &Options) -> Result<()> {
     let mut target = Target::new(options).await?;
     let mut probe = target.folder().map(|it| Probe::new(&it)).transpose()?;
     probe.as_mut().map_or(Ok(()), Probe::run)?;
-    let work = Rc::new(workload(options, &target)?);
+    let work = Rc::new(workload_of(options, &target)?);
     check_first(&work, &target).await?;
     let load = Load {
         address: target.address,
@@ -105,7 +128,7 @@ async fn measured(options: &Options, load: &Load, (work, target): (Rc<Workload>,
     }
 }
 
-fn workload(options: &Options, target: &Target) -> Result<Workload> {
+fn workload_of(options: &Options, target: &Target) -> Result<Workload> {
     let envelopes = match &options.envelope {
         Some(path) => vec![Envelope::from_file(path)?],
         None => options.cases().into_iter().map(|it| Envelope::case(it, &target.caller)).collect(),

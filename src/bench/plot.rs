@@ -123,7 +123,12 @@ fn distribution(svg: &mut String, axis: &Axis, times: &Histogram<u64>) {
         let (x, anchor) = if x > RIGHT - 130.0 { (x - 5.0, "text-anchor=\"end\"") } else { (x + 5.0, "") };
         text(svg, (x, y + 4.0), anchor, &format!("{name} {}", time(us)));
     }
-    text(svg, (LEFT, HEIGHT - 16.0), "fill=\"#555\"", "Logarithmic axes of latency. Each band reaches up to its percentile within its interval.");
+    text(
+        svg,
+        (LEFT, HEIGHT - 16.0),
+        "fill=\"#555\"",
+        "Logarithmic axes of latency. Each band reaches up to its percentile within its interval.",
+    );
 }
 
 fn text(svg: &mut String, (x, y): (f64, f64), style: &str, text: &str) {
