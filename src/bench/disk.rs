@@ -13,6 +13,9 @@ const MOST: u64 = 2_000;
 /// Time at most for one probe.
 const LONGEST: Duration = Duration::from_secs(3);
 
+/// Longest sync that is told apart, in microseconds: a minute.
+const SLOWEST: u64 = 60_000_000;
+
 /// How long one `fdatasync` of a 4 KiB append took.
 #[derive(Clone, Debug, Serialize)]
 pub struct Disk {
@@ -44,7 +47,7 @@ impl Probe {
         let complain = || format!("{}: the disk can't be probed", path.display());
         let file = OpenOptions::new().append(true).create_new(true).open(&path).with_context(complain)?;
         std::fs::remove_file(&path).with_context(complain)?;
-        let times = Histogram::new(3).context("a histogram of three digits")?;
+        let times = Histogram::new_with_bounds(1, SLOWEST, 3).context("a histogram of three digits")?;
         Ok(Self { file, times, file_system: file_system(folder) })
     }
 
@@ -106,6 +109,8 @@ mod tests {
         let found = probe.found();
         assert!(found.syncs > 0 && found.p50_us <= found.p999_us && found.p999_us <= found.max_us.max(1) * 2, "{found:?}");
         assert_ne!(found.file_system, "unknown");
+        probe.times.saturating_record(25_000);
+        assert!(probe.found().max_us >= 25_000, "a slow sync is not cut off");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }
