@@ -10,7 +10,7 @@ use super::workload::{Workload, element, failure};
 use aws_lc_rs::hmac;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde::Deserialize;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -82,7 +82,8 @@ impl Life {
         Self { work, world, gateway, key }
     }
 
-    async fn live(&self, connection: &mut Connection, record: &RefCell<Recorder>) -> Result<(), String> {
+    /// Opens a challenge, and waits until its message is at the carrier.
+    async fn open(&self, connection: &mut Connection, record: &RefCell<Recorder>) -> Result<Ready, String> {
         let (mut request, asked) = (Vec::new(), Instant::now());
         let index = self.work.next(&mut request);
         let handset = format!("+1{}", phones::number(self.work.handset(index)));
@@ -96,9 +97,14 @@ impl Life {
         let text = answer.map(|it| String::from_utf8_lossy(it.body).into_owned()).unwrap_or_default();
         let id = element(&text, "AlrtPkgId").ok_or("an answer without AlrtPkgId")?.to_owned();
         heard(message).await.ok_or("no message at the carrier within 30 s")?;
-        let outcome = wait(&self.world.outcomes, &id);
-        let reply = self.reply(&handset, &wanted(self.work.case(index), element(&text, "OTP").unwrap_or_default()), index);
-        match connection.exchange(&reply).await {
+        let reply = wanted(self.work.case(index), element(&text, "OTP").unwrap_or_default());
+        Ok(Ready { id, reply: self.reply(&handset, &reply, index) })
+    }
+
+    /// Replies, and waits for the outcome at the subscriber.
+    async fn end(&self, connection: &mut Connection, ready: Ready) -> Result<(), String> {
+        let outcome = wait(&self.world.outcomes, &ready.id);
+        match connection.exchange(&ready.reply).await {
             Ok(it) if (200..300).contains(&it.status) => {}
             Ok(it) => return Err(format!("a reply was answered with status {}", it.status)),
             Err(failure) => return Err(format!("a reply: {failure}")),
@@ -129,10 +135,62 @@ impl Life {
     }
 }
 
+/// A challenge whose message has arrived.
+pub struct Ready {
+    id: String,
+    reply: Vec<u8>,
+}
+
+/// The second half of lives alone: what a reply costs.
+pub struct Replies {
+    life: Rc<Life>,
+    ready: RefCell<Vec<Ready>>,
+}
+
+impl Replies {
+    /// Carries `count` lives so far that only the reply is missing, `connections` at once.
+    pub async fn prepare(life: Life, count: u32, connections: usize) -> anyhow::Result<Self> {
+        let (life, left) = (Rc::new(life), Rc::new(Cell::new(count)));
+        let this = Self { life: life.clone(), ready: RefCell::default() };
+        let record = RefCell::new(Recorder::new(Duration::from_secs(1)));
+        let one = async || -> Result<Vec<Ready>, String> {
+            let (mut connection, mut ready) = (Connection::new(life.gateway), Vec::new());
+            while left.get() > 0 {
+                left.set(left.get() - 1);
+                ready.push(life.open(&mut connection, &record).await?);
+            }
+            Ok(ready)
+        };
+        for it in futures_util::future::join_all((0..connections).map(|_| one())).await {
+            this.ready.borrow_mut().extend(it.map_err(|why| anyhow::anyhow!("a challenge to reply to could not be opened: {why}"))?);
+        }
+        Ok(this)
+    }
+}
+
+impl Unit for Replies {
+    async fn once(&self, connection: &mut Connection, due: Option<Instant>, record: &RefCell<Recorder>) {
+        let Some(ready) = self.ready.borrow_mut().pop() else { return tokio::time::sleep(Duration::from_millis(20)).await };
+        let from = due.unwrap_or_else(Instant::now);
+        match self.life.end(connection, ready).await {
+            Ok(()) => record.borrow_mut().done(from, Instant::now()),
+            Err(kind) => record.borrow_mut().failed(kind),
+        }
+    }
+
+    fn is_exhausted(&self) -> bool {
+        self.ready.borrow().is_empty()
+    }
+}
+
 impl Unit for Life {
     async fn once(&self, connection: &mut Connection, due: Option<Instant>, record: &RefCell<Recorder>) {
         let from = due.unwrap_or_else(Instant::now);
-        match self.live(connection, record).await {
+        let lived = match self.open(connection, record).await {
+            Ok(ready) => self.end(connection, ready).await,
+            Err(kind) => Err(kind),
+        };
+        match lived {
             Ok(()) => record.borrow_mut().done(from, Instant::now()),
             Err(kind) => {
                 record.borrow_mut().failed(kind);

@@ -60,6 +60,11 @@ pub struct Measured {
 pub trait Unit {
     /// Does one, due at `due` (`None`: now), and records it.
     fn once(&self, connection: &mut Connection, due: Option<Instant>, record: &RefCell<Recorder>) -> impl Future<Output = ()>;
+
+    /// Whether no work is left; then the run ends early.
+    fn is_exhausted(&self) -> bool {
+        false
+    }
 }
 
 /// Asks for a challenge, and waits for the answer.
@@ -117,7 +122,7 @@ async fn measured<U: Unit + 'static>(load: &Load, unit: Rc<U>, mut scrape: Optio
     let before = counters(&mut scrape).await?;
     let (began, cpu, own) = (Instant::now(), cpu(load.pid)?, process::cpu(std::process::id())?);
     record.borrow_mut().open(began);
-    watch(load.duration, &record).await;
+    watch(load.duration, &record, || unit.is_exhausted()).await;
     pace.iter().for_each(|it| it.waiting(&mut record.borrow_mut()));
     record.borrow_mut().close();
     let window = began.elapsed();
@@ -154,21 +159,18 @@ fn cpu_since(pid: Option<u32>, before: Option<Duration>) -> Result<Option<Durati
     Ok(cpu(pid)?.zip(before).map(|it| it.0.saturating_sub(it.1)))
 }
 
-/// Waits, and shows on a terminal how it goes.
-async fn watch(duration: Duration, record: &RefCell<Recorder>) {
+/// Waits until the time, or the work, is over; shows on a terminal how it goes.
+async fn watch(duration: Duration, record: &RefCell<Recorder>, is_over: impl Fn() -> bool) {
     let (began, shown) = (Instant::now(), std::io::stderr().is_terminal());
-    let mut seen = 0;
-    while let Some(left) = duration.checked_sub(began.elapsed()).filter(|it| !it.is_zero()) {
-        tokio::time::sleep(left.min(Duration::from_secs(1))).await;
-        if shown {
+    let (mut seen, mut second) = (0, 0);
+    while let Some(left) = duration.checked_sub(began.elapsed()).filter(|it| !it.is_zero() && !is_over()) {
+        tokio::time::sleep(left.min(Duration::from_millis(50))).await;
+        if shown && began.elapsed().as_secs() > second {
             let record = record.borrow();
             let (p50, p99) = (Percentiles::of(&record.times).p50_us, Percentiles::of(&record.times).p99_us);
-            eprint!(
-                "\r{:>4} s  {:>7} requests/s  p50 {p50} µs  p99 {p99} µs  {} failed ",
-                began.elapsed().as_secs(),
-                record.ok - seen,
-                record.failed
-            );
+            second = began.elapsed().as_secs();
+            let (now, failed) = (record.ok - seen, record.failed);
+            eprint!("\r{second:>4} s  {now:>7} a second  p50 {p50} µs  p99 {p99} µs  {failed} failed ");
             seen = record.ok;
         }
     }

@@ -34,7 +34,7 @@ use anyhow::{Context, Result, bail};
 use client::Connection;
 use disk::Probe;
 use envelope::Envelope;
-use life::Life;
+use life::{Life, Replies};
 use load::{Accept, Load, Measured};
 use options::{Options, Part, Path, Reference};
 use record::Percentiles;
@@ -119,10 +119,12 @@ async fn measure(options: &Options) -> Result<()> {
 }
 
 async fn measured(options: &Options, load: &Load, (work, target): (Rc<Workload>, &Target), mut scrape: Option<Scrape>) -> Result<Measured> {
+    let life = || Life::new(work.clone(), target.world.clone(), target.address, target.carrier_secret());
     match options.path() {
-        Path::Life => {
-            let life = Life::new(work, target.world.clone(), target.address, target.carrier_secret());
-            load::run(load, Rc::new(life), scrape.as_mut()).await
+        Path::Life => load::run(load, Rc::new(life()), scrape.as_mut()).await,
+        Path::Reply => {
+            let replies = Replies::prepare(life(), options.prepared, load.connections).await?;
+            load::run(load, Rc::new(replies), scrape.as_mut()).await
         }
         Path::Accept | Path::HandOver => load::run(load, Rc::new(Accept::new(work)), scrape.as_mut()).await,
     }

@@ -64,6 +64,9 @@ pub struct Options {
     /// Short for --path life: the carrier takes each message, the person replies, the publisher hears the outcome
     #[arg(long, conflicts_with = "url")]
     pub replies: bool,
+    /// Challenges that wait for a reply, with --path reply; the run ends when all have theirs
+    #[arg(long, default_value_t = 10_000)]
+    pub prepared: u32,
     /// Registered recipients [default: enough for the run, at most 60000]
     #[arg(long)]
     pub recipients: Option<u32>,
@@ -94,6 +97,8 @@ pub enum Path {
     Accept,
     /// The same while messages go out to the carrier and the relay.
     HandOver,
+    /// Replies alone: challenges are opened and handed over beforehand. From the reply to the outcome at the subscriber.
+    Reply,
     /// The whole life: taken, handed over, replied to, and the outcome pushed.
     Life,
 }
@@ -131,12 +136,18 @@ impl Options {
         ensure!(self.cases.iter().all(|it| (1..=8).contains(it)), "--cases takes numbers from 1 to 8");
         ensure!(self.recipients.is_none_or(|it| (1..=MOST_RECIPIENTS).contains(&it)), "--recipients must be from 1 to {MOST_RECIPIENTS}");
         ensure!((1..=100).contains(&self.rounds), "--rounds must be from 1 to 100");
-        ensure!(self.path() != Path::Life || self.envelope.is_none(), "--replies knows how to answer the built-in use cases only");
+        ensure!(!self.replies_come() || self.envelope.is_none(), "--replies knows how to answer the built-in use cases only");
         ensure!(
-            self.path() != Path::Life || self.cases().iter().all(|it| *it >= 3),
+            !self.replies_come() || self.cases().iter().all(|it| *it >= 3),
             "use cases 1 and 2 take no reply; choose others by --cases"
         );
+        ensure!((1..=1_000_000).contains(&self.prepared), "--prepared must be from 1 to 1000000");
         Ok(())
+    }
+
+    /// Whether people reply.
+    pub fn replies_come(&self) -> bool {
+        matches!(self.path(), Path::Life | Path::Reply)
     }
 
     /// What is measured.
@@ -146,21 +157,24 @@ impl Options {
 
     /// Connections at once.
     pub fn connections(&self) -> usize {
-        self.connections.unwrap_or(if self.path() == Path::Life { 128 } else { 32 })
+        self.connections.unwrap_or(if self.replies_come() { 128 } else { 32 })
     }
 
     /// Use cases in turn.
     pub fn cases(&self) -> Vec<u8> {
-        match (self.cases.is_empty(), self.path()) {
+        match (self.cases.is_empty(), self.replies_come()) {
             (false, _) => self.cases.clone(),
-            (true, Path::Life) => (3..=8).collect(),
-            (true, _) => (1..=8).collect(),
+            (true, true) => (3..=8).collect(),
+            (true, false) => (1..=8).collect(),
         }
     }
 
     /// Registered recipients: so many that nobody is asked for twice in a run of usual speed.
     pub fn recipients(&self) -> u32 {
         let seconds = u32::try_from(self.duration + self.warm_up).unwrap_or(u32::MAX);
+        if self.path() == Path::Reply {
+            return self.recipients.unwrap_or(self.prepared / 3 + 100).min(MOST_RECIPIENTS);
+        }
         let rounds = if self.reference { self.rounds } else { 1 };
         self.recipients.unwrap_or_else(|| seconds.saturating_mul(rounds).saturating_mul(2_500).min(60_000))
     }
@@ -170,9 +184,9 @@ impl Options {
         Duration::from_secs(self.duration)
     }
 
-    /// Time before that.
+    /// Time before that; none where the work is counted off.
     pub fn warm_up(&self) -> Duration {
-        Duration::from_secs(self.warm_up)
+        Duration::from_secs(if self.path() == Path::Reply { 0 } else { self.warm_up })
     }
 
     /// Whether `address` may be loaded: this machine, or one that the caller says is his.

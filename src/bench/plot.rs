@@ -13,8 +13,10 @@ const HEIGHT: f64 = 640.0;
 const LEFT: f64 = 76.0;
 const RIGHT: f64 = 940.0;
 /// Panels: top and bottom.
-const OVER_TIME: (f64, f64) = (92.0, 340.0);
+const OVER_TIME: (f64, f64) = (104.0, 340.0);
 const DISTRIBUTION: (f64, f64) = (412.0, 580.0);
+/// Room above the bars for the names of percentiles.
+const LABELS: f64 = 56.0;
 /// Bars of the histogram for each power of ten.
 const BARS: f64 = 20.0;
 
@@ -52,7 +54,7 @@ impl Axis {
     fn over(record: &Recorder) -> Self {
         let low = (record.times.min().max(1) as f64).log10().floor();
         let high = (record.times.max().max(10) as f64).log10().ceil();
-        Self { low, high: high.max(low + 1.0) }
+        Self { low, high: high.max(low + 2.0) }
     }
 
     /// 0 to 1.
@@ -106,7 +108,7 @@ fn distribution(svg: &mut String, axis: &Axis, times: &Histogram<u64>) {
     text(svg, (LEFT, top - 24.0), "font-weight=\"600\"", "How many took how long");
     for (index, count) in counts.iter().enumerate().filter(|it| *it.1 > 0) {
         let (from, to) = (at(edge(index).max(1)), at(edge(index + 1)));
-        let high = (*count as f64 / most * (bottom - top)).max(1.0);
+        let high = (*count as f64 / most * (bottom - top - LABELS)).max(1.0);
         let (x, y, wide) = (from, bottom - high, (to - from - 1.0).max(1.0));
         let _ = writeln!(svg, "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{wide:.1}\" height=\"{high:.1}\" fill=\"#7fb2d9\"/>");
     }

@@ -103,6 +103,9 @@ impl Target {
                 "accept path: from the request to its durable answer; subscriber and history on, outbox paused".to_owned()
             }
             (Some(_), Path::HandOver) => "accept path, while messages go out to carrier and relay and are settled".to_owned(),
+            (Some(_), Path::Reply) => {
+                "reply: from the gateway's signed request to the outcome at the subscriber; what was answered goes to history".to_owned()
+            }
             (Some(_), Path::Life) => {
                 "whole life: request, hand-over, settling, signed reply, outcome, event at the subscriber, removal to history".to_owned()
             }
