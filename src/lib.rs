@@ -27,6 +27,7 @@
 //! | [`http`] | the listener: SOAP, replies from gateways, the feed, health, metrics |
 //! | [`admin`] | operators' commands over a Unix socket, and their audit log |
 //! | [`demo`] | the virtual handset and what it needs; none of it exists outside `countersign demo` |
+//! | [`bench`] | the load generator: what this machine can do, measured from outside |
 //! | [`telemetry`] | logs, without a code, an address or a secret |
 //! | [`config`] | one settings file, and the environment over it |
 //! | [`boot`] | the wiring: which parts make a server, and in which order they start and stop |
@@ -46,8 +47,9 @@
 //! | `http` | `domain`, `soap`, `dialect`, `engine`, `vault` |
 //! | `admin` | `domain`, `registration`, `engine`, `store` |
 //! | `demo` | `domain`, `registration`, `http` |
+//! | `bench` | `boot`, `config`, `domain`, `registration`, `soap`, `vault` |
 //! | `config` | the settings of `connect`, `dialect`, `http`, `store`, `admin`, `registration`; `telemetry` |
-//! | `cli` | `boot`, `config`, `domain`, `admin`, `registration`, `store`, `vault`, `telemetry` |
+//! | `cli` | `bench`, `boot`, `config`, `domain`, `admin`, `registration`, `store`, `vault`, `telemetry` |
 //! | `boot` | everybody |
 //!
 //! `domain`, `soap` and `dialect` are pure: no runtime, no socket, no file, no clock, no randomness. Time and chance are
@@ -96,6 +98,7 @@
 #![allow(rustdoc::private_intra_doc_links)]
 
 pub mod admin;
+pub mod bench;
 pub mod boot;
 pub mod cli;
 pub mod config;

@@ -17,9 +17,10 @@ const TABLE: &[(&str, &[&str])] = &[
     ("http", &["domain", "soap", "dialect", "engine", "vault"]),
     ("admin", &["domain", "registration", "engine", "store"]),
     ("demo", &["domain", "registration", "http"]),
+    ("bench", &["boot", "config", "domain", "registration", "soap", "vault"]),
     ("config", &["connect", "dialect", "http", "store", "admin", "telemetry", "registration"]),
     ("telemetry", &[]),
-    ("cli", &["boot", "config", "domain", "admin", "registration", "store", "vault", "telemetry"]),
+    ("cli", &["bench", "boot", "config", "domain", "admin", "registration", "store", "vault", "telemetry"]),
 ];
 
 /// Crates that a pure room must not name (architecture: no runtime, server, store, clock or randomness).

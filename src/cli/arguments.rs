@@ -1,5 +1,6 @@
 //! What may be typed.
 
+use crate::bench::options::Options as Bench;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -47,6 +48,9 @@ pub(super) enum Verb {
         #[arg(long)]
         into: PathBuf,
     },
+    /// Measure what this machine can do: starts a server over data of its own, loads it, and removes both
+    #[command(args_conflicts_with_subcommands = true)]
+    Bench(Box<Bench>),
     #[command(flatten)]
     Operate(Operate),
 }

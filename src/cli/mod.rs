@@ -4,7 +4,7 @@ mod arguments;
 mod operate;
 
 use crate::admin::documents;
-use crate::{boot, config};
+use crate::{bench, boot, config};
 use anyhow::{Context, Result};
 use arguments::{Arguments, Verb};
 use clap::Parser;
@@ -42,6 +42,10 @@ fn run(verb: Verb) -> Result<String> {
             Ok(format!("{} holds the new root key. Keep a copy where the data are not; without it they can't be read.", out.display()))
         }
         Verb::Restore { from, into } => runtime()?.block_on(boot::restore(&from, &into)),
+        Verb::Bench(options) => {
+            bench::run(&options)?;
+            Ok(String::new())
+        }
         Verb::Operate(verb) => operate::run(verb),
     }
 }

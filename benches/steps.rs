@@ -1,0 +1,210 @@
+//! The steps of a request, each alone. `cargo bench --profile proof --bench steps` prints times; `benches/instructions` counts
+//! instructions, which other work on the machine does not change.
+//!
+//! `steps NAME COUNT` runs one step so many times, for a profiler.
+
+#[path = "../tests/sample/mod.rs"]
+mod sample;
+
+use countersign::domain::code::Secret;
+use countersign::domain::contact::Address;
+use countersign::domain::decide::rules::{self, Wish};
+use countersign::domain::decide::{Facts, Request, decide};
+use countersign::domain::event::Act;
+use countersign::domain::feed::FeedEvent;
+use countersign::domain::id::{AggregateId, EventId, PublisherId};
+use countersign::domain::publisher::{Publisher, Registry};
+use countersign::domain::request::{OobValidate, Origin};
+use countersign::domain::smart::Zone;
+use countersign::domain::snapshot::{Expect, View, Write};
+use countersign::domain::template::{Target, Template, Values};
+use countersign::engine::draw::{SystemChance, draw};
+use countersign::soap::{EesPush, Opened, Operation, Root, Stamp, Version};
+use countersign::store::contract::Store;
+use countersign::store::memory::MemoryStore;
+use countersign::vault::Vault;
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// The envelope of the published tutorial with a security header: 1.9 KB.
+const ENVELOPE: &[u8] = include_bytes!("../fixtures/soap/case3.request.xml");
+const ALERT: &str =
+    "First Harbor: <%username%>, reply <%$otp%> or enter it online. Valid until <%OTPExpires:SmartDateTime%>. Not you? Reply NO.";
+
+/// Names, and how often each runs when it is timed.
+const STEPS: &[(&str, u64)] = &[
+    ("parse", 20_000),
+    ("rules", 20_000),
+    ("draw", 20_000),
+    ("decide", 20_000),
+    ("commit-memory", 10_000),
+    ("commit-sled", 500),
+    ("compile", 20_000),
+    ("render", 20_000),
+    ("encode-answer", 20_000),
+    ("encode-event", 20_000),
+];
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|it| !it.starts_with("--")).collect();
+    match &arguments[..] {
+        [name, count] => run(name, count.parse().expect("COUNT is a number")),
+        [] => STEPS.iter().for_each(|(name, count)| {
+            run(name, count / 10);
+            let started = Instant::now();
+            run(name, *count);
+            println!("{name:15} {:>9.2} µs", started.elapsed().as_secs_f64() * 1e6 / *count as f64);
+        }),
+        _ => panic!("give no argument, or NAME COUNT; names: {:?}", names()),
+    }
+}
+
+fn names() -> Vec<&'static str> {
+    STEPS.iter().map(|it| it.0).collect()
+}
+
+fn run(name: &str, count: u64) {
+    match name {
+        "parse" => each(count, |_| countersign::soap::read(black_box(ENVELOPE), Some("text/xml; charset=utf-8"), None).is_ok()),
+        "rules" => rules(count),
+        "draw" => each(count, |_| draw(sample::at(0), &SystemChance, true)),
+        "decide" => decisions(count),
+        "commit-memory" => commits(count, Arc::new(MemoryStore::new(sample::vault()))),
+        "commit-sled" => sled(count),
+        "compile" => each(count, |_| Template::compile(black_box(ALERT), Target::Sms).is_ok()),
+        "render" => render(count),
+        "encode-answer" => answers(count),
+        "encode-event" => events(count),
+        other => panic!("no step {other}; names: {:?}", names()),
+    }
+}
+
+fn each<T>(count: u64, step: impl Fn(u64) -> T) {
+    (0..count).for_each(|it| drop(black_box(step(it))));
+}
+
+fn asked() -> OobValidate {
+    let call = countersign::soap::read(ENVELOPE, Some("text/xml; charset=utf-8"), None).expect("the fixture is a request");
+    match call.operation {
+        Operation::OobValidate { request, .. } => *request,
+        Operation::Ping { .. } => panic!("the fixture is no ping"),
+    }
+}
+
+fn registry() -> (Registry, Arc<Publisher>, Vec<Write>) {
+    let registered = countersign::registration::read(&countersign::demo::registration::files()).expect("the demo's registration holds");
+    let publisher = registered.registry.publishers[&PublisherId::from("demo")].clone();
+    let recipients = registered.recipients.into_iter().map(|it| Write::Recipient(it.key.clone(), Some(it))).collect();
+    (registered.registry, publisher, recipients)
+}
+
+fn wish(request: OobValidate, publisher: &Publisher, vault: &Vault) -> Wish {
+    let origin = Origin { publisher: "demo".into(), received_at: sample::at(0) };
+    rules::check(origin, request, publisher, vault).expect("the fixture breaks no rule")
+}
+
+fn rules(count: u64) {
+    let ((_, publisher, _), vault, request) = (registry(), sample::vault(), asked());
+    each(count, |_| wish(request.clone(), &publisher, &vault));
+}
+
+fn decisions(count: u64) {
+    let ((registry, publisher, recipients), vault) = (registry(), sample::vault());
+    let wish = wish(asked(), &publisher, &vault);
+    let store = MemoryStore::new(vault.clone());
+    let view: View = runtime().block_on(async {
+        store.commit(recipients, Vec::new()).await.expect("memory takes recipients");
+        store.load(&wish.query()).await.expect("memory can be read")
+    });
+    let request = Request::Open(Box::new(wish));
+    each(count, |_| {
+        let mut draw = draw(sample::at(0), &SystemChance, true);
+        decide(Facts { view: &view, registry: &registry, keyring: &*vault }, &request, &mut draw)
+    });
+}
+
+/// What the engine asks of a store for a request: a load, then a commit that relies on it.
+fn commits(count: u64, store: Arc<dyn Store>) {
+    runtime().block_on(async {
+        for n in 0..count {
+            let to = Address::canonical(&format!("+1{:010}", 2_012_000_000 + n));
+            let it = sample::challenge(u128::from(n), &to);
+            let expects = vec![Expect::Aggregate(it.id, 0), Expect::Address(to, 0), Expect::Slot(it.slot(), None)];
+            black_box(store.load(&sample::opening(&it, sample::at(0))).await.expect("the store can be read"));
+            store.commit(vec![Write::Aggregate(sample::boxed(&it))], expects).await.expect("the store takes commits");
+        }
+    });
+}
+
+fn sled(count: u64) {
+    let folder = tempfile::tempdir().expect("a directory for the store");
+    let store = sample::open(folder.path(), &sample::Time::at(0));
+    commits(count, store.clone());
+    store.close();
+}
+
+fn render(count: u64) {
+    let template = Template::compile(ALERT, Target::Sms).expect("the alert compiles");
+    let code = Secret::new("561126");
+    let parameters = [("username".to_owned(), Secret::new("Leia & Han")), ("OTPExpires".to_owned(), Secret::new("2026-11-21T14:58:20Z"))];
+    each(count, |_| {
+        let (otp, now, zone) = (Some(&code), sample::at(0), Zone::Offset(-360));
+        template.render(&Values { otp, otpa: None, parameters: &parameters, now, zone }).is_ok()
+    });
+}
+
+fn stamp() -> Stamp {
+    Stamp { created: sample::at(0), expires: sample::at(300) }
+}
+
+fn answers(count: u64) {
+    let (header, otp) = (asked().header.unwrap_or_default(), Secret::new("561126"));
+    let answer = Opened {
+        version: Version::V11,
+        root: Root::Schema,
+        header: &header,
+        tracking_id: "0193a1c0-0000-7000-8000-000000000001",
+        id: AggregateId(Uuid::from_u128(7)),
+        otp: Some(&otp),
+        stamp: Some(stamp()),
+    };
+    each(count, |_| answer.write());
+}
+
+fn events(count: u64) {
+    let names = ["AlrtEventTimeDt", "ENSActCode", "ENSFeedback", "ConsumerProd", "AlrtPkgId", "AlrtPkgSubId", "InstRtId", "AlrtName"];
+    let event = FeedEvent {
+        seq: 42,
+        id: EventId(Uuid::from_u128(1)),
+        number: 90040,
+        act: Act::Verified,
+        at: sample::at(0),
+        institution: "011001276".to_owned(),
+        product: "Online".to_owned(),
+        publisher: "bank".to_owned(),
+        aggregate: AggregateId(Uuid::from_u128(2)),
+        data: names.map(|it| (it, "The recipient's reply was right.".to_owned())).to_vec(),
+    };
+    let push = EesPush {
+        audit_usr_id: None,
+        audit_ws_id: "countersign",
+        product: "Online",
+        tracking_id: "0193a1c0-0000-7000-8000-000000000001",
+        environment: None,
+        stamp: stamp(),
+        events: std::slice::from_ref(&event),
+    };
+    each(count, |_| push.write());
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can start");
+    // Timers of the store want one that turns.
+    runtime.block_on(tokio::time::sleep(Duration::ZERO));
+    runtime
+}

@@ -1,0 +1,128 @@
+//! The server that is loaded: one that was started for it, or one that runs already.
+
+use super::disk::Disk;
+use super::envelope::Caller;
+use super::installation::{Installation, Peers, USER};
+use super::life::Waiting;
+use super::options::{Options, Path};
+use super::peers;
+use super::scrape::Scrape;
+use super::server::{Server, operate};
+use anyhow::{Context, Result};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use url::Url;
+
+/// The path of the contract.
+const IMS: &str = "/jxchange/2008/ServiceGateway/IMS.svc";
+
+/// The server that is loaded.
+pub(super) struct Target {
+    /// Where requests go.
+    pub url: Url,
+    /// The same, resolved.
+    pub address: SocketAddr,
+    /// Who asks.
+    pub caller: Caller,
+    /// Its metrics, where they can be read.
+    pub scrape: Option<Scrape>,
+    /// What comes in at the stand-ins around a server that was started.
+    pub world: Arc<Waiting>,
+    // The server goes before its directory does.
+    server: Option<Server>,
+    installation: Option<Installation>,
+    pid: Option<u32>,
+}
+
+impl Target {
+    /// Starts a server, or finds the one that the options name.
+    pub(super) async fn new(options: &Options) -> Result<Self> {
+        match &options.url {
+            Some(url) => Self::known(options, url).await,
+            None => Self::own(options).await,
+        }
+    }
+
+    async fn known(options: &Options, url: &Url) -> Result<Self> {
+        anyhow::ensure!(url.scheme() == "http", "--url must begin with http://; TLS is not what is measured here");
+        let host = url.host_str().context("--url has no host")?.trim_matches(['[', ']']);
+        let port = url.port_or_known_default().context("--url has no port")?;
+        let address = tokio::net::lookup_host((host, port)).await?.next().with_context(|| format!("{host} has no address"))?;
+        options.may_load(address)?;
+        let read =
+            |path: &PathBuf| std::fs::read_to_string(path).map(|it| it.trim().to_owned()).with_context(|| path.display().to_string());
+        let password = options.password_file.as_ref().map(read).transpose()?.unwrap_or_default();
+        let caller = Caller { user: options.user.clone().unwrap_or_else(|| USER.to_owned()), password, auth: options.auth };
+        let scrape = options.metrics_token_file.as_ref().map(read).transpose()?.map(|it| Scrape::new(address, &it));
+        Ok(Self { url: url.clone(), address, caller, scrape, world: Arc::default(), server: None, installation: None, pid: options.pid })
+    }
+
+    async fn own(options: &Options) -> Result<Self> {
+        let world = Arc::<Waiting>::default();
+        let peers = Peers { web: peers::web(world.clone()).await?, relay: peers::relay().await? };
+        let place = options.store.clone().unwrap_or_else(std::env::temp_dir);
+        let installation = Installation::new(&place, &peers)?;
+        let server = Server::serve(&installation)?;
+        for file in installation.recipients(options.recipients())? {
+            operate(
+                &installation,
+                &["load".as_ref(), "--apply".as_ref(), installation.path("registration").as_os_str(), file.as_os_str()],
+            )?;
+        }
+        if options.path() == Path::Accept {
+            operate(&installation, &["outbox", "pause"])?;
+        }
+        let (address, secrets) = (server.address, &installation.secrets);
+        let caller = Caller { user: USER.to_owned(), password: secrets.password.clone(), auth: options.auth };
+        let scrape = Some(Scrape::new(address, &secrets.metrics));
+        let (url, pid) = (format!("http://{address}{IMS}").parse()?, Some(server.pid()));
+        Ok(Self { url, address, caller, scrape, world, server: Some(server), installation: Some(installation), pid })
+    }
+
+    /// Its process.
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.pid
+    }
+
+    /// The secret that signs replies to it.
+    pub(super) fn carrier_secret(&self) -> &str {
+        self.installation.as_ref().map_or("", |it| &it.secrets.carrier)
+    }
+
+    /// A directory on its disk.
+    pub(super) fn folder(&self) -> Option<PathBuf> {
+        self.installation.as_ref().map(|it| it.path(""))
+    }
+
+    /// What is measured of it.
+    pub(super) fn what(&self, options: &Options) -> String {
+        match (&self.server, options.path()) {
+            (None, _) => format!("the server at {}, as it is", self.url),
+            (Some(_), Path::Accept) => {
+                "accept path: from the request to its durable answer; subscriber and history on, outbox paused".to_owned()
+            }
+            (Some(_), Path::HandOver) => "accept path, while messages go out to carrier and relay and are settled".to_owned(),
+            (Some(_), Path::Reply) => {
+                "reply: from the gateway's signed request to the outcome at the subscriber; what was answered goes to history".to_owned()
+            }
+            (Some(_), Path::Life) => {
+                "whole life: request, hand-over, settling, signed reply, outcome, event at the subscriber, removal to history".to_owned()
+            }
+        }
+    }
+
+    /// What an acknowledged request had survived.
+    pub(super) fn durability(&self, disk: Option<&Disk>) -> String {
+        match (self.server.is_some(), disk.map(|it| it.file_system.as_str())) {
+            (true, Some(volatile @ ("tmpfs" | "ramfs"))) => {
+                format!("none: {volatile} is memory; name a directory on a disk by --store")
+            }
+            (true, Some(system)) => format!(
+                "each request was answered after its challenge, message and event were written and synced (fdatasync) on {system}; \
+                 several shared one sync"
+            ),
+            _ => "unknown: this server is not ours, and only its answers were seen".to_owned(),
+        }
+    }
+}
