@@ -66,6 +66,9 @@ pub struct Fault {
     /// The text; absent: the codes of the rules.
     pub message: Option<String>,
     pub rules: Vec<BTreeMap<String, String>>,
+    /// What a client raises instead, by its name: one that does not read such a fault at all.
+    #[serde(default)]
+    pub raised: BTreeMap<String, String>,
 }
 
 impl Case {

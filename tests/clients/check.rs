@@ -13,9 +13,12 @@ pub fn check(client: &Foreign, case: &Case, told: &Value) -> Result<(), String> 
     let found = match &case.expected {
         Expected::Pinged(text) => same("echo", mine["pinged"].as_str(), Some(text)),
         Expected::Accepted(expected) => accepted(case, expected, mine, told),
-        Expected::Fault(expected) => same("exception", mine["raised"].as_str(), Some(client.raises))
-            .and_then(|()| fault(expected, &mine["fault"]))
-            .and_then(|()| if expected.rules.is_empty() { Ok(()) } else { echo(case, &mine["fault"]["header"], &[]) }),
+        Expected::Fault(expected) => match expected.raised.get(client.name) {
+            Some(other) => same("error", mine["raised"].as_str(), Some(other)),
+            None => same("exception", mine["raised"].as_str(), Some(client.raises))
+                .and_then(|()| fault(expected, &mine["fault"]))
+                .and_then(|()| if expected.rules.is_empty() { Ok(()) } else { echo(case, &mine["fault"]["header"], &[]) }),
+        },
     };
     found.map_err(|error| format!("{}: {error}; it tells {mine}", case.name))
 }

@@ -4,6 +4,7 @@ use super::{case, process};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 
 /// A client that somebody else wrote.
 pub struct Foreign {
@@ -57,18 +58,25 @@ fn php(base: &str) -> Output {
     run(command.arg(source("php/client.php")).arg(base).arg(case::path()), ".ci/setup clients")
 }
 
-/// Generated from the WSDL that the running server gives, and compiled: about a minute.
 fn gsoap(base: &str) -> Output {
-    let out = peers("gsoap-served");
-    let built = run(Command::new(source("gsoap/build")).arg(&out).arg(format!("{base}{}?wsdl", process::IMS)), ".ci/setup clients");
-    assert!(
-        built.status.success(),
-        "gSOAP is installed with `.ci/setup clients`; its build says:\n{}",
-        String::from_utf8_lossy(&built.stderr)
-    );
+    let made = generated(base);
     let flat = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(flat.path(), case::flat(&case::of(GSOAP.name))).unwrap();
-    run(Command::new(out.join("client")).arg(base).arg(flat.path()), ".ci/setup clients")
+    run(Command::new(made.join("client")).arg(base).arg(flat.path()), ".ci/setup clients")
+}
+
+/// Where gSOAP's client and server are: generated from the WSDL that a running server gives, and compiled, which takes a
+/// minute. Once for all tests.
+pub fn generated(base: &str) -> &'static Path {
+    static MADE: OnceLock<PathBuf> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let out = peers("gsoap-served");
+        let wsdl = format!("{base}{}?wsdl", process::IMS);
+        let built = run(Command::new(source("gsoap/build")).arg(&out).arg(wsdl), ".ci/setup clients");
+        let said = String::from_utf8_lossy(&built.stderr);
+        assert!(built.status.success(), "gSOAP is installed with `.ci/setup clients`; its build says:\n{said}");
+        out
+    })
 }
 
 fn run(command: &mut Command, install: &str) -> Output {

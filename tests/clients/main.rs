@@ -13,6 +13,7 @@ mod foreign;
 mod headers;
 mod planted;
 mod recorder;
+mod reference;
 mod schema;
 
 use foreign::Foreign;

@@ -225,7 +225,8 @@ std::string rule(const tpg__MsgRec_USCORECType &it) {
 
 // A fault as gSOAP hands it over, in SOAP 1.1 or 1.2, with its detail in the type that it generated from our WSDL.
 std::string fault(struct soap *soap) {
-    if (!soap->fault) return "{\"raised\":" + quoted("error " + std::to_string(soap->error)) + "}";
+    // gSOAP does not read the body that comes with a 401: it wants to be called again, with a password.
+    if (soap->error == 401 || !soap->fault) return "{\"raised\":" + quoted("error " + std::to_string(soap->error)) + "}";
     const char *const *code = soap_faultcode(soap);
     const char *const *message = soap_faultstring(soap);
     const char *const *subcode = soap_faultsubcode(soap);
@@ -257,11 +258,22 @@ void secure(IMSServiceSoapBindingProxy &proxy, const Case &it, char *password) {
     proxy.soap_header(security);
 }
 
+// gSOAP's table of namespaces with those of SOAP 1.2: what the table says is what it speaks.
+std::vector<struct Namespace> soap12() {
+    std::vector<struct Namespace> table;
+    for (const struct Namespace *it = namespaces; it->id; it++) table.push_back(*it);
+    table.push_back({nullptr, nullptr, nullptr, nullptr});
+    table[0].ns = "http://www.w3.org/2003/05/soap-envelope";
+    table[1].ns = "http://www.w3.org/2003/05/soap-encoding";
+    return table;
+}
+
 std::string ask(const std::string &endpoint, const Case &it) {
     IMSServiceSoapBindingProxy proxy(endpoint.c_str(), SOAP_C_UTFSTRING);
     struct soap *soap = proxy.soap;
     soap->connect_timeout = soap->send_timeout = soap->recv_timeout = 30;
-    if (it.soap == "1.2") soap_set_version(soap, 2);
+    const std::vector<struct Namespace> table = soap12();
+    if (it.soap == "1.2") soap_set_namespaces(soap, table.data());
     char *password = soap_strdup(soap, (std::string(PASSWORD) + (it.as.find("wrong") == 0 ? "x" : "")).c_str());
     if (it.as.find("basic") != std::string::npos) {
         soap->userid = USER;
