@@ -70,7 +70,7 @@ function security(string $password, bool $timestamp): SoapHeader
     return new SoapHeader(WSSE, 'Security', new SoapVar($block, XSD_ANYXML), true);
 }
 
-/** A fault as PHP throws it, with its detail as the WSDL's types have it. */
+/** A fault as PHP throws it. PHP reads a detail without the WSDL's types: one rule is an object, several are a list. */
 function shown(SoapFault $fault): array
 {
     $detail = $fault->detail->HdrFault ?? null;
