@@ -71,7 +71,7 @@ fn header(choice: usize, with_markers: bool) -> String {
             }
         }
     }
-    let credentials = if choice % 5 == 0 { CREDENTIALS } else { "" };
+    let credentials = if choice.is_multiple_of(5) { CREDENTIALS } else { "" };
     format!("<MsgRqHdr><jXchangeHdr>{made}</jXchangeHdr>{credentials}</MsgRqHdr>")
 }
 

@@ -47,9 +47,12 @@ fn the_schema_check_sees_a_wrong_document() {
     }
 }
 
+/// What becomes of an answer on its way.
+type Change = fn(String) -> String;
+
 #[tokio::test]
 async fn a_client_that_is_answered_wrongly_is_seen() {
-    let planted: [(&str, fn(String) -> String); 4] = [
+    let planted: [(&str, Change); 4] = [
         ("elements out of order", |it| {
             it.replace(
                 "<AuditUsrId>teller</AuditUsrId><AuditWsId>branch-1</AuditWsId>",

@@ -14,13 +14,11 @@
 #include <map>
 #include <sstream>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace {
 
-const char *const USER = "demo";
-const char *const PASSWORD = "demo";
+const char *const USER = "demo", *const PASSWORD = "demo";
 const char *const PASSWORD_TEXT =
     "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-username-token-profile-1.0#PasswordText";
 
@@ -75,8 +73,6 @@ class Builder {
         made->AlrtTestType = leaf<tpg__Leaf_USCOREType>("AlrtTestType", soap_new_tpg__Leaf_USCOREType);
         return made;
     }
-
-    std::string ping() { return fields.at("PingRq"); }
 
   private:
     struct soap *soap;
@@ -178,7 +174,7 @@ std::string quoted(const std::string &text) {
 
 std::string quoted(const std::string *text) { return text ? quoted(*text) : "null"; }
 
-// Collects the elements of a header that are there.
+// The elements of a header that are there.
 class Shown {
   public:
     explicit Shown(const tpg__jXchangeHdr_USCORECType &header) {
@@ -281,15 +277,14 @@ std::string ask(const std::string &endpoint, const Case &it) {
     } else if (it.as.find("token") != std::string::npos) {
         secure(proxy, it, password);
     }
-    Builder builder(soap, it);
     if (it.call == "Ping") {
         tpg__PingRq_USCOREMType request;
         tpg__PingRs_USCOREMType answer;
-        request.PingRq = builder.ping();
+        request.PingRq = it.fields.at("PingRq");
         return proxy.Ping(&request, answer) ? fault(soap) : "{\"pinged\":" + quoted(answer.PingRs) + "}";
     }
     tpg__OOBValidateRs_USCOREMType answer;
-    if (proxy.OOBValidate(builder.request(), answer)) return fault(soap);
+    if (proxy.OOBValidate(Builder(soap, it).request(), answer)) return fault(soap);
     return "{\"id\":" + quoted(answer.AlrtPkgId ? &answer.AlrtPkgId->__item : nullptr) + ",\"otp\":" + quoted(answer.OTP) +
            ",\"status\":" + quoted(answer.RsStat) + ",\"header\":" + Shown(*answer.MsgRsHdr->jXchangeHdr).json() + "}";
 }
@@ -297,7 +292,7 @@ std::string ask(const std::string &endpoint, const Case &it) {
 } // namespace
 
 int main(int count, char **arguments) {
-    if (count != 3) return std::cerr << "usage: client BASE CASES\n", 2;
+    if (count != 3) return 2;
     const std::string endpoint = std::string(arguments[1]) + "/jxchange/2008/ServiceGateway/IMS.svc";
     std::string told;
     for (const Case &it : read(arguments[2])) told += (told.empty() ? "" : ",") + quoted(it.name) + ":" + ask(endpoint, it);
