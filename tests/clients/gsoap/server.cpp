@@ -155,7 +155,8 @@ class Server : public IMSServiceSoapBindingService {
 
 int main(int count, char **arguments) {
     if (count != 2) return std::fputs("usage: server PORT\n", stderr), 2;
-    struct soap *master = soap_new2(SOAP_IO_KEEPALIVE | SOAP_C_UTFSTRING, SOAP_IO_KEEPALIVE | SOAP_C_UTFSTRING);
+    // An answer is stored and sent with its length: otherwise gSOAP writes it twice, the first time only to count.
+    struct soap *master = soap_new2(SOAP_IO_KEEPALIVE | SOAP_C_UTFSTRING, SOAP_IO_KEEPALIVE | SOAP_IO_STORE | SOAP_C_UTFSTRING);
     master->bind_flags = SO_REUSEADDR;
     master->accept_flags = 0;
     master->tcp_keep_alive = 0;
