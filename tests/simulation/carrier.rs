@@ -3,9 +3,10 @@
 //! The engine has no way in for delivery receipts yet, so none are sent; what exists is simulated: accepted, refused for good, not
 //! now, and not now although it was taken (a time-out after the acceptance).
 
-use crate::chaos::{Yield, errand_of};
+use crate::chaos::errand_of;
 use crate::errand::{Errand, Value};
 use crate::model::Stands;
+use crate::pause::Pause;
 use crate::scene::Scene;
 use countersign::connect::contract::{Body, Connector, Message, Soon};
 use countersign::domain::contact::Address;
@@ -107,7 +108,7 @@ impl Carrier {
             (slow, dice.below(3), if calm { 0 } else { dice.weighed(&[70, 8, 10, 12]) })
         };
         for _ in 0..yields {
-            Yield(false).await;
+            Pause::default().await;
         }
         if let Some(millis) = slow {
             tokio::time::sleep(Duration::from_millis(millis)).await;

@@ -3,6 +3,7 @@
 
 use crate::errand::Errand;
 use crate::model::Touched;
+use crate::pause::Pause;
 use crate::scene::{NOBODY, Scene};
 use countersign::domain::aggregate::Aggregate;
 use countersign::domain::id::{AggregateId, InstitutionId, PublisherId};
@@ -10,11 +11,8 @@ use countersign::domain::recipient::{Recipient, RecipientKey};
 use countersign::domain::snapshot::{Expect, Lease, Query, Versioned, View, Write};
 use countersign::domain::time::Timestamp;
 use countersign::store::contract::{Later, Notes, Status, Store, StoreError};
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 pub struct Chaos(pub Arc<Scene>);
@@ -34,7 +32,7 @@ impl Chaos {
         if self.0.turn() != NOBODY {
             let times = self.0.dice.lock().weighed(&[60, 25, 10, 5]);
             for _ in 0..times {
-                Yield(false).await;
+                Pause::default().await;
             }
         }
     }
@@ -195,21 +193,6 @@ impl Chaos {
             }
         }
         Ok(())
-    }
-}
-
-/// Comes back once.
-pub struct Yield(pub bool);
-
-impl Future for Yield {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        if std::mem::replace(&mut self.0, true) {
-            return Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
     }
 }
 

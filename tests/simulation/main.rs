@@ -15,6 +15,7 @@ mod errand;
 mod feed;
 mod model;
 mod mutant;
+mod pause;
 mod plants;
 mod process;
 mod run;
@@ -23,7 +24,7 @@ mod slips;
 mod subscribers;
 
 use countersign::store::contract::Store;
-use process::Plant;
+use mutant::Plant;
 use run::run;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -13,6 +13,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Puts something between the engine and the store; what it holds is lost with the process.
+pub type Plant = fn(Arc<dyn Store>) -> Arc<dyn Store>;
+
 /// What a fault does.
 pub struct Mutant {
     pub view: fn(&mut Memory, &Query, &mut View),

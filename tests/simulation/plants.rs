@@ -1,8 +1,7 @@
 //! Planted faults: what each does to a decision or to the store, as a wrapper between the engine and the store. The product has none
 //! of this. A fault's memory is lost with the process, as a real one's would be.
 
-use crate::mutant::{Memory, Mutant, planted};
-use crate::process::Plant;
+use crate::mutant::{Memory, Mutant, Plant, planted};
 use crate::slips;
 use countersign::domain::aggregate::Aggregate;
 use countersign::domain::answer::Verdict;
@@ -47,6 +46,12 @@ pub const PLANTS: &[(&str, Plant)] = &[
     ("what was expected is checked, and then written", slips::check_then_write),
     ("what is not durable yet is answered", slips::answered_early),
 ];
+
+/// The fault of this name.
+#[allow(dead_code, reason = "the races ask for some by name")]
+pub fn named(name: &str) -> Plant {
+    PLANTS.iter().find(|it| it.0 == name).map(|it| it.1).expect("a planted fault has this name")
+}
 
 fn challenges(writes: &mut [Write], mut change: impl FnMut(&mut Challenge)) {
     for write in writes {

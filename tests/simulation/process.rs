@@ -5,6 +5,7 @@ use crate::bank::{Policy, registry};
 use crate::carrier::Carrier;
 use crate::chaos::{Chaos, errand_of};
 use crate::errand::Errand;
+use crate::mutant::Plant;
 use crate::scene::{NOBODY, Scene};
 use crate::subscribers::Listener;
 use crate::world::Seeded;
@@ -14,16 +15,12 @@ use countersign::domain::snapshot::Lease;
 use countersign::engine::outbox::{Outbox, Routes};
 use countersign::engine::push::{Lags, run};
 use countersign::engine::{Engine, Parts, Trouble};
-use countersign::store::contract::Store;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use tokio_util::sync::CancellationToken;
-
-/// Puts something between the engine and the store; what it holds is lost with the process.
-pub type Plant = fn(Arc<dyn Store>) -> Arc<dyn Store>;
 
 pub struct Process {
     pub engine: Arc<Engine>,

@@ -1,5 +1,6 @@
 //! Planted faults of a store: what is shown, checked or answered at the wrong moment.
 
+use crate::pause::Pause;
 use countersign::domain::aggregate::Aggregate;
 use countersign::domain::id::{AggregateId, InstitutionId, PublisherId};
 use countersign::domain::recipient::{Recipient, RecipientKey};
@@ -81,6 +82,7 @@ impl Slipping {
             }
             Slip::CheckThenWrite => {
                 self.inner.commit(Vec::new(), expects).await?;
+                Pause::default().await;
                 self.inner.commit(writes, Vec::new()).await
             }
             Slip::AnsweredEarly => {

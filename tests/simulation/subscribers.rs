@@ -2,7 +2,7 @@
 //! events, ever.
 
 use crate::bank::{INSTITUTIONS, PUBLISHERS};
-use crate::chaos::Yield;
+use crate::pause::Pause;
 use crate::scene::Scene;
 use countersign::connect::contract::{Pushed, Sink, Soon};
 use countersign::domain::event::Act;
@@ -87,7 +87,7 @@ impl Listener {
             Temper::Failing if down => return Pushed::Later("down".to_owned()),
             Temper::Slow => {
                 for _ in 0..yields {
-                    Yield(false).await;
+                    Pause::default().await;
                 }
                 self.take(events);
                 if forgets {
