@@ -29,6 +29,7 @@ use draw::{Chance, Clock};
 use guesses::Guesses;
 use moka::sync::Cache;
 use parking_lot::Mutex;
+use rand::RngExt;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -112,10 +113,11 @@ pub struct Engine {
 impl Engine {
     /// An engine over its parts, with nothing registered yet.
     pub fn new(parts: Parts) -> Self {
+        let turns = Turns::new(parts.chance.generator().random());
         Self {
             parts,
             registry: ArcSwap::default(),
-            turns: Turns::default(),
+            turns,
             changes: watch::channel(0).0,
             rates: Mutex::default(),
             guesses: Guesses::default(),
@@ -200,6 +202,11 @@ impl Engine {
     /// The time, as the engine sees it.
     pub fn now(&self) -> Timestamp {
         self.parts.clock.now()
+    }
+
+    /// A share between 0 and 1, by chance: to spread what would otherwise happen at once.
+    fn share(&self) -> f64 {
+        self.parts.chance.generator().random()
     }
 
     /// How the store is.

@@ -28,6 +28,16 @@ pub use countersign::domain::code::Secret;
 #[derive(Default)]
 pub struct Hands(AtomicI64);
 
+impl Hands {
+    pub fn at(millis: i64) -> Self {
+        Self(AtomicI64::new(millis))
+    }
+
+    pub fn advance(&self, span: Duration) {
+        self.0.fetch_add(i64::try_from(span.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+}
+
 impl Clock for Hands {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.0.load(Ordering::SeqCst))
@@ -36,6 +46,12 @@ impl Clock for Hands {
 
 /// The same draws every time.
 pub struct Seeded(AtomicU64);
+
+impl Seeded {
+    pub fn from(seed: u64) -> Self {
+        Self(AtomicU64::new(seed))
+    }
+}
 
 impl Chance for Seeded {
     fn generator(&self) -> StdRng {
@@ -91,7 +107,7 @@ impl World {
     }
 
     pub fn advance(&self, span: Duration) {
-        self.hands.0.fetch_add(i64::try_from(span.as_millis()).unwrap(), Ordering::SeqCst);
+        self.hands.advance(span);
     }
 
     pub async fn ask(&self, request: OobValidate) -> Answer {

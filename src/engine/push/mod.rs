@@ -51,7 +51,9 @@ pub async fn run(engine: Arc<Engine>, subscriber: Subscriber, lags: Arc<Lags>, s
                 TROUBLED
             }
         };
+        // In this order, so that the same happens again from the same seed.
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             _ = changes.changed(), if round.is_ok() => {}
             () = tokio::time::sleep(pause) => {}
@@ -59,8 +61,8 @@ pub async fn run(engine: Arc<Engine>, subscriber: Subscriber, lags: Arc<Lags>, s
     }
 }
 
-// A second, doubled each failure, up to the longest wait; spread so that subscribers don't beat in time.
-fn wait(failures: u32) -> Duration {
+// A second, doubled each failure, up to the longest wait; spread by `share` (0 to 1) so that subscribers don't beat in time.
+fn wait(failures: u32, share: f64) -> Duration {
     let full = Duration::from_secs(1).saturating_mul(1 << failures.min(9)).min(LONGEST_WAIT);
-    full.mul_f64(0.5 + rand::random::<f64>() / 2.0)
+    full.mul_f64(0.5 + share / 2.0)
 }

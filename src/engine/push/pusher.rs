@@ -97,6 +97,10 @@ impl Pusher {
         self.heads.values().map(|it| it.until).min()
     }
 
+    fn wait(&self, failures: u32) -> std::time::Duration {
+        wait(failures, self.engine.share())
+    }
+
     fn institutions(&self) -> Vec<InstitutionId> {
         if !self.subscriber.filter.institutions.is_empty() {
             return self.subscriber.filter.institutions.clone();
@@ -191,7 +195,7 @@ impl Pusher {
                 return self.ledger.park(institution, event, "it fails, and too many others are held");
             }
             let held = Held { next: 0, tries: 0, aggregate: event.aggregate.to_string(), failing: None };
-            self.ledger.hold(institution, event.seq, &held.again(now, wait))
+            self.ledger.hold(institution, event.seq, &held.again(now, |tries| self.wait(tries)))
         };
         let mut notes: Vec<Note> = apart.failed.iter().map(hold).collect();
         notes.extend(apart.refused.iter().map(|(event, reason)| self.ledger.park(institution, event, reason)));
@@ -202,9 +206,10 @@ impl Pusher {
     // The head can't be pushed now. `absent`: the page of a subscriber that answers none of it. When its patience is over, those as
     // old as that are parked, so that the feed doesn't grow for ever.
     async fn fail(&mut self, institution: &InstitutionId, absent: Option<&Page>) -> Result<Round, Trouble> {
+        let failures = self.heads.get(institution).map_or(0, |it| it.failures).saturating_add(1);
+        let until = Instant::now() + self.wait(failures);
         let head = self.heads.entry(institution.clone()).or_insert_with(Head::new);
-        head.failures = head.failures.saturating_add(1);
-        head.until = Instant::now() + wait(head.failures);
+        (head.failures, head.until) = (failures, until);
         let (failing, note) = self.ledger.failed(institution).await?;
         let mut notes = vec![note];
         if let Some(page) = absent.filter(|_| failing.spent() >= self.subscriber.patience) {
@@ -252,7 +257,7 @@ impl Pusher {
             Pushed::Taken => vec![release],
             Pushed::Refused(reason) => vec![release, self.ledger.park(institution, event, &reason)],
             Pushed::Later(reason) => {
-                let held = held.again(self.engine.now(), wait);
+                let held = held.again(self.engine.now(), |tries| self.wait(tries));
                 if held.failing.is_some_and(|it| it.spent() >= self.subscriber.patience) {
                     return vec![release, self.ledger.park(institution, event, &reason)];
                 }

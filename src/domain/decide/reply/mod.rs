@@ -68,7 +68,8 @@ impl<'a> Judge<'a> {
 
     fn was_sent_from(&self, challenge: &Challenge) -> bool {
         let Some(to) = &self.sms.to else { return true };
-        let mine = |it: &&Delivery| it.channel == Channel::Sms && it.address == self.sms.from;
+        // Its own message: what we answered went out from whatever number was written to.
+        let mine = |it: &&Delivery| it.purpose == Purpose::Challenge && it.channel == Channel::Sms && it.address == self.sms.from;
         challenge.deliveries.iter().filter(mine).any(|it| it.sender.as_deref().is_none_or(|sender| sender == to.expose()))
     }
 
@@ -208,7 +209,7 @@ impl<'a> Judge<'a> {
         let reply = self.answer_to(verdict);
         if self.touched.is_empty() {
             // Nothing was judged, but one session remembers the message, so that its duplicate is not answered anew.
-            let newest = self.view.open.iter().find(|it| it.value.state == State::Open);
+            let newest = self.reachable().into_iter().next();
             self.touched.extend(newest.filter(|_| reply.is_some()).cloned());
         }
         for session in &mut self.touched {
@@ -223,7 +224,8 @@ impl<'a> Judge<'a> {
     }
 
     fn answer_to(&mut self, verdict: Verdict) -> Option<Delivery> {
-        let session = self.touched.first().map(|it| &it.value).or(self.view.open.first().map(|it| &it.value))?;
+        // In the name of a publisher whose session the message reached, never of another that happens to be newer.
+        let session = self.touched.first().map(|it| &it.value).or(self.reachable().first().map(|it| &it.value))?;
         let publisher = self.facts.registry.publishers.get(&session.publisher)?;
         let answers = session.deliveries.iter().filter(|it| it.purpose != Purpose::Challenge).count();
         let wanted = publisher.answer_replies && answers < usize::from(publisher.answers_per_session);
