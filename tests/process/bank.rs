@@ -116,7 +116,41 @@ impl Bank {
     }
 
     pub fn start_with(&self, more: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder) -> Server {
+        self.launch(&[], more)
+    }
+
+    /// Starts the server with these variables in its environment.
+    pub fn start_under(&self, environment: &[(String, String)]) -> Server {
+        self.launch(environment, |it| it)
+    }
+
+    /// Starts a server that must refuse to run; gives back what it said.
+    pub fn refused_under(&self, environment: &[(String, String)]) -> Said {
         let mut command = self.command();
+        let command = command.envs(environment.iter().map(|(name, value)| (name, value))).arg("serve");
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let logs = Logs::of(child.stderr.take().unwrap());
+        let started = Instant::now();
+        loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                return Said { code: status.code(), out: String::new(), err: logs.all() };
+            }
+            if started.elapsed() >= PATIENCE || logs.text().contains("\"message\":\"listening\"") {
+                let _ = child.kill();
+                let _ = child.wait();
+                panic!("it should refuse to start; it said:\n{}", logs.text());
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+    }
+
+    fn launch(
+        &self,
+        environment: &[(String, String)],
+        more: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+    ) -> Server {
+        let mut command = self.command();
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         let mut child = command.arg("serve").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let logs = Logs::of(child.stderr.take().unwrap());
         let line = logs.wait_for("\"message\":\"listening\"");
@@ -162,6 +196,19 @@ impl Server {
             assert!(started.elapsed() < PATIENCE, "it does not end; it said:\n{}", self.logs());
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
+    }
+
+    /// What it logged, to the end; it has ended by itself.
+    pub fn ended_saying(mut self) -> (ExitStatus, String) {
+        let started = Instant::now();
+        let status = loop {
+            match self.child.try_wait().unwrap() {
+                Some(status) => break status,
+                None => assert!(started.elapsed() < PATIENCE, "it does not end; it said:\n{}", self.logs()),
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        };
+        (status, self.logs.all())
     }
 
     pub fn stop(self) -> ExitStatus {

@@ -56,6 +56,15 @@ impl Logs {
         self.text.lock().unwrap().clone()
     }
 
+    /// Everything, once the process has ended.
+    pub fn all(&self) -> String {
+        let started = Instant::now();
+        while !self.reader.is_finished() && started.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.text()
+    }
+
     /// Waits for a whole line with this text.
     pub fn wait_for(&self, text: &str) -> String {
         let started = Instant::now();
