@@ -29,8 +29,8 @@ async fn rounds(count: u64) {
     let (town, mut dice) = (Town::new().await, Dice::new(seed()));
     for _ in 0..count {
         let server = town.bank().start();
-        let span = Duration::from_millis(100 + dice.below(1_200));
-        town.rush(&server, span, || server.signal("-KILL")).await;
+        let (answers, moment) = (5 + dice.below(60) as usize, Duration::from_millis(dice.below(50)));
+        town.rush(&server, town.busy(answers, moment), || server.signal("-KILL")).await;
         let _ = server.ended();
     }
     let server = town.bank().start();

@@ -13,6 +13,7 @@ mod dice;
 mod kill;
 mod planted;
 mod platter;
+mod power;
 #[path = "../process/mod.rs"]
 mod process;
 mod record;

@@ -84,6 +84,13 @@ pub struct Exam {
     pub counted: u32,
 }
 
+/// Sent around the moment when the power failed. If the disk kept that it was done, it is not done again.
+#[derive(Clone, Debug, Default)]
+pub struct Perhaps {
+    pub handed: Vec<Handed>,
+    pub pushed: Vec<Event>,
+}
+
 /// All of it.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
@@ -94,6 +101,8 @@ pub struct Record {
     /// At the end, from the start.
     pub feed: Vec<Event>,
     pub pushed: Vec<Seen<Event>>,
+    /// After a power cut: what was handed over or pushed, perhaps before it, perhaps after.
+    pub perhaps: Perhaps,
     pub exams: Vec<Exam>,
     /// What should not have been answered at all.
     pub odd: Vec<String>,
@@ -105,6 +114,12 @@ impl Record {
         fn cut<T: Clone>(list: &[Seen<T>], at: u64) -> Vec<Seen<T>> {
             list.iter().filter(|it| it.at <= at).cloned().collect()
         }
+        fn rest<T: Clone>(list: &[Seen<T>], at: u64) -> impl Iterator<Item = T> {
+            list.iter().filter(move |it| it.at > at).map(|it| it.what.clone())
+        }
+        let mut perhaps = self.perhaps.clone();
+        perhaps.handed.extend(rest(&self.handed, at));
+        perhaps.pushed.extend(rest(&self.pushed, at));
         let session = |it: &Session| Session { answers: cut(&it.answers, at), replied: cut(&it.replied, at), shown: None, ..it.clone() };
         Self {
             sessions: self.sessions.iter().map(|(key, it)| (key.clone(), session(it))).collect(),
@@ -112,6 +127,7 @@ impl Record {
             read: cut(&self.read, at),
             feed: Vec::new(),
             pushed: cut(&self.pushed, at),
+            perhaps,
             exams: Vec::new(),
             odd: self.odd.clone(),
         }

@@ -6,8 +6,8 @@
  * sync_file_range is passed on and never written down: it makes nothing durable.
  *
  * SHIM_FAULT breaks the disk, from the moment when the file SHIM_TRIGGER is there (without it: from the start):
- *   nosync      fsync and fdatasync return 0 and do nothing
- *   rangesync   fdatasync and fsync of a file do what sync_file_range does, and no more
+ *   nosync      fdatasync returns 0 and does nothing
+ *   rangesync   fdatasync does what sync_file_range does, and no more
  *   enospc:N    after N more bytes nothing can be written or created: ENOSPC
  *   eiowrite:N  after N more bytes every write fails: EIO
  *   eiosync:N   after N more syncs every sync fails: EIO
@@ -243,8 +243,8 @@ int ftruncate64(int fd, off_t length) { return ftruncate(fd, length); }
 
 static int sync_it(int fd, long call) {
     if (fd < 0 || fd >= FDS || kind[fd] == OTHER) return (int)syscall(call, fd);
-    if (is("nosync")) return 0;
-    if (is("rangesync") && kind[fd] == PLAIN) return (int)syscall(SYS_sync_file_range, fd, 0L, 0L, 7L);
+    if (call == SYS_fdatasync && is("nosync")) return 0;
+    if (call == SYS_fdatasync && is("rangesync")) return (int)syscall(SYS_sync_file_range, fd, 0L, 0L, 7L);
     pthread_mutex_lock(&lock);
     if (is("eiosync") && budget-- <= 0) {
         pthread_mutex_unlock(&lock);

@@ -7,6 +7,7 @@ use super::process::peer::Peer;
 use super::process::{IMS, PATIENCE, element, envelope, explicit};
 use super::record::{Event, Handed, Plan, Record, Seen, Session};
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -98,9 +99,11 @@ impl Town {
         record.settle();
         self.with(|it| {
             it.cursor = cursor(record.read.len());
+            it.codes = record.handed.iter().map(|it| (it.what.key.clone(), code(&it.what.text))).collect();
             it.record = record;
             it.journal = journal;
             it.busy.clear();
+            it.polled = (self.0.gateway.count(), self.0.desk.count());
         });
     }
 
@@ -109,15 +112,25 @@ impl Town {
         self.go_on(self.record(), journal);
     }
 
-    /// Everybody at once, for so long; then `end` is called amid all that. Whoever waits for an answer never gets it.
-    pub async fn rush(&self, server: &Server, span: Duration, end: impl FnOnce()) {
+    /// Everybody at once, while `wait` lasts; then `end` is called amid all that. Whoever waits for an answer never gets it.
+    pub async fn rush(&self, server: &Server, wait: impl Future<Output = ()>, end: impl FnOnce()) {
         self.with(|it| it.round += 1);
         let mut everybody = self.everybody(&server.base, true);
-        tokio::time::sleep(span).await;
+        wait.await;
         end();
         everybody.shutdown().await;
         self.poll();
         self.with(|it| it.busy.clear());
+    }
+
+    /// Lasts until so many more answers came, and a moment longer: a busy machine changes nothing in what is tested.
+    pub async fn busy(&self, answers: usize, moment: Duration) {
+        let count = || self.with(|it| it.record.sessions.values().map(|it| it.answers.len()).sum::<usize>());
+        let (before, started) = (count(), Instant::now());
+        while count() < before + answers && started.elapsed() < PATIENCE {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        tokio::time::sleep(moment).await;
     }
 
     /// No new requests; everything open comes to its end, as far as it will within the patience of a test. Then everything is
@@ -131,15 +144,20 @@ impl Town {
         }
         everybody.shutdown().await;
         self.with(|it| it.busy.clear());
-        for key in self.with(|it| it.record.sessions.keys().cloned().collect::<Vec<_>>()) {
-            self.ask(&server.base, &key).await;
-        }
+        self.ask_again(server).await;
         // What comes late would be one too many.
         tokio::time::sleep(Duration::from_millis(100)).await;
         while self.read(&server.base, 0).await == Some(true) {}
         self.poll();
         let feed = self.whole_feed(&server.base).await;
         self.with(|it| it.record.feed = feed);
+    }
+
+    /// Every request once more.
+    pub async fn ask_again(&self, server: &Server) {
+        for key in self.with(|it| it.record.sessions.keys().cloned().collect::<Vec<_>>()) {
+            self.ask(&server.base, &key).await;
+        }
     }
 
     fn everybody(&self, base: &str, fresh: bool) -> JoinSet<()> {
@@ -191,11 +209,15 @@ impl Town {
         );
         let Some((status, text)) = self.post(base, body).await else { return false };
         let id = element(&text, "AlrtPkgId").filter(|_| status == 200);
-        let fault = element(&text, "ErrCode");
+        let (fault, otp) = (element(&text, "ErrCode"), element(&text, "OTP"));
         self.with(|it| match id {
             Some(id) => {
                 let at = it.position();
                 it.record.sessions.get_mut(key).unwrap().answers.push(Seen { what: id, at });
+                // Whoever got a message around a power cut may have one that counts no more, or that won't come again.
+                if it.record.perhaps.handed.iter().any(|it| it.key == key) {
+                    it.codes.extend(otp.map(|otp| (key.to_owned(), otp)));
+                }
                 true
             }
             // 503 and our own trouble tell nothing; a rule that is said to be broken is odd.
@@ -290,8 +312,7 @@ impl Town {
                 it.polled.0 += 1;
                 let text = got.field("text");
                 let key = text.rsplit_once("Ref ").map_or("", |it| it.1).trim_end_matches('.').to_owned();
-                let code = text.strip_prefix("Bank: ").and_then(|it| it.split(' ').next()).unwrap_or_default().to_owned();
-                it.codes.insert(key.clone(), code);
+                it.codes.insert(key.clone(), code(&text));
                 it.record.handed.push(Seen { what: Handed { key, id: got.field("account"), text }, at });
             }
             for got in self.0.desk.since(it.polled.1) {
@@ -310,6 +331,8 @@ impl Town {
             let sessions = &it.record.sessions;
             let ends = it.record.read.iter().filter(|it| it.what.act.starts_with("OOB")).count();
             let pushed: BTreeSet<&str> = it.record.pushed.iter().map(|it| it.what.id.as_str()).collect();
+            let perhaps = it.record.perhaps.pushed.iter().filter(|of| it.record.read.iter().any(|it| it.what.id == of.id));
+            let pushed: BTreeSet<&str> = pushed.into_iter().chain(perhaps.map(|it| it.id.as_str())).collect();
             let done = sessions.values().all(|it| !it.answers.is_empty() && it.replied.len() as u32 >= it.plan.replies().0);
             done && ends >= sessions.len() && pushed.len() >= ends
         })
@@ -381,6 +404,10 @@ impl State {
         self.busy.insert(next.0.clone());
         Some(next)
     }
+}
+
+fn code(text: &str) -> String {
+    text.strip_prefix("Bank: ").and_then(|it| it.split(' ').next()).unwrap_or_default().to_owned()
 }
 
 /// A code of the same shape that is another.

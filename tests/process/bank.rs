@@ -8,6 +8,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Instant;
 use tempfile::TempDir;
 
+/// What the log says when it takes requests.
+const LISTENING: &str = "\"message\":\"listening\"";
+
 /// The publisher's password; generated, so it is in a file.
 pub const PASSWORD: &str = "Zr0W6cJ4c1mUuS9oHqk3xg";
 
@@ -124,24 +127,20 @@ impl Bank {
         self.launch(environment, |it| it)
     }
 
-    /// Starts a server that must refuse to run; gives back what it said.
-    pub fn refused_under(&self, environment: &[(String, String)]) -> Said {
-        let mut command = self.command();
-        let command = command.envs(environment.iter().map(|(name, value)| (name, value))).arg("serve");
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    /// Starts a server that may refuse to run: then what it said.
+    pub fn try_start_under(&self, environment: &[(String, String)]) -> Result<Server, Said> {
+        let mut child = self.spawn(environment);
         let logs = Logs::of(child.stderr.take().unwrap());
-        let started = Instant::now();
-        loop {
-            if let Some(status) = child.try_wait().unwrap() {
-                return Said { code: status.code(), out: String::new(), err: logs.all() };
-            }
-            if started.elapsed() >= PATIENCE || logs.text().contains("\"message\":\"listening\"") {
-                let _ = child.kill();
-                let _ = child.wait();
-                panic!("it should refuse to start; it said:\n{}", logs.text());
-            }
-            std::thread::sleep(std::time::Duration::from_millis(10));
+        match logs.line(LISTENING) {
+            Ok(line) => Ok(Server::over((child, logs), &line, |it| it)),
+            Err(err) => Err(Said { code: child.wait().unwrap().code(), out: String::new(), err }),
         }
+    }
+
+    fn spawn(&self, environment: &[(String, String)]) -> Child {
+        let mut command = self.command();
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
+        command.arg("serve").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
     fn launch(
@@ -149,16 +148,10 @@ impl Bank {
         environment: &[(String, String)],
         more: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
     ) -> Server {
-        let mut command = self.command();
-        command.envs(environment.iter().map(|(name, value)| (name, value)));
-        let mut child = command.arg("serve").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = self.spawn(environment);
         let logs = Logs::of(child.stderr.take().unwrap());
-        let line = logs.wait_for("\"message\":\"listening\"");
-        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
-        let scheme = if line["tls"] == true { "https" } else { "http" };
-        let address: std::net::SocketAddr = line["address"].as_str().unwrap().parse().unwrap();
-        let builder = reqwest::Client::builder().no_proxy().timeout(std::time::Duration::from_secs(30));
-        Server { child, base: format!("{scheme}://localhost:{}", address.port()), client: more(builder).build().unwrap(), logs }
+        let line = logs.wait_for(LISTENING);
+        Server::over((child, logs), &line, more)
     }
 }
 
@@ -171,6 +164,18 @@ pub struct Server {
 }
 
 impl Server {
+    fn over(
+        (child, logs): (Child, Logs),
+        line: &str,
+        more: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+    ) -> Self {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let scheme = if line["tls"] == true { "https" } else { "http" };
+        let address: std::net::SocketAddr = line["address"].as_str().unwrap().parse().unwrap();
+        let builder = reqwest::Client::builder().no_proxy().timeout(std::time::Duration::from_secs(30));
+        Self { child, base: format!("{scheme}://localhost:{}", address.port()), client: more(builder).build().unwrap(), logs }
+    }
+
     /// SIGKILL.
     pub fn kill(mut self) {
         self.child.kill().unwrap();

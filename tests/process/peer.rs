@@ -136,6 +136,11 @@ impl Peer {
         self.0.got.lock().unwrap().clone()
     }
 
+    /// How many requests it got.
+    pub fn count(&self) -> usize {
+        self.0.got.lock().unwrap().len()
+    }
+
     /// What it got from the `from`th request on.
     pub fn since(&self, from: usize) -> Vec<Got> {
         self.0.got.lock().unwrap().get(from..).map_or_else(Vec::new, <[Got]>::to_vec)
