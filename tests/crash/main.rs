@@ -9,7 +9,10 @@
 //! another run.
 
 mod check;
+mod corrupt;
 mod dice;
+mod first;
+mod full;
 mod kill;
 mod planted;
 mod platter;
@@ -17,5 +20,8 @@ mod power;
 #[path = "../process/mod.rs"]
 mod process;
 mod record;
+mod reopen;
+#[path = "../sample/mod.rs"]
+mod sample;
 mod shim;
 mod town;

@@ -1,0 +1,182 @@
+//! Bytes that change on the disk, and files that are cut off or gone: the server refuses with a word that says what to do, or it
+//! has everything, or it tells what history lacks. It is never silently shorter; and a backup brings everything back.
+
+use super::check::must_hold;
+use super::dice::{Dice, seed};
+use super::power::{at, disk};
+use super::process::bank::{Bank, Server};
+use super::process::until;
+use super::record::Record;
+use super::town::Town;
+use countersign::store::sled::{Settings, SledStore};
+use countersign::vault::Vault;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a refusal says, one of these.
+const REFUSALS: [&str; 4] = [
+    "Restore a backup with `countersign restore`",
+    "put it back, or restore a backup with `countersign restore`",
+    "give the root file that belongs to this data",
+    "the data directory can't be used",
+];
+/// What the log says of a history that lacks something, or that was mended.
+const TOLD: [&str; 3] = ["history lacks records", "a day of history is damaged", "a day of history was broken"];
+
+/// A store with a past, and its backup.
+struct Sound {
+    town: Town,
+    data: PathBuf,
+    backup: String,
+    record: Record,
+}
+
+impl Sound {
+    async fn new() -> Self {
+        let town = Town::new().await;
+        let on = disk(&town, "disk-0");
+        let server = town.bank().start_under(&[at(&on)]);
+        town.rush(&server, town.busy(25, Duration::ZERO), || ()).await;
+        town.drain(&server).await;
+        assert!(server.stop().success());
+        into_history(town.bank(), &on.join("data")).await;
+        let server = town.bank().start_under(&[at(&on)]);
+        let said = town.bank().done(&["backup", "--to", town.bank().path("backups").to_str().unwrap()]);
+        let backup = said.split_once(": verified").expect("verified").0.to_owned();
+        server.kill();
+        let record = town.record();
+        must_hold(&record, "before anything is damaged");
+        Self { town, data: on.join("data"), backup, record }
+    }
+
+    // Asked again, every request has its first answer; and the feed is what it was, but for what `lost` allows.
+    async fn is_there(&self, server: &Server, may_lack: bool, what: &str) {
+        self.town.go_on(self.record.clone(), None);
+        self.town.ask_again(server).await;
+        if !may_lack {
+            self.town.drain(server).await;
+        }
+        let mut record = self.town.record();
+        if may_lack {
+            // What history lacks was told; the answers must be there nevertheless.
+            record.feed.clone_from(&self.record.feed);
+        }
+        must_hold(&record, what);
+    }
+}
+
+// As a day later: what has ended leaves the hot store.
+async fn into_history(bank: &Bank, data: &Path) {
+    let mut settings = Settings::new(data);
+    settings.linger = Duration::ZERO;
+    let vault = Arc::new(Vault::from_file(&bank.path("root.key")).unwrap());
+    let store = SledStore::open(settings, vault, chrono::Utc::now().into()).unwrap();
+    store.sweep().await.unwrap();
+    store.close();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_store_is_refused_or_whole_and_a_backup_brings_it_back() {
+    damages(6).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "slow tier: corruption"]
+async fn many_damages() {
+    damages(60).await;
+}
+
+async fn damages(count: u64) {
+    let (sound, mut dice) = (Sound::new().await, Dice::new(seed()));
+    let (mut refused, mut told) = (0, 0);
+    for nth in 0..count {
+        let on = disk(&sound.town, &format!("damaged-{nth}"));
+        copy(&sound.data, &on.join("data"));
+        let what = damage(&on.join("data"), &mut dice);
+        match sound.town.bank().try_start_under(&[at(&on)]) {
+            Err(said) => {
+                refused += 1;
+                assert!(said.code == Some(1) && REFUSALS.iter().any(|it| said.err.contains(it)), "{what}: {:?} {}", said.code, said.err);
+                if refused % 8 == 1 {
+                    comes_back(&sound, &on, &what).await;
+                }
+            }
+            Ok(server) => {
+                let tells = looked_at(&server).await;
+                told += u32::from(tells);
+                sound.is_there(&server, tells, &what).await;
+            }
+        }
+        std::fs::remove_dir_all(&on).unwrap();
+    }
+    println!("{count} damages: {refused} refused, {told} told of in history, the rest whole");
+    assert!(refused > 0, "something of this must matter");
+}
+
+// The way that the message says.
+async fn comes_back(sound: &Sound, on: &Path, what: &str) {
+    std::fs::rename(on.join("data"), on.join("data.old")).unwrap();
+    let into = on.join("data");
+    let said = sound.town.bank().done(&["restore", "--from", &sound.backup, "--into", into.to_str().unwrap()]);
+    assert!(said.contains("verified and restored"), "{said}");
+    let server = sound.town.bank().start_under(&[at(on)]);
+    sound.is_there(&server, false, &format!("{what}, restored")).await;
+}
+
+/// Waits until the keeper has compared history with what it had; whether it tells of something.
+async fn looked_at(server: &Server) -> bool {
+    let marks = async || {
+        let text = server.logs();
+        (TOLD.iter().any(|it| text.contains(it)) || text.contains("housekeeping of the store failed")).then_some(())
+    };
+    // One day is looked at in each round of a second; there is one or two.
+    let _ = tokio::time::timeout(Duration::from_millis(3_500), until("a word about history", marks)).await;
+    TOLD.iter().any(|it| server.logs().contains(it))
+}
+
+/// Damages one file, in one of the ways of disks and people; says how.
+fn damage(data: &Path, dice: &mut Dice) -> String {
+    let mut all: Vec<PathBuf> = super::power::files(data).into_iter().map(|it| it.0).filter(|it| data.join(it).is_file()).collect();
+    all.retain(|it| it.to_str() != Some("audit.jsonl"));
+    // The two that matter most get half of it.
+    let file = match dice.below(4) {
+        0 => PathBuf::from("hot/db"),
+        1 => all.iter().find(|it| it.starts_with("history") && it.ends_with("db")).expect("a day of history").clone(),
+        _ => all[dice.below(all.len() as u64) as usize].clone(),
+    };
+    let path = data.join(&file);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let length = bytes.len() as u64;
+    let how = match dice.below(4) {
+        _ if length == 0 => "is gone".to_owned(),
+        0 => {
+            bytes.truncate(dice.below(length) as usize);
+            format!("cut off at {} of {length}", bytes.len())
+        }
+        1 => {
+            let (from, count) = (dice.below(length) as usize, 1 + dice.below(4096) as usize);
+            bytes[from..].iter_mut().take(count).for_each(|it| *it = 0);
+            format!("{count} bytes of {length} zeroed from {from}")
+        }
+        2 if dice.chance(30) => "is gone".to_owned(),
+        _ => {
+            let places: Vec<u64> = (0..1 + dice.below(8)).map(|_| dice.below(length)).collect();
+            places.iter().for_each(|at| bytes[*at as usize] ^= 1 << (at % 8));
+            format!("a bit flipped at each of {places:?} of {length}")
+        }
+    };
+    if how == "is gone" { std::fs::remove_file(&path).unwrap() } else { std::fs::write(&path, bytes).unwrap() }
+    let what = format!("{}: {how}", file.display());
+    println!("{what}");
+    what
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for item in std::fs::read_dir(from).unwrap() {
+        let item = item.unwrap();
+        let target = to.join(item.file_name());
+        if item.file_type().unwrap().is_dir() { copy(&item.path(), &target) } else { assert!(std::fs::copy(item.path(), target).is_ok()) }
+    }
+}
