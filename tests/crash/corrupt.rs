@@ -93,7 +93,7 @@ async fn damages(count: u64) {
     for nth in 0..count {
         let on = disk(&sound.town, &format!("damaged-{nth}"));
         copy(&sound.data, &on.join("data"));
-        let what = damage(&on.join("data"), &mut dice);
+        let what = damage(&on.join("data"), nth, &mut dice);
         match sound.town.bank().try_start_under(&[at(&on)]) {
             Err(said) => {
                 refused += 1;
@@ -136,13 +136,14 @@ async fn looked_at(server: &Server) -> bool {
 }
 
 /// Damages one file, in one of the ways of disks and people; says how.
-fn damage(data: &Path, dice: &mut Dice) -> String {
+fn damage(data: &Path, nth: u64, dice: &mut Dice) -> String {
     let mut all: Vec<PathBuf> = super::power::files(data).into_iter().map(|it| it.0).filter(|it| data.join(it).is_file()).collect();
     all.retain(|it| it.to_str() != Some("audit.jsonl"));
-    // The two that matter most get half of it.
-    let file = match dice.below(4) {
+    // The three that matter most, in turn, then any.
+    let file = match nth % 4 {
         0 => PathBuf::from("hot/db"),
         1 => all.iter().find(|it| it.starts_with("history") && it.ends_with("db")).expect("a day of history").clone(),
+        2 => PathBuf::from("watermark"),
         _ => all[dice.below(all.len() as u64) as usize].clone(),
     };
     let path = data.join(&file);
@@ -166,7 +167,11 @@ fn damage(data: &Path, dice: &mut Dice) -> String {
             format!("a bit flipped at each of {places:?} of {length}")
         }
     };
-    if how == "is gone" { std::fs::remove_file(&path).unwrap() } else { std::fs::write(&path, bytes).unwrap() }
+    if how == "is gone" {
+        std::fs::remove_file(&path).unwrap()
+    } else {
+        std::fs::write(&path, bytes).unwrap()
+    }
     let what = format!("{}: {how}", file.display());
     println!("{what}");
     what

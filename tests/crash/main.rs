@@ -24,4 +24,5 @@ mod reopen;
 #[path = "../sample/mod.rs"]
 mod sample;
 mod shim;
+mod state;
 mod town;

@@ -55,41 +55,61 @@ fn session(record: &mut Record) -> &mut Session {
 #[test]
 fn the_judge_sees_every_planted_fault() {
     let faults: [(&str, Fault, &str); 20] = [
-        ("an acknowledged request is gone", |it| {
-            both(it, |feed| {
-                feed.retain(|it| it.package != "package-0");
-                renumbered(feed);
-            });
-        }, "k0: Right(1) should end as OOBVerified"),
+        (
+            "an acknowledged request is gone",
+            |it| {
+                both(it, |feed| {
+                    feed.retain(|it| it.package != "package-0");
+                    renumbered(feed);
+                });
+            },
+            "k0: Right(1) should end as OOBVerified",
+        ),
         ("a request was never answered", |it| session(it).answers.clear(), "never answered"),
         ("its retry made a second challenge", |it| session(it).answers[1].what = "package-9".into(), "several ids"),
         ("two requests have one challenge", |it| session(it).answers.iter_mut().for_each(|it| it.what = "package-1".into()), "one id"),
-        ("a challenge that nobody was told of", |it| {
-            both(it, |feed| {
-                let ghost = Event { seq: 10, id: "event-10".into(), act: "MsgAccepted".into(), package: "ghost".into() };
-                feed.push(ghost);
-            });
-        }, "nobody was told of"),
-        ("an event is twice in the feed", |it| {
-            both(it, |feed| {
-                feed.push(feed[0].clone());
-                renumbered(feed);
-            });
-        }, "an id twice"),
-        ("an outcome is doubled", |it| {
-            both(it, |feed| {
-                let mut again = feed[2].clone();
-                again.id = "event-10".into();
-                feed.push(again);
-                renumbered(feed);
-            });
-        }, "should end as"),
-        ("an outcome is missing", |it| {
-            both(it, |feed| {
-                feed.remove(2);
-                renumbered(feed);
-            });
-        }, "should end as"),
+        (
+            "a challenge that nobody was told of",
+            |it| {
+                both(it, |feed| {
+                    let ghost = Event { seq: 10, id: "event-10".into(), act: "MsgAccepted".into(), package: "ghost".into() };
+                    feed.push(ghost);
+                });
+            },
+            "nobody was told of",
+        ),
+        (
+            "an event is twice in the feed",
+            |it| {
+                both(it, |feed| {
+                    feed.push(feed[0].clone());
+                    renumbered(feed);
+                });
+            },
+            "an id twice",
+        ),
+        (
+            "an outcome is doubled",
+            |it| {
+                both(it, |feed| {
+                    let mut again = feed[2].clone();
+                    again.id = "event-10".into();
+                    feed.push(again);
+                    renumbered(feed);
+                });
+            },
+            "should end as",
+        ),
+        (
+            "an outcome is missing",
+            |it| {
+                both(it, |feed| {
+                    feed.remove(2);
+                    renumbered(feed);
+                });
+            },
+            "should end as",
+        ),
         ("the outcome is another's", |it| both(it, |feed| feed[2].act = "OOBExpired".into()), "should end as OOBVerified"),
         ("a feed number was given twice", |it| both(it, |feed| feed[4].seq = 4), "has number 4 where 5"),
         ("a feed number was left out", |it| both(it, |feed| feed.iter_mut().skip(4).for_each(|it| it.seq += 1)), "has number 6 where 5"),

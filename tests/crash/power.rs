@@ -183,14 +183,8 @@ pub fn files(dir: &Path) -> Vec<(PathBuf, u64, u32)> {
 
 #[test]
 fn only_what_is_synced_survives() {
-    let cases = [
-        ("none", None),
-        ("range", None),
-        ("data", None),
-        ("range-dir", Some("")),
-        ("whole", Some("acknowledged")),
-        ("renamed", None),
-    ];
+    let cases =
+        [("none", None), ("range", None), ("data", None), ("range-dir", Some("")), ("whole", Some("acknowledged")), ("renamed", None)];
     for (how, expected) in cases {
         let home = tempfile::tempdir().unwrap();
         let (root, to, file) = (home.path().join("disk"), home.path().join("left"), home.path().join("journal"));

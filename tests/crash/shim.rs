@@ -88,15 +88,12 @@ fn op(what: u8, (fd, number): (u32, u64), body: &[u8], root: &str) -> Op {
     const CREATE: u64 = 0o100;
     const TRUNCATE: u64 = 0o1000;
     // The root itself is the empty path.
-    let path = |bytes: &[u8]| format!("{}/", std::str::from_utf8(bytes).unwrap()).strip_prefix(root).unwrap().trim_end_matches('/').to_owned();
+    let path =
+        |bytes: &[u8]| format!("{}/", std::str::from_utf8(bytes).unwrap()).strip_prefix(root).unwrap().trim_end_matches('/').to_owned();
     match what {
-        b'O' | b'd' => Op::Open {
-            fd,
-            path: path(body),
-            create: number & CREATE != 0,
-            truncate: number & TRUNCATE != 0,
-            directory: what == b'd',
-        },
+        b'O' | b'd' => {
+            Op::Open { fd, path: path(body), create: number & CREATE != 0, truncate: number & TRUNCATE != 0, directory: what == b'd' }
+        }
         b'C' => Op::Close { fd },
         b'P' => Op::Duplicate { fd, to: number as u32 },
         b'W' => Op::Write { fd, at: number, bytes: body.to_vec() },

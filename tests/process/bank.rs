@@ -143,11 +143,7 @@ impl Bank {
         command.arg("serve").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
-    fn launch(
-        &self,
-        environment: &[(String, String)],
-        more: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
-    ) -> Server {
+    fn launch(&self, environment: &[(String, String)], more: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder) -> Server {
         let mut child = self.spawn(environment);
         let logs = Logs::of(child.stderr.take().unwrap());
         let line = logs.wait_for(LISTENING);
@@ -164,11 +160,7 @@ pub struct Server {
 }
 
 impl Server {
-    fn over(
-        (child, logs): (Child, Logs),
-        line: &str,
-        more: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
-    ) -> Self {
+    fn over((child, logs): (Child, Logs), line: &str, more: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder) -> Self {
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
         let scheme = if line["tls"] == true { "https" } else { "http" };
         let address: std::net::SocketAddr = line["address"].as_str().unwrap().parse().unwrap();
