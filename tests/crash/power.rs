@@ -82,7 +82,7 @@ async fn whatever_a_power_cut_leaves_it_comes_back_whole() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "slow tier: power cuts"]
 async fn many_power_cuts() {
-    outages(8, 4).await;
+    outages(6, 3).await;
 }
 
 /// So many rushes, one upon what the other left; each with so many moments at which the power fails.
