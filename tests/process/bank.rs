@@ -8,6 +8,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Instant;
 use tempfile::TempDir;
 
+/// What the log says when it takes requests.
+const LISTENING: &str = "\"message\":\"listening\"";
+
 /// The publisher's password; generated, so it is in a file.
 pub const PASSWORD: &str = "Zr0W6cJ4c1mUuS9oHqk3xg";
 
@@ -116,15 +119,35 @@ impl Bank {
     }
 
     pub fn start_with(&self, more: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder) -> Server {
-        let mut command = self.command();
-        let mut child = command.arg("serve").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        self.launch(&[], more)
+    }
+
+    /// Starts the server with these variables in its environment.
+    pub fn start_under(&self, environment: &[(String, String)]) -> Server {
+        self.launch(environment, |it| it)
+    }
+
+    /// Starts a server that may refuse to run: then what it said.
+    pub fn try_start_under(&self, environment: &[(String, String)]) -> Result<Server, Said> {
+        let mut child = self.spawn(environment);
         let logs = Logs::of(child.stderr.take().unwrap());
-        let line = logs.wait_for("\"message\":\"listening\"");
-        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
-        let scheme = if line["tls"] == true { "https" } else { "http" };
-        let address: std::net::SocketAddr = line["address"].as_str().unwrap().parse().unwrap();
-        let builder = reqwest::Client::builder().no_proxy().timeout(std::time::Duration::from_secs(30));
-        Server { child, base: format!("{scheme}://localhost:{}", address.port()), client: more(builder).build().unwrap(), logs }
+        match logs.line(LISTENING) {
+            Ok(line) => Ok(Server::over((child, logs), &line, |it| it)),
+            Err(err) => Err(Said { code: child.wait().unwrap().code(), out: String::new(), err }),
+        }
+    }
+
+    fn spawn(&self, environment: &[(String, String)]) -> Child {
+        let mut command = self.command();
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
+        command.arg("serve").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    fn launch(&self, environment: &[(String, String)], more: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder) -> Server {
+        let mut child = self.spawn(environment);
+        let logs = Logs::of(child.stderr.take().unwrap());
+        let line = logs.wait_for(LISTENING);
+        Server::over((child, logs), &line, more)
     }
 }
 
@@ -137,6 +160,14 @@ pub struct Server {
 }
 
 impl Server {
+    fn over((child, logs): (Child, Logs), line: &str, more: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder) -> Self {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let scheme = if line["tls"] == true { "https" } else { "http" };
+        let address: std::net::SocketAddr = line["address"].as_str().unwrap().parse().unwrap();
+        let builder = reqwest::Client::builder().no_proxy().timeout(std::time::Duration::from_secs(30));
+        Self { child, base: format!("{scheme}://localhost:{}", address.port()), client: more(builder).build().unwrap(), logs }
+    }
+
     /// SIGKILL.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
@@ -162,6 +193,19 @@ impl Server {
             assert!(started.elapsed() < PATIENCE, "it does not end; it said:\n{}", self.logs());
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
+    }
+
+    /// What it logged, to the end; it has ended by itself.
+    pub fn ended_saying(mut self) -> (ExitStatus, String) {
+        let started = Instant::now();
+        let status = loop {
+            match self.child.try_wait().unwrap() {
+                Some(status) => break status,
+                None => assert!(started.elapsed() < PATIENCE, "it does not end; it said:\n{}", self.logs()),
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        };
+        (status, self.logs.all())
     }
 
     pub fn stop(self) -> ExitStatus {

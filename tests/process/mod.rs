@@ -56,17 +56,34 @@ impl Logs {
         self.text.lock().unwrap().clone()
     }
 
+    /// Everything, once the process has ended.
+    pub fn all(&self) -> String {
+        let started = Instant::now();
+        while !self.reader.is_finished() && started.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.text()
+    }
+
     /// Waits for a whole line with this text.
     pub fn wait_for(&self, text: &str) -> String {
+        self.line(text).unwrap_or_else(|logs| panic!("no {text}; it said:\n{logs}"))
+    }
+
+    /// Waits for a whole line with this text; when the process ends without, all that it said.
+    pub fn line(&self, text: &str) -> Result<String, String> {
         let started = Instant::now();
         loop {
             let over = self.reader.is_finished();
             let logs = self.text();
             let whole = logs.rfind('\n').map_or("", |end| &logs[..end]);
             if let Some(line) = whole.lines().find(|it| it.contains(text)) {
-                return line.to_owned();
+                return Ok(line.to_owned());
             }
-            assert!(!over && started.elapsed() < PATIENCE, "no {text}; it said:\n{logs}");
+            if over {
+                return Err(logs);
+            }
+            assert!(started.elapsed() < PATIENCE, "no {text}; it said:\n{logs}");
             std::thread::sleep(Duration::from_millis(10));
         }
     }

@@ -136,6 +136,16 @@ impl Peer {
         self.0.got.lock().unwrap().clone()
     }
 
+    /// How many requests it got.
+    pub fn count(&self) -> usize {
+        self.0.got.lock().unwrap().len()
+    }
+
+    /// What it got from the `from`th request on.
+    pub fn since(&self, from: usize) -> Vec<Got> {
+        self.0.got.lock().unwrap().get(from..).map_or_else(Vec::new, <[Got]>::to_vec)
+    }
+
     /// What it answered with a status of 2xx.
     pub fn taken(&self) -> Vec<Got> {
         self.got().into_iter().filter(|it| it.status < 300).collect()

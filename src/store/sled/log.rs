@@ -28,6 +28,8 @@ impl Log {
         let db = opened(dir, cache_bytes)?;
         let file = File::open(dir.join("db"))?;
         file.sync_all()?;
+        // sled writes its settings once and never syncs them: torn by a power cut, they make the whole database unreadable.
+        File::open(dir.join("conf"))?.sync_all()?;
         sync_dir(dir)?;
         if let Some(parent) = dir.parent() {
             sync_dir(parent)?;

@@ -34,7 +34,7 @@ pub(super) struct Place<'a> {
 
 /// Opens the hot store, or makes it where there never was one.
 pub(super) fn open(place: &Place<'_>, vault: &Vault) -> Result<(Log, Published), OpenError> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(place.dir)?;
+    make(place.dir)?;
     let hot = place.dir.join("hot");
     let mark = Watermark::read(place.dir).map_err(|error| match error.kind() {
         std::io::ErrorKind::InvalidData => OpenError::Unproven(place.dir.to_owned()),
@@ -54,6 +54,7 @@ pub(super) fn open(place: &Place<'_>, vault: &Vault) -> Result<(Log, Published),
     match attempt(&hot, place.cache_bytes, vault, mark.0) {
         Ok(opened) => Ok(opened),
         Err(Failure::Elsewhere(error)) => Err(error),
+        Err(Failure::Damaged(why)) if mark.0 == 0 => begin_anew(place, &hot, vault, &why),
         Err(Failure::Damaged(why)) => match rebuild(place, &hot, vault, mark.0) {
             Ok(true) => attempt(&hot, place.cache_bytes, vault, mark.0).map_err(|failure| match failure {
                 Failure::Elsewhere(error) => error,
@@ -65,12 +66,33 @@ pub(super) fn open(place: &Place<'_>, vault: &Vault) -> Result<(Log, Published),
     }
 }
 
+// Its names are made durable too: a power cut must not leave what was taken in a directory that is not there. Whoever may not
+// read the directory above did not make it.
+fn make(dir: &Path) -> std::io::Result<()> {
+    let missing = dir.ancestors().take_while(|it| !it.as_os_str().is_empty() && !it.exists()).count();
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    let above = dir.ancestors().skip(1).filter(|it| !it.as_os_str().is_empty());
+    above.take(missing.max(1)).map(sync_dir).try_for_each(|done| match done {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(()),
+        done => done,
+    })
+}
+
+// A first start was cut off: before it ends, the watermark is beyond 0 (`house.mark` in `open`), so nothing was ever taken.
+fn begin_anew(place: &Place<'_>, hot: &Path, vault: &Vault, why: &str) -> Result<(Log, Published), OpenError> {
+    let aside = quarantine(place);
+    std::fs::rename(hot, &aside)?;
+    sync_dir(place.dir)?;
+    tracing::warn!(why, aside = %aside.display(), "the first start was cut off before anything was taken; starting anew");
+    attempt(hot, place.cache_bytes, vault, 0).map_err(|failure| match failure {
+        Failure::Elsewhere(error) => error,
+        Failure::Damaged(why) => set_aside(place, hot, &why),
+    })
+}
+
 // A broken snapshot on a clean log: sled fails, but rebuilds everything without it. Tried on a copy, which takes the store's
 // place only when every record verifies, all are there, and it reaches the watermark. The store itself is kept aside.
 fn rebuild(place: &Place<'_>, hot: &Path, vault: &Vault, mark: u64) -> std::io::Result<bool> {
-    if mark == 0 {
-        return Ok(false);
-    }
     let copy = place.dir.join("rebuilding");
     if copy.exists() {
         std::fs::remove_dir_all(&copy)?;

@@ -83,9 +83,20 @@ pub enum OpenError {
         /// Where it is now.
         copy: PathBuf,
     },
-    /// The directory can't be used: missing rights, a full disk, or another process has it open.
-    #[error("the data directory can't be used: {0}; is another countersign running on it?")]
+    /// The directory can't be used: missing rights, a full or read-only disk, or another process has it open.
+    #[error("the data directory can't be used: {0}; {advice}", advice = advice(.0))]
     Io(#[from] std::io::Error),
+}
+
+// What to do about it, by what the system says.
+fn advice(error: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    match error.kind() {
+        StorageFull | QuotaExceeded => "the disk is full: make room on it and start again; nothing that was stored is lost",
+        ReadOnlyFilesystem => "it is mounted read-only: find out why (a broken disk?), mount it writable, and start again",
+        PermissionDenied => "give the directory, and all in it, to the user that runs the server",
+        _ => "is another countersign running on it?",
+    }
 }
 
 // No destructor may run: nothing more must reach the disk.
