@@ -217,7 +217,8 @@ mod tests {
         files.extend(made.recipients(3).unwrap());
         let registered = registration::read(&registration::files::gather(&files).unwrap()).unwrap();
         boot::check(&settings, &registered).unwrap();
-        assert_eq!((registered.recipients.len(), registered.warnings.len()), (3, 0), "{:?}", registered.warnings);
+        let only_notes = registered.warnings.iter().all(|it| it.message.starts_with("note"));
+        assert!(registered.recipients.len() == 3 && only_notes, "{:?}", registered.warnings);
         let phones: Vec<_> = registered.recipients.iter().flat_map(|it| &it.contacts).map(|it| it.address.expose()).collect();
         assert_eq!(phones.iter().collect::<std::collections::HashSet<_>>().len(), 15);
         drop(made);
