@@ -1,5 +1,5 @@
-//! The steps of a request, each alone. `cargo bench --profile proof --bench steps` prints processor and wall time; `benches/instructions` counts
-//! instructions, which other work on the machine does not change.
+//! The steps of a request, each alone. `cargo bench --profile proof --bench steps` prints processor and wall time;
+//! `benches/instructions` counts instructions, which other work on the machine does not change.
 //!
 //! `steps NAME COUNT` runs one step so many times, for a profiler.
 
