@@ -1,11 +1,12 @@
-//! The steps of a request, each alone. `cargo bench --profile proof --bench steps` prints times; `benches/instructions` counts
-//! instructions, which other work on the machine does not change.
+//! The steps of a request, each alone. `cargo bench --profile proof --bench steps` prints processor and wall time;
+//! `benches/instructions` counts instructions, which other work on the machine does not change.
 //!
 //! `steps NAME COUNT` runs one step so many times, for a profiler.
 
 #[path = "../tests/sample/mod.rs"]
 mod sample;
 
+use countersign::domain::challenge::{Challenge, Level};
 use countersign::domain::code::Secret;
 use countersign::domain::contact::Address;
 use countersign::domain::decide::rules::{self, Wish};
@@ -56,12 +57,18 @@ fn main() {
         [name, count] => run(name, count.parse().expect("COUNT is a number")),
         [] => STEPS.iter().for_each(|(name, count)| {
             run(name, count / 10);
-            let started = Instant::now();
+            let (cpu, started) = (spent(), Instant::now());
             run(name, *count);
-            println!("{name:15} {:>9.2} µs", started.elapsed().as_secs_f64() * 1e6 / *count as f64);
+            let each = |time: Duration| time.as_secs_f64() * 1e6 / *count as f64;
+            println!("{name:15} {:>9.2} µs CPU {:>9.2} µs", each(spent() - cpu), each(started.elapsed()));
         }),
         _ => panic!("give no argument, or NAME COUNT; names: {:?}", names()),
     }
+}
+
+/// Processor time of this process: other work on the machine does not count.
+fn spent() -> Duration {
+    countersign::bench::process::cpu(std::process::id()).expect("Linux accounts processes")
 }
 
 fn names() -> Vec<&'static str> {
@@ -130,10 +137,11 @@ fn decisions(count: u64) {
 
 /// What the engine asks of a store for a request: a load, then a commit that relies on it.
 fn commits(count: u64, store: Arc<dyn Store>) {
+    let first = sample::challenge(0, &sample::phone());
     runtime().block_on(async {
         for n in 0..count {
             let to = Address::canonical(&format!("+1{:010}", 2_012_000_000 + n));
-            let it = sample::challenge(u128::from(n), &to);
+            let it = another(&first, u128::from(n), &to);
             let expects = vec![Expect::Aggregate(it.id, 0), Expect::Address(to, 0), Expect::Slot(it.slot(), None)];
             black_box(store.load(&sample::opening(&it, sample::at(0))).await.expect("the store can be read"));
             store.commit(vec![Write::Aggregate(sample::boxed(&it))], expects).await.expect("the store takes commits");
@@ -141,8 +149,19 @@ fn commits(count: u64, store: Arc<dyn Store>) {
     });
 }
 
+/// The same challenge under other ids, for another phone: nothing is sealed anew, which is no work of a store.
+fn another(first: &Challenge, n: u128, to: &Address) -> Challenge {
+    let mut it = Challenge { id: sample::id(n), level: Level::Explicit { phone: to.clone() }, ..first.clone() };
+    it.repeat.iter_mut().for_each(|it| it.key = format!("T:track-{n}"));
+    (it.deliveries[0].id, it.deliveries[0].address) = (sample::delivery_id(n), to.clone());
+    it.events = vec![sample::event(n, 1, Act::MsgAccepted, first.opened_at, Some(sample::delivery_id(n)))];
+    it
+}
+
 fn sled(count: u64) {
     let folder = tempfile::tempdir().expect("a directory for the store");
+    let runtime = runtime();
+    let _inside = runtime.enter();
     let store = sample::open(folder.path(), &sample::Time::at(0));
     commits(count, store.clone());
     store.close();
@@ -203,8 +222,5 @@ fn events(count: u64) {
 }
 
 fn runtime() -> tokio::runtime::Runtime {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can start");
-    // Timers of the store want one that turns.
-    runtime.block_on(tokio::time::sleep(Duration::ZERO));
-    runtime
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can start")
 }

@@ -27,7 +27,7 @@
 //! | [`http`] | the listener: SOAP, replies from gateways, the feed, health, metrics |
 //! | [`admin`] | operators' commands over a Unix socket, and their audit log |
 //! | [`demo`] | the virtual handset and what it needs; none of it exists outside `countersign demo` |
-//! | [`bench`] | the load generator: what this machine can do, measured from outside |
+//! | [`bench`](mod@bench) | the load generator: what this machine can do, measured from outside |
 //! | [`telemetry`] | logs, without a code, an address or a secret |
 //! | [`config`] | one settings file, and the environment over it |
 //! | [`boot`] | the wiring: which parts make a server, and in which order they start and stop |

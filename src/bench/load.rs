@@ -125,15 +125,12 @@ async fn measured<U: Unit + 'static>(load: &Load, unit: Rc<U>, mut scrape: Optio
     watch(load.duration, &record, || unit.is_exhausted()).await;
     pace.iter().for_each(|it| it.waiting(&mut record.borrow_mut()));
     record.borrow_mut().close();
-    let window = began.elapsed();
-    let spent = cpu_since(load.pid, cpu)?;
+    let (window, spent) = (began.elapsed(), cpu_since(load.pid, cpu)?);
     let own_cpu = process::cpu(std::process::id())?.saturating_sub(own);
     let after = counters(&mut scrape).await?;
     let memory = load.pid.map(process::memory).transpose()?;
     stop.set(true);
-    if let Some(pace) = &pace {
-        pace.end();
-    }
+    pace.iter().for_each(Pace::end);
     for it in workers {
         it.await?;
     }

@@ -94,7 +94,6 @@ async fn measure(options: &Options) -> Result<()> {
     let measured = measured(options, &load, (work.clone(), &target), scrape).await?;
     probe.as_mut().map_or(Ok(()), Probe::run)?;
     let disk = probe.map(|it| it.found());
-    let shares_cores = target.address.ip().is_loopback();
     let report = Report {
         measured: target.what(options),
         durability: target.durability(disk.as_ref()),
@@ -103,15 +102,13 @@ async fn measure(options: &Options) -> Result<()> {
         answer_latency: (options.path() == Path::Life).then(|| Percentiles::of(&measured.record.first)),
         errors: measured.record.errors.clone(),
         server: Server::of(&measured),
-        generator: Generator::of(&measured, shares_cores),
+        generator: Generator::of(&measured, target.address.ip().is_loopback()),
         disk,
         load: shape(options, (&load, &measured), &work),
         machine,
     };
-    match options.json {
-        true => println!("{}", serde_json::to_string_pretty(&report)?),
-        false => println!("{report}"),
-    }
+    let text = if options.json { serde_json::to_string_pretty(&report)? } else { report.to_string() };
+    println!("{text}");
     if let Some(path) = &options.plot {
         std::fs::write(path, plot::draw(&report, &measured.record)).with_context(|| format!("--plot {}", path.display()))?;
     }
