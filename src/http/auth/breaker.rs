@@ -6,8 +6,8 @@ use moka::sync::Cache;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 /// Keys counted at once; beyond them the least used are forgotten.
 const COUNTED: u64 = 100_000;
@@ -22,6 +22,12 @@ pub(super) struct Breaker {
     per_pair: u32,
     per_address: u32,
     per_user: u32,
+    window: Duration,
+    begun: Instant,
+    // Seconds since then, plus one, of the last failure; 0: there was none.
+    last_failure: AtomicU64,
+    // Who proved itself last, and in which minute.
+    last_proved: AtomicU64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,11 +46,18 @@ impl Breaker {
             per_pair: settings.failures_per_pair,
             per_address: settings.failures_per_address,
             per_user: settings.failures_per_user,
+            window,
+            begun: Instant::now(),
+            last_failure: AtomicU64::new(0),
+            last_proved: AtomicU64::new(0),
         }
     }
 
     /// Whether a request of `user` from `peer` is denied unseen.
     pub(super) fn is_open(&self, user: &str, peer: IpAddr) -> bool {
+        if self.is_quiet() {
+            return false;
+        }
         let (user, peer) = (fold(user), network(peer));
         let over = |key: Key, limit: u32| self.failures.get(&key).is_some_and(|it| it.load(Ordering::Relaxed) >= limit);
         over(Key::Pair(user, peer), self.per_pair)
@@ -59,11 +72,13 @@ impl Breaker {
 
     /// Counts a failure of an address alone.
     pub(super) fn address_failed(&self, peer: IpAddr) {
+        self.note_failure();
         self.failures.get_with(Key::Address(network(peer)), Arc::default).fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts a failure.
     pub(super) fn failed(&self, user: &str, peer: IpAddr) {
+        self.note_failure();
         let (user, peer) = (fold(user), network(peer));
         for key in [Key::Pair(user, peer), Key::Address(peer), Key::User(user)] {
             self.failures.get_with(key, Arc::default).fetch_add(1, Ordering::Relaxed);
@@ -73,12 +88,35 @@ impl Breaker {
     /// Remembers that `user` proved itself from `peer`, and forgets its failures from there.
     pub(super) fn proved(&self, user: &str, peer: IpAddr) {
         let pair = Key::Pair(fold(user), network(peer));
+        if self.is_quiet() && self.proved_just_now(pair) {
+            return;
+        }
         if self.known.get(&pair).is_none() {
             self.known.insert(pair, ());
         }
         if self.failures.contains_key(&pair) {
             self.failures.invalidate(&pair);
         }
+    }
+
+    // Whether nothing that was counted can still count: then nobody is denied, and nothing need be looked up.
+    fn is_quiet(&self) -> bool {
+        match self.last_failure.load(Ordering::Relaxed) {
+            0 => true,
+            at => self.begun.elapsed().as_secs() > at + self.window.as_secs(),
+        }
+    }
+
+    fn note_failure(&self) {
+        self.last_failure.store(self.begun.elapsed().as_secs() + 1, Ordering::Relaxed);
+    }
+
+    // Whether the last who proved itself, in this same minute, was this one: it is remembered well enough.
+    fn proved_just_now(&self, pair: Key) -> bool {
+        let mut hasher = DefaultHasher::new();
+        (pair, self.begun.elapsed().as_secs() / 60).hash(&mut hasher);
+        let now = hasher.finish();
+        self.last_proved.swap(now, Ordering::Relaxed) == now
     }
 }
 
