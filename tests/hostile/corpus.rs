@@ -92,7 +92,9 @@ impl Case {
         loop {
             let at = ["{{slow}}", "{{half}}"].into_iter().filter_map(|mark| Some((rest.find(mark)?, mark))).min();
             let part = unescape(&rest[..at.map_or(rest.len(), |it| it.0)]);
-            steps.extend((!part.is_empty()).then(|| if slow { Step::Dribble(part) } else { Step::Send(part) }));
+            if !part.is_empty() {
+                steps.push(if slow { Step::Dribble(part) } else { Step::Send(part) });
+            }
             let Some((at, mark)) = at else { return steps };
             slow |= mark == "{{slow}}";
             steps.extend((mark == "{{half}}").then_some(Step::Half));
