@@ -21,6 +21,9 @@ use std::time::{Duration, Instant};
 /// In the environment of the process that writes: the data directory, the root file, and how many.
 const JOB: &str = "COUNTERSIGN_REOPEN_JOB";
 
+/// A start takes at most this, however slow the machine: it bounds a failure, it times nothing.
+const LONG: Duration = Duration::from_secs(600);
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_crash_all_live_sessions_are_there() {
     reopened(2_000).await;
@@ -37,7 +40,7 @@ async fn reopened(count: u64) {
     let on = disk(&town, "disk");
     written_and_killed(&on.join("data"), &town.bank().path("root.key"), count);
     let begun = Instant::now();
-    let server = town.bank().start_under(&[at(&on)]);
+    let Ok(server) = town.bank().try_start_within(&[at(&on)], LONG) else { panic!("it refuses what was acknowledged") };
     until("readiness", async || (server.get("/health/ready", &[]).await.status == 200).then_some(())).await;
     let took = begun.elapsed();
     let status = town.bank().done(&["status"]);

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// What the log says when it takes requests.
@@ -129,9 +129,14 @@ impl Bank {
 
     /// Starts a server that may refuse to run: then what it said.
     pub fn try_start_under(&self, environment: &[(String, String)]) -> Result<Server, Said> {
+        self.try_start_within(environment, PATIENCE)
+    }
+
+    /// The same, for a start that may take this long.
+    pub fn try_start_within(&self, environment: &[(String, String)], patience: Duration) -> Result<Server, Said> {
         let mut child = self.spawn(environment);
         let logs = Logs::of(child.stderr.take().unwrap());
-        match logs.line(LISTENING) {
+        match logs.line(LISTENING, patience) {
             Ok(line) => Ok(Server::over((child, logs), &line, |it| it)),
             Err(err) => Err(Said { code: child.wait().unwrap().code(), out: String::new(), err }),
         }
@@ -164,7 +169,7 @@ impl Server {
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
         let scheme = if line["tls"] == true { "https" } else { "http" };
         let address: std::net::SocketAddr = line["address"].as_str().unwrap().parse().unwrap();
-        let builder = reqwest::Client::builder().no_proxy().timeout(std::time::Duration::from_secs(30));
+        let builder = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30));
         Self { child, base: format!("{scheme}://localhost:{}", address.port()), client: more(builder).build().unwrap(), logs }
     }
 
@@ -191,7 +196,7 @@ impl Server {
                 return status;
             }
             assert!(started.elapsed() < PATIENCE, "it does not end; it said:\n{}", self.logs());
-            std::thread::sleep(std::time::Duration::from_millis(20));
+            std::thread::sleep(Duration::from_millis(20));
         }
     }
 
@@ -203,7 +208,7 @@ impl Server {
                 Some(status) => break status,
                 None => assert!(started.elapsed() < PATIENCE, "it does not end; it said:\n{}", self.logs()),
             }
-            std::thread::sleep(std::time::Duration::from_millis(20));
+            std::thread::sleep(Duration::from_millis(20));
         };
         (status, self.logs.all())
     }

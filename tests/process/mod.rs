@@ -67,11 +67,11 @@ impl Logs {
 
     /// Waits for a whole line with this text.
     pub fn wait_for(&self, text: &str) -> String {
-        self.line(text).unwrap_or_else(|logs| panic!("no {text}; it said:\n{logs}"))
+        self.line(text, PATIENCE).unwrap_or_else(|logs| panic!("no {text}; it said:\n{logs}"))
     }
 
     /// Waits for a whole line with this text; when the process ends without, all that it said.
-    pub fn line(&self, text: &str) -> Result<String, String> {
+    pub fn line(&self, text: &str, patience: Duration) -> Result<String, String> {
         let started = Instant::now();
         loop {
             let over = self.reader.is_finished();
@@ -83,7 +83,7 @@ impl Logs {
             if over {
                 return Err(logs);
             }
-            assert!(started.elapsed() < PATIENCE, "no {text}; it said:\n{logs}");
+            assert!(started.elapsed() < patience, "no {text}; it said:\n{logs}");
             std::thread::sleep(Duration::from_millis(10));
         }
     }
