@@ -28,14 +28,22 @@ pub const PLANTS: &[(&str, Plant)] = &[
     ("a superseded session's message goes out", |it| planted(it, Mutant { commit: |_, w, _| ended(w, send_superseded), ..Mutant::NONE })),
     ("nothing is superseded", |it| planted(it, Mutant { view: |_, _, v| v.holder = None, commit: no_slot, ..Mutant::NONE })),
     ("STOP counts as a wrong answer", |it| planted(it, Mutant { commit: stop_is_wrong, ..Mutant::NONE })),
-    ("STOP does not opt out", |it| planted(it, Mutant { commit: |_, w, _| w.retain(|it| !matches!(it, Write::OptOut(..))), ..Mutant::NONE })),
-    ("failures are not kept", |it| planted(it, Mutant { commit: |_, w, _| w.retain(|it| !matches!(it, Write::Budget(..))), ..Mutant::NONE })),
+    ("STOP does not opt out", |it| {
+        planted(it, Mutant { commit: |_, w, _| w.retain(|it| !matches!(it, Write::OptOut(..))), ..Mutant::NONE })
+    }),
+    ("failures are not kept", |it| {
+        planted(it, Mutant { commit: |_, w, _| w.retain(|it| !matches!(it, Write::Budget(..))), ..Mutant::NONE })
+    }),
     ("a success forgets the day's failures", |it| planted(it, Mutant { commit: forget_day, ..Mutant::NONE })),
     ("the failure budget does not block", |it| planted(it, Mutant { view: unblocked, ..Mutant::NONE })),
     ("a repeated request opens again", |it| planted(it, Mutant { view: |_, _, v| v.prior = None, commit: no_repeat, ..Mutant::NONE })),
     ("an ended session's code is given again", |it| planted(it, Mutant { view: keep_material, commit: keep_code, ..Mutant::NONE })),
-    ("who opted out gets messages", |it| planted(it, Mutant { view: |_, q, v| at_opening(q, v, |it| it.opt_outs.clear()), ..Mutant::NONE })),
-    ("open sessions are not limited", |it| planted(it, Mutant { view: |_, q, v| at_opening(q, v, |it| it.open.truncate(1)), ..Mutant::NONE })),
+    ("who opted out gets messages", |it| {
+        planted(it, Mutant { view: |_, q, v| at_opening(q, v, |it| it.opt_outs.clear()), ..Mutant::NONE })
+    }),
+    ("open sessions are not limited", |it| {
+        planted(it, Mutant { view: |_, q, v| at_opening(q, v, |it| it.open.truncate(1)), ..Mutant::NONE })
+    }),
     ("messages are not limited", |it| planted(it, Mutant { view: |_, q, v| at_opening(q, v, |it| it.sends.clear()), ..Mutant::NONE })),
     ("a message sent again has a new id", |it| planted(it, Mutant { commit: |_, w, _| open(w, new_ids), ..Mutant::NONE })),
     ("a reply posted twice counts twice", |it| planted(it, Mutant { view: |_, _, v| v.seen = None, commit: unmarked, ..Mutant::NONE })),
