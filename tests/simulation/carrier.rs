@@ -76,7 +76,11 @@ impl Carrier {
             return Err(format!("message {delivery} is handed over as {}", message.id));
         }
         let Some(session) = state.model.session(*aggregate) else {
-            return if state.model.notes.contains(aggregate) { Ok(()) } else { Err(format!("a message of {aggregate}, which is not durable")) };
+            return if state.model.notes.contains(aggregate) {
+                Ok(())
+            } else {
+                Err(format!("a message of {aggregate}, which is not durable"))
+            };
         };
         let body = match &message.body {
             Body::Sms(text) => text.expose().to_owned(),

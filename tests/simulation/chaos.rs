@@ -23,7 +23,9 @@ enum Fate {
     Conflict,
     Busy,
     /// The durable step fails; whether it was written is unknown to whoever waits.
-    Fails { written: bool },
+    Fails {
+        written: bool,
+    },
 }
 
 impl Chaos {

@@ -98,8 +98,13 @@ impl Ask {
             Some((_, key)) => head.tracking_id = Some(key.to_owned()),
             None => {}
         }
-        let parameters =
-            [("salutation", "Mr. Solo"), ("timeofday", "morning"), ("username", "Corellia"), ("OTPDuration", "1 hour"), ("OTPExpires", "2026-11-22T14:58:20Z")];
+        let parameters = [
+            ("salutation", "Mr. Solo"),
+            ("timeofday", "morning"),
+            ("username", "Corellia"),
+            ("OTPDuration", "1 hour"),
+            ("OTPExpires", "2026-11-22T14:58:20Z"),
+        ];
         let body = match (&self.to, &self.value) {
             (To::Phone(phone), value) => OobValidate {
                 phone_num: Some(phone.expose().trim_start_matches("+1").to_owned()),

@@ -37,7 +37,8 @@ impl Reader {
                 self.seen.entry(institution).or_default().push(event);
             }
         }
-        let missing = scene.state().model.sessions.iter().find(|it| self.told.get(&it.id).copied().unwrap_or(0) != it.acts.len()).map(|it| it.id);
+        let missing =
+            scene.state().model.sessions.iter().find(|it| self.told.get(&it.id).copied().unwrap_or(0) != it.acts.len()).map(|it| it.id);
         if let Some(id) = missing {
             scene.violated(format!("the feed tells {:?} events of {id}, and another number happened", self.told.get(&id)));
         }
@@ -53,9 +54,10 @@ impl Reader {
         match () {
             () if event.seq != last + 1 => Some(format!("the feed of {} goes from {last} to {}", event.institution, event.seq)),
             () if !self.ids.insert(event.id) => Some(format!("event {} is told twice", event.id)),
-            () if expected != Some(event.act) => {
-                Some(format!("the feed shows {:?} as event {nth} of {}, expected {expected:?}: it is not durable", event.act, event.aggregate))
-            }
+            () if expected != Some(event.act) => Some(format!(
+                "the feed shows {:?} as event {nth} of {}, expected {expected:?}: it is not durable",
+                event.act, event.aggregate
+            )),
             () => None,
         }
     }
@@ -64,10 +66,13 @@ impl Reader {
     pub fn restart(&self, process: &Process, scene: &Scene) {
         for (institution, seen) in &self.seen {
             let mut now = Vec::with_capacity(seen.len());
-            while let Some(page) = Some(page(process, institution, now.last().map_or(0, |it: &FeedEvent| it.seq))).filter(|it| !it.is_empty()) {
+            while let Some(page) =
+                Some(page(process, institution, now.last().map_or(0, |it: &FeedEvent| it.seq))).filter(|it| !it.is_empty())
+            {
                 now.extend(page);
             }
-            if now.len() < seen.len() || now.iter().zip(seen).any(|(now, then)| (now.seq, now.id, now.act) != (then.seq, then.id, then.act)) {
+            if now.len() < seen.len() || now.iter().zip(seen).any(|(now, then)| (now.seq, now.id, now.act) != (then.seq, then.id, then.act))
+            {
                 scene.violated(format!("the feed of {institution} is not what it was"));
             }
         }
@@ -102,7 +107,9 @@ impl Reader {
                     let parked = run.scene.durable.note(&parked).now_or_never().is_some_and(|it| it.is_ok_and(|it| it.is_some()));
                     match (listener.has(event.id), listener.refuses(event)) {
                         (false, false) => return Some(format!("{:?} never got event {} of {institution}", listener.temper, event.seq)),
-                        (false, true) if !parked => return Some(format!("event {} of {institution} is neither taken nor parked", event.seq)),
+                        (false, true) if !parked => {
+                            return Some(format!("event {} of {institution} is neither taken nor parked", event.seq));
+                        }
                         _ => {}
                     }
                 }

@@ -13,6 +13,7 @@ mod crowd;
 mod dice;
 mod errand;
 mod feed;
+mod found;
 mod model;
 mod mutant;
 mod pause;
@@ -27,8 +28,8 @@ use countersign::store::contract::Store;
 use mutant::Plant;
 use run::run;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The product as it is.
 const NOTHING: Plant = |store: Arc<dyn Store>| store;
@@ -91,7 +92,10 @@ fn hold(seeds: std::ops::Range<u64>) {
     let Some(seed) = first(seeds, NOTHING) else { return };
     let again = run(seed, NOTHING, true).err();
     let (why, trace) = again.map_or(("it did not happen again".to_owned(), Vec::new()), |it| (it.why, it.trace));
-    panic!("{}\n\nseed {seed} breaks a promise: {why}\nreplay it with SIMULATION_SEED={seed} cargo test --test simulation replay", trace.join("\n"));
+    panic!(
+        "{}\n\nseed {seed} breaks a promise: {why}\nreplay it with SIMULATION_SEED={seed} cargo test --test simulation replay",
+        trace.join("\n")
+    );
 }
 
 // The lowest seed found that breaks a promise; the seeds are spread over the processors.

@@ -1,5 +1,6 @@
 //! Planted faults: what each does to a decision or to the store, as a wrapper between the engine and the store. The product has none
 //! of this. A fault's memory is lost with the process, as a real one's would be.
+#![allow(clippy::ptr_arg, reason = "a fault may add and remove, so all of them get the whole list")]
 
 use crate::mutant::{Memory, Mutant, Plant, planted};
 use crate::slips;
@@ -21,27 +22,35 @@ const HOUR: Duration = Duration::from_secs(3_600);
 pub const PLANTS: &[(&str, Plant)] = &[
     ("attempts are not counted", |it| planted(it, Mutant { commit: |_, w, _| open(w, |it| it.attempts = 0), ..Mutant::NONE })),
     ("attempts are counted per code", |it| planted(it, Mutant { commit: per_code, ..Mutant::NONE })),
-    ("what has expired is still accepted", |it| planted(it, Mutant { view: later, commit: sooner, ..Mutant::NONE })),
+    ("what has expired is still accepted", |it| planted(it, Mutant { view: later, commit: sooner })),
     ("the outcome's event is forgotten", |it| planted(it, Mutant { commit: |_, w, _| ended(w, forget_outcome), ..Mutant::NONE })),
     ("the outcome's event is told twice", |it| planted(it, Mutant { commit: |_, w, _| ended(w, double_outcome), ..Mutant::NONE })),
     ("a OneWay session's end is told", |it| planted(it, Mutant { commit: |_, w, _| ended(w, tell_one_way), ..Mutant::NONE })),
     ("a superseded session's message goes out", |it| planted(it, Mutant { commit: |_, w, _| ended(w, send_superseded), ..Mutant::NONE })),
-    ("nothing is superseded", |it| planted(it, Mutant { view: |_, _, v| v.holder = None, commit: no_slot, ..Mutant::NONE })),
+    ("nothing is superseded", |it| planted(it, Mutant { view: |_, _, v| v.holder = None, commit: no_slot })),
     ("STOP counts as a wrong answer", |it| planted(it, Mutant { commit: stop_is_wrong, ..Mutant::NONE })),
-    ("STOP does not opt out", |it| planted(it, Mutant { commit: |_, w, _| w.retain(|it| !matches!(it, Write::OptOut(..))), ..Mutant::NONE })),
-    ("failures are not kept", |it| planted(it, Mutant { commit: |_, w, _| w.retain(|it| !matches!(it, Write::Budget(..))), ..Mutant::NONE })),
+    ("STOP does not opt out", |it| {
+        planted(it, Mutant { commit: |_, w, _| w.retain(|it| !matches!(it, Write::OptOut(..))), ..Mutant::NONE })
+    }),
+    ("failures are not kept", |it| {
+        planted(it, Mutant { commit: |_, w, _| w.retain(|it| !matches!(it, Write::Budget(..))), ..Mutant::NONE })
+    }),
     ("a success forgets the day's failures", |it| planted(it, Mutant { commit: forget_day, ..Mutant::NONE })),
     ("the failure budget does not block", |it| planted(it, Mutant { view: unblocked, ..Mutant::NONE })),
-    ("a repeated request opens again", |it| planted(it, Mutant { view: |_, _, v| v.prior = None, commit: no_repeat, ..Mutant::NONE })),
-    ("an ended session's code is given again", |it| planted(it, Mutant { view: keep_material, commit: keep_code, ..Mutant::NONE })),
-    ("who opted out gets messages", |it| planted(it, Mutant { view: |_, q, v| at_opening(q, v, |it| it.opt_outs.clear()), ..Mutant::NONE })),
-    ("open sessions are not limited", |it| planted(it, Mutant { view: |_, q, v| at_opening(q, v, |it| it.open.truncate(1)), ..Mutant::NONE })),
+    ("a repeated request opens again", |it| planted(it, Mutant { view: |_, _, v| v.prior = None, commit: no_repeat })),
+    ("an ended session's code is given again", |it| planted(it, Mutant { view: keep_material, commit: keep_code })),
+    ("who opted out gets messages", |it| {
+        planted(it, Mutant { view: |_, q, v| at_opening(q, v, |it| it.opt_outs.clear()), ..Mutant::NONE })
+    }),
+    ("open sessions are not limited", |it| {
+        planted(it, Mutant { view: |_, q, v| at_opening(q, v, |it| it.open.truncate(1)), ..Mutant::NONE })
+    }),
     ("messages are not limited", |it| planted(it, Mutant { view: |_, q, v| at_opening(q, v, |it| it.sends.clear()), ..Mutant::NONE })),
     ("a message sent again has a new id", |it| planted(it, Mutant { commit: |_, w, _| open(w, new_ids), ..Mutant::NONE })),
-    ("a reply posted twice counts twice", |it| planted(it, Mutant { view: |_, _, v| v.seen = None, commit: unmarked, ..Mutant::NONE })),
-    ("a reply to another's number counts", |it| planted(it, Mutant { view: any_number, commit: own_number, ..Mutant::NONE })),
-    ("a match settles every session", |it| planted(it, Mutant { view: remember_open, commit: settle_all, ..Mutant::NONE })),
-    ("de-duplication is only in memory", |it| planted(it, Mutant { view: remembered_only, commit: remember_repeat, ..Mutant::NONE })),
+    ("a reply posted twice counts twice", |it| planted(it, Mutant { view: |_, _, v| v.seen = None, commit: unmarked })),
+    ("a reply to another's number counts", |it| planted(it, Mutant { view: any_number, commit: own_number })),
+    ("a match settles every session", |it| planted(it, Mutant { view: remember_open, commit: settle_all })),
+    ("de-duplication is only in memory", |it| planted(it, Mutant { view: remembered_only, commit: remember_repeat })),
     ("a feed number is given before the commit", slips::early),
     ("what was expected is checked, and then written", slips::check_then_write),
     ("what is not durable yet is answered", slips::answered_early),

@@ -113,15 +113,17 @@ impl Process {
         self.tasks.push(Task { id, awake: Arc::default(), work, stays: true });
     }
 
-    /// Polls one task that can go on; `false`: all wait for time to pass.
-    pub fn step(&mut self) -> bool {
+    /// Polls one task that can go on; `None`: all wait for time to pass. Whether something may have happened: serving a subscriber
+    /// changes nothing that others see.
+    pub fn step(&mut self) -> Option<bool> {
         let ready: Vec<usize> = (0..self.tasks.len()).filter(|at| self.tasks[*at].awake.is()).collect();
         if ready.is_empty() {
-            return false;
+            return None;
         }
         let at = *self.scene.dice.lock().pick(&ready);
+        let counts = !self.tasks[at].stays;
         self.poll(at);
-        true
+        Some(counts)
     }
 
     /// Whether anything but a subscriber's service has been under way for `millis` or longer.

@@ -103,8 +103,9 @@ impl Run {
             self.one_thing().await;
             let polls = self.scene.dice.lock().weighed(&[10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 5, 5, 5, 5, 5, 5, 40]);
             for _ in 0..polls {
-                self.process.step();
-                self.check();
+                if self.process.step() == Some(true) {
+                    self.check();
+                }
             }
             // Nobody's patience is endless, and a broken process is soon gone.
             if self.process.busy() > 8 {
@@ -194,10 +195,11 @@ impl Run {
     // All that can go on does, until everybody waits for time.
     fn settle(&mut self) {
         for _ in 0..10_000 {
-            if !self.process.step() {
-                return;
+            match self.process.step() {
+                None => return,
+                Some(true) => self.check(),
+                Some(false) => {}
             }
-            self.check();
         }
         self.scene.violated("somebody is never done");
     }

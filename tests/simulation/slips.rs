@@ -117,7 +117,8 @@ impl Store for Slipping {
     fn feed<'a>(&'a self, institution: &'a InstitutionId, after: u64, max: usize) -> Later<'a, Vec<(u64, Aggregate, usize)>> {
         Box::pin(async move {
             let mut events = self.inner.feed(institution, after, max).await?;
-            let early = self.shown.lock().iter().filter(|it| it.1.institution() == institution && it.0 > after).cloned().collect::<Vec<_>>();
+            let early =
+                self.shown.lock().iter().filter(|it| it.1.institution() == institution && it.0 > after).cloned().collect::<Vec<_>>();
             events.extend(early);
             Ok(events)
         })

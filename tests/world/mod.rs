@@ -93,7 +93,8 @@ impl World {
             notes: store,
             vault: vault.clone(),
             clock: hands.clone(),
-            chance: Arc::new(Seeded(AtomicU64::new(1))),
+            // The engine draws once for itself; decisions draw from 1 on.
+            chance: Arc::new(Seeded(AtomicU64::new(0))),
         };
         let engine = Arc::new(Engine::new(parts));
         engine.register(registry);

@@ -44,13 +44,7 @@ macro_rules! same {
 
 impl Model {
     /// Whether exactly `effect` has become durable; gives it back with what was drawn.
-    pub(super) fn agrees(
-        &self,
-        errand: &Errand,
-        mut effect: Effect,
-        touched: &Touched,
-        durable: &Durable<'_>,
-    ) -> Result<Effect, String> {
+    pub(super) fn agrees(&self, errand: &Errand, mut effect: Effect, touched: &Touched, durable: &Durable<'_>) -> Result<Effect, String> {
         let known = |it: &AggregateId| self.by_id.contains_key(it) || self.notes.contains(it);
         let new: Vec<_> = touched.aggregates.iter().filter(|it| !known(it)).copied().collect();
         let wanted = usize::from(effect.opens.is_some()) + usize::from(effect.noted);
@@ -96,7 +90,8 @@ impl Model {
         if answers.len() > usize::from(self.policy.answers) {
             return Err(say("too many answers"));
         }
-        let tells = |it: &&&Delivery| matches!((&it.purpose, &session.code), (Purpose::Answer(text), Some(code)) if text.contains(code.as_str()));
+        let tells =
+            |it: &&&Delivery| matches!((&it.purpose, &session.code), (Purpose::Answer(text), Some(code)) if text.contains(code.as_str()));
         if answers.iter().any(|it| tells(&it)) {
             return Err(say("an answer tells the code"));
         }
@@ -116,7 +111,13 @@ impl Model {
         }
         let addresses: Vec<_> = it.deliveries.iter().map(|it| it.address.clone()).collect();
         same!(say("places"), addresses, draft.places);
-        let letter = |it: &Delivery| Letter { id: it.id, channel: channel(&it.address), address: it.address.clone(), stands: Stands::Waits, tries: 0 };
+        let letter = |it: &Delivery| Letter {
+            id: it.id,
+            channel: channel(&it.address),
+            address: it.address.clone(),
+            stands: Stands::Waits,
+            tries: 0,
+        };
         let owner = PUBLISHERS.iter().position(|it| *it == draft.ask.publisher.as_str()).expect("a known publisher");
         Ok(Session {
             id: it.id,

@@ -143,13 +143,7 @@ impl Model {
     }
 
     /// Takes in what has become durable; the error says what should not be, or is missing. Gives back what may be answered.
-    pub fn committed(
-        &mut self,
-        errand: &Errand,
-        now: Timestamp,
-        touched: &Touched,
-        durable: &Durable<'_>,
-    ) -> Result<Vec<Says>, String> {
+    pub fn committed(&mut self, errand: &Errand, now: Timestamp, touched: &Touched, durable: &Durable<'_>) -> Result<Vec<Says>, String> {
         let about = touched.aggregates.first().copied();
         let predicted = self.predict(errand, about, now);
         let judged: Vec<_> = predicted.into_iter().map(|it| self.agrees(errand, it, touched, durable)).collect();
@@ -203,9 +197,9 @@ impl Model {
 
     /// Whether failures block this budget at `now`.
     fn blocks(&self, key: &BudgetKey, now: Timestamp) -> bool {
-        self.budgets.get(key).is_some_and(|it| {
-            it.consecutive >= self.policy.consecutive || it.of_day(now).len() >= self.policy.daily as usize
-        })
+        self.budgets
+            .get(key)
+            .is_some_and(|it| it.consecutive >= self.policy.consecutive || it.of_day(now).len() >= self.policy.daily as usize)
     }
 }
 

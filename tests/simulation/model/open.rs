@@ -50,9 +50,8 @@ impl Model {
 
     fn first(&self, ask: &Ask) -> Option<&Session> {
         let key = ask.key.as_ref()?;
-        let same = |it: &&Session| {
-            it.ask.key.as_ref() == Some(key) && it.ask.publisher == ask.publisher && it.ask.institution == ask.institution
-        };
+        let same =
+            |it: &&Session| it.ask.key.as_ref() == Some(key) && it.ask.publisher == ask.publisher && it.ask.institution == ask.institution;
         self.sessions.iter().find(same)
     }
 

@@ -56,7 +56,7 @@ impl Model {
     fn judge(&self, reached: &[&Session], word: &Word, now: Timestamp) -> Vec<Effect> {
         let free = self.free(reached, word, now);
         if free.is_empty() && !reached.is_empty() {
-            return newest(reached).map(|it| blocked(it)).collect();
+            return newest(reached).map(blocked).collect();
         }
         let right: Vec<_> = free.iter().copied().filter(|it| it.is_answered_by(&word.typed)).collect();
         if !right.is_empty() {

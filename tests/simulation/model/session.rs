@@ -131,8 +131,6 @@ pub fn slot(ask: &Ask) -> Slot {
 pub fn recipient_budget(ask: &Ask) -> Option<BudgetKey> {
     match &ask.to {
         To::Phone(_) => None,
-        To::Recipient { id, .. } => {
-            Some(BudgetKey::Recipient(ask.institution.clone(), ask.publisher.clone(), (*id).to_owned()))
-        }
+        To::Recipient { id, .. } => Some(BudgetKey::Recipient(ask.institution.clone(), ask.publisher.clone(), (*id).to_owned())),
     }
 }
