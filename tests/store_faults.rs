@@ -120,15 +120,15 @@ async fn what_is_over_moves_to_history_and_stays_answerable() {
     time.set(at(60));
     for round in 0..2 {
         store.sweep().await.unwrap();
-        assert!(dir.path().join("history/2026-11-21/db").exists());
-        assert_eq!(store.status().records, records + 1, "a tombstone for each, and what the day has; round {round}");
+        assert!(dir.path().join("history/2026-11-21/data").exists());
+        assert_eq!(store.status().records, records - 10 + 1, "they are gone, and what the day has is noted; round {round}");
         is_whole(&store).await;
         assert_eq!(numbers(&store, 0, 1000).await, feed);
         assert_eq!(numbers(&store, 2, 3).await, feed[2..5]);
         assert_eq!(numbers(&store, 45, 3).await, feed[45..48]);
         assert_eq!(store.find(id(3)).await.unwrap(), third);
         assert_eq!(store.load(&Query::One(id(3))).await.unwrap().one, third);
-        assert_eq!(store.by_delivery(delivery_id(3)), Some(id(3)));
+        assert_eq!(store.by_delivery(delivery_id(3)).await.unwrap(), Some(id(3)));
         let again = store.load(&reply_from(&phone(), None, at(60))).await.unwrap();
         assert_eq!((&again.addresses[0].ended, again.addresses[0].version), (&view.addresses[0].ended, view.addresses[0].version));
         let opening = store.load(&opening(&challenge(3, &phone()), at(60))).await.unwrap();
@@ -205,7 +205,7 @@ async fn nothing_is_clear_on_disk() {
     let canaries =
         ["2025550123", "493817", "CANARY", "canary@", "track-", "sandbox/", "Login", "cursor", "anna", "demo", "011001276", "uid-"];
     let all = files(dir.path());
-    assert!(all.iter().any(|it| it.ends_with("history/2026-11-21/db")) && all.len() > 4);
+    assert!(all.iter().any(|it| it.ends_with("history/2026-11-21/data")) && all.len() > 4);
     for file in all {
         let bytes = fs::read(&file).unwrap();
         for canary in canaries {

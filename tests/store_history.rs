@@ -59,7 +59,7 @@ fn set_aside(dir: &Path) -> Vec<PathBuf> {
 }
 
 fn harm(dir: &Path) {
-    let file = dir.join(DAY).join("db");
+    let file = dir.join(DAY).join("data");
     let mut bytes = fs::read(&file).unwrap();
     (0..bytes.len()).step_by(97).for_each(|at| bytes[at] ^= 0x55);
     fs::write(file, bytes).unwrap();
@@ -105,7 +105,7 @@ async fn a_damaged_day_is_set_aside_and_moving_goes_on() {
         let (dir, time) = (tempfile::tempdir().unwrap(), Time::at(60));
         filled(dir.path(), &time).await;
         harm(dir.path());
-        let harmed = fs::read(dir.path().join(DAY).join("db")).unwrap();
+        let harmed = fs::read(dir.path().join(DAY).join("data")).unwrap();
         let store = open(dir.path(), &time);
         if found_while_moving {
             end(&store, 31..=33).await;
@@ -114,7 +114,7 @@ async fn a_damaged_day_is_set_aside_and_moving_goes_on() {
         assert_eq!(store.status().history_lost, 1);
         let aside = set_aside(dir.path());
         assert_eq!(aside.len(), 1);
-        assert!(fs::read(aside[0].join("db")).unwrap().len() >= harmed.len(), "nothing is deleted");
+        assert!(fs::read(aside[0].join("data")).unwrap().len() >= harmed.len(), "nothing is deleted");
         end(&store, 34..=36).await;
         store.sweep().await.unwrap();
         assert!(store.status().ready);
@@ -129,20 +129,29 @@ async fn a_damaged_day_is_set_aside_and_moving_goes_on() {
 }
 
 #[tokio::test]
-async fn a_day_with_a_broken_snapshot_is_rebuilt_from_its_log() {
-    let (dir, time) = (tempfile::tempdir().unwrap(), Time::at(60));
-    filled(dir.path(), &time).await;
-    let store = open(dir.path(), &time);
-    assert_eq!(there(&store, 1..=30).await, 30); // sled writes a snapshot when it reads a log
-    store.close();
-    let items = fs::read_dir(dir.path().join(DAY)).unwrap().map(|it| it.unwrap().path());
-    let snapshots: Vec<_> = items.filter(|it| it.to_string_lossy().contains("snap.")).collect();
-    assert!(!snapshots.is_empty());
-    snapshots.iter().for_each(|it| fs::write(it, b"short").unwrap());
-    let store = swept(dir.path(), &time).await;
-    assert_eq!(store.status().history_lost, 0);
-    assert_eq!(there(&store, 1..=30).await, 30);
-    assert_eq!(set_aside(dir.path()).len(), 1, "the day as it was is kept");
+async fn an_index_that_is_damaged_or_missing_is_made_anew() {
+    let harms: [fn(&Path); 3] = [
+        |run| fs::remove_file(run).unwrap(),
+        |run| fs::write(run, b"short").unwrap(),
+        |run| {
+            let mut bytes = fs::read(run).unwrap();
+            (0..bytes.len()).step_by(97).for_each(|at| bytes[at] ^= 0x55);
+            fs::write(run, bytes).unwrap();
+        },
+    ];
+    for harm in harms {
+        let (dir, time) = (tempfile::tempdir().unwrap(), Time::at(60));
+        filled(dir.path(), &time).await;
+        let items = fs::read_dir(dir.path().join(DAY)).unwrap().map(|it| it.unwrap().path());
+        let runs: Vec<_> = items.filter(|it| it.extension().is_some_and(|it| it == "run")).collect();
+        assert!(!runs.is_empty());
+        runs.iter().for_each(|it| harm(it));
+        let store = swept(dir.path(), &time).await;
+        assert_eq!(store.status().history_lost, 0);
+        assert_eq!(there(&store, 1..=30).await, 30);
+        assert_eq!(store.feed(&bank(), 0, 100).await.unwrap().len(), 60);
+        assert!(set_aside(dir.path()).is_empty());
+    }
 }
 
 #[tokio::test]
