@@ -144,6 +144,46 @@ async fn what_is_over_moves_to_history_and_stays_answerable() {
 }
 
 #[tokio::test]
+async fn what_ended_is_answerable_for_72_hours_also_after_a_restart() {
+    let (dir, time) = (tempfile::tempdir().unwrap(), Time::at(60));
+    let mut place = dir.path().join("0");
+    let mut store = open(&place, &time);
+    for n in 1..=6 {
+        put(&store, &ended(challenge(n, &phone()), at(5 + n as i64))).await;
+    }
+    // Restarted at each of these moments: closed in order, or as a crash would leave it.
+    for (turn, (hours, crashes)) in [(0, false), (0, true), (30, true), (60, false), (71, true), (72, false)].into_iter().enumerate() {
+        time.set(at(hours * 3600 + 60));
+        store.sweep().await.unwrap();
+        if crashes {
+            let crashed = dir.path().join(format!("{}", turn + 1));
+            copy(&place, &crashed);
+            place = crashed;
+        } else {
+            store.close();
+        }
+        store = open(&place, &time);
+        let known = hours < 72;
+        let now = time.now();
+        for n in 1..=6 {
+            let name = format!("sandbox/{}", id(n));
+            let view = store.load(&opening(&challenge(n, &phone()), now)).await.unwrap();
+            assert_eq!(view.prior.map(|it| it.id), known.then_some(id(n)), "{n} after {hours} h");
+            assert_eq!(view.addresses[0].sends.len(), if hours == 0 { 6 } else { 0 });
+            assert_eq!(view.publisher_today, if hours == 0 { 6 } else { 0 });
+            let reply = store.load(&reply_from(&phone(), Some(&name), now)).await.unwrap();
+            assert_eq!((reply.seen.is_some(), reply.addresses[0].ended.len()), (known, if hours == 0 { 5 } else { 0 }));
+            assert_eq!(store.by_delivery(delivery_id(n)).await.unwrap(), known.then_some(id(n)));
+            for used in [Expect::Unseen(name), Expect::Unrepeated(demo(), bank(), format!("T:track-{n}"))] {
+                let outcome = if known { Err(StoreError::Conflict) } else { Ok(()) };
+                assert_eq!(store.commit(Vec::new(), vec![used]).await, outcome);
+            }
+            assert!(store.find(id(n)).await.unwrap().is_some(), "history has it longer");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_late_receipt_changes_what_is_in_history() {
     let (dir, time) = (tempfile::tempdir().unwrap(), Time::at(60));
     let store = open(dir.path(), &time);

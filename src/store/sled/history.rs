@@ -46,7 +46,7 @@ pub(super) struct PastEvent {
 /// The days.
 pub(super) struct History {
     pub(super) dir: PathBuf,
-    vault: Arc<Vault>,
+    pub(super) vault: Arc<Vault>,
     pub(super) state: RwLock<State>,
     opening: Mutex<()>,
     epoch: AtomicU64,

@@ -10,9 +10,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
 
 impl History {
-    /// Whether a day has at least as much as it had.
+    /// Whether a day has at least as much as it had, and it can be read.
     pub(super) fn prove(&self, day: u32, was: &Known) -> io::Result<()> {
-        let found = self.day(day, false)?.map_or(0, |it| it.count());
+        let there = self.day(day, false)?;
+        there.iter().try_for_each(|it| it.examine(&self.vault))?;
+        let found = there.map_or(0, |it| it.count());
         if found < was.count {
             tracing::error!(day = name_of_day(day), found, had = was.count, "history lacks records that were durable: restore a backup");
             self.keep_aside(&self.path(day), was.now)?;

@@ -13,6 +13,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+/// Bytes of data that are examined as a whole.
+const ALL: u64 = 64 * 1024 * 1024;
+/// Records of each run that are examined where there is more.
+const SAMPLES: u64 = 1024;
+
 /// An aggregate on its way into history.
 pub(in super::super) struct Moving {
     pub(in super::super) id: AggregateId,
@@ -182,6 +187,41 @@ impl Day {
             old.into_iter().try_for_each(std::fs::remove_file)?;
         }
         Ok(())
+    }
+
+    /// Looks whether the data can be read: all of it, or of much of it a sample. If not, the index is made anew from what can.
+    pub(in super::super) fn examine(&self, vault: &Vault) -> io::Result<()> {
+        let (end, records) = {
+            let index = self.index.read();
+            (index.end, index.records())
+        };
+        let mut whole = 0;
+        let sound = if end <= ALL {
+            self.data.scan(0, |_, _| Ok(whole += 1))?;
+            whole == records
+        } else {
+            self.sampled()?
+        };
+        if sound { Ok(()) } else { self.rebuild(vault) }
+    }
+
+    // A record for every so many pages of the index.
+    fn sampled(&self) -> io::Result<bool> {
+        let runs: Vec<_> = self.index.read().runs.iter().map(|it| it.run.clone()).collect();
+        for run in runs {
+            let step = (run.points.pages() / SAMPLES).max(1) as usize;
+            for page in (0..run.points.pages()).step_by(step) {
+                let place = match run.points.page(&run.file, page) {
+                    Ok(entries) => entries.first().map_or(0, |it| it[1]),
+                    Err(error) if error.kind() == io::ErrorKind::InvalidData => return Ok(false),
+                    Err(error) => return Err(error),
+                };
+                if self.read(place)?.is_none() {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
     }
 
     /// Hands every record on, in order.

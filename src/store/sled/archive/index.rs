@@ -79,6 +79,11 @@ impl Index {
         self.runs.iter().map(|it| it.run.cover.count).sum::<u64>() + self.tail.count
     }
 
+    /// Records in it.
+    pub(super) fn records(&self) -> u64 {
+        self.runs.iter().map(|it| it.run.cover.records).sum::<u64>() + self.tail.records
+    }
+
     /// When the last of it ended.
     pub(super) fn latest(&self) -> i64 {
         self.runs.iter().map(|it| it.run.cover.latest).chain([self.tail.latest]).max().unwrap_or(i64::MIN)
