@@ -569,7 +569,10 @@ async fn what_has_ended_is_answered_for_by_all_its_keys(store: &dyn Engine) {
     let view = load(store, reply_from(&phone(), None, at(40))).await.addresses.remove(0);
     assert_eq!(view.ended.iter().map(|it| it.value.id).collect::<Vec<_>>(), [id(6), id(5), id(4), id(3), id(2)]);
     assert_eq!(view.open.iter().map(|it| it.value.id).collect::<Vec<_>>(), [id(7)]);
-    assert_eq!(load(store, opening(&challenge(9, &phone()), at(24 * 3600 + 4))).await.addresses[0].sends, (5..=7).map(at).collect::<Vec<_>>());
+    assert_eq!(
+        load(store, opening(&challenge(9, &phone()), at(24 * 3600 + 4))).await.addresses[0].sends,
+        (5..=7).map(at).collect::<Vec<_>>()
+    );
     holds(store, Expect::Unseen("sandbox/other".into())).await;
     assert!(load(store, opening(&challenge(9, &phone()), at(40))).await.prior.is_none());
 }

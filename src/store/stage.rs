@@ -255,7 +255,13 @@ mod tests {
             provider_id: Some("sandbox/1".into()),
             verdict: Verdict::Helped,
             deliveries: Vec::new(),
-            events: vec![Event { id: EventId(ID.0), at: Timestamp::default(), act: Act::RecipMsg, feedback: String::new(), delivery: None }],
+            events: vec![Event {
+                id: EventId(ID.0),
+                at: Timestamp::default(),
+                act: Act::RecipMsg,
+                feedback: String::new(),
+                delivery: None,
+            }],
         };
         Write::Aggregate(Aggregate::Inbound(Box::new(it)))
     }

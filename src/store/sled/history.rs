@@ -5,8 +5,8 @@
 //! by feed number.
 
 use super::archive::{Day, Moving, Record, hash, opened};
-use super::log::sync_dir;
 use super::convert;
+use super::log::sync_dir;
 use crate::domain::id::{AggregateId, InstitutionId};
 use crate::domain::time::Timestamp;
 use crate::store::contract::StoreError;
@@ -265,7 +265,9 @@ impl History {
         let mut graves = Vec::new();
         for place in found.find(hash(key))?.into_iter().take(MOST_WITH_KEY) {
             let Some(record) = self.record(day, found, place)? else { continue };
-            graves.extend(grave(&record, &self.vault).filter(|it| it.facts.over_at().millis() > until && keys_of(it.id, &it.facts).contains(key)));
+            graves.extend(
+                grave(&record, &self.vault).filter(|it| it.facts.over_at().millis() > until && keys_of(it.id, &it.facts).contains(key)),
+            );
         }
         Ok(graves)
     }

@@ -159,7 +159,10 @@ fn close(out: &mut impl Write, page: &mut Vec<u8>) -> io::Result<()> {
 
 /// What is read is not what was written.
 pub(super) fn damaged() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "an index of history is damaged; it is made anew from the data when the store is opened next")
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        "an index of history is damaged; it is made anew from the data when the store is opened next",
+    )
 }
 
 #[cfg(test)]

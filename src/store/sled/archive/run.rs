@@ -135,8 +135,7 @@ impl Layout {
 
     fn head(&self, it: &Cover) -> Vec<u8> {
         let latest = it.latest as u64;
-        let fields =
-            [HEADING, it.from, it.to, it.records, it.count, latest, self.points.entries, self.feed.entries, self.tally as u64];
+        let fields = [HEADING, it.from, it.to, it.records, it.count, latest, self.points.entries, self.feed.entries, self.tally as u64];
         with_sum(fields.iter().flat_map(|it: &u64| it.to_le_bytes()).collect())
     }
 }
