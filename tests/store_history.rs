@@ -167,3 +167,39 @@ async fn what_history_had_is_known_after_a_restore_too() {
     fs::remove_dir_all(back.join(DAY)).unwrap();
     assert_eq!(swept(&back, &time).await.status().history_lost, 1);
 }
+
+#[tokio::test]
+async fn a_day_in_a_sled_database_is_converted() {
+    let (dir, time) = (tempfile::tempdir().unwrap(), Time::at(60));
+    let store = open(dir.path(), &time);
+    end(&store, 1..=30).await;
+    let before = store.feed(&bank(), 0, 100).await.unwrap();
+    store.sweep().await.unwrap();
+    let records: Vec<_> = {
+        let bytes = fs::read(dir.path().join(DAY).join("data")).unwrap();
+        let mut rest = &bytes[..];
+        std::iter::from_fn(|| {
+            let length = u32::from_be_bytes(rest.get(4..8)?.try_into().unwrap()) as usize;
+            let (record, more) = rest.split_at(12 + length);
+            rest = more;
+            Some((record[13..29].to_vec(), record[29..].to_vec()))
+        })
+        .collect()
+    };
+    assert_eq!(records.len(), 30);
+    store.close();
+    fs::remove_dir_all(dir.path().join(DAY)).unwrap();
+    let earlier = sled::Config::new().path(dir.path().join(DAY)).flush_every_ms(None).open().unwrap();
+    for (id, value) in &records {
+        earlier.insert([b"C", id.as_slice()].concat(), value.as_slice()).unwrap();
+    }
+    earlier.insert(b"N", &30_u64.to_be_bytes()).unwrap();
+    earlier.flush().unwrap();
+    drop(earlier);
+    let store = swept(dir.path(), &time).await;
+    assert_eq!((store.status().history_lost, there(&store, 1..=30).await), (0, 30));
+    assert_eq!(store.feed(&bank(), 0, 100).await.unwrap(), before);
+    let prior = store.load(&opening(&challenge(7, &phone()), at(60))).await.unwrap().prior;
+    assert_eq!(prior.map(|it| it.id), Some(id(7)));
+    assert!(dir.path().join(DAY).join("data").exists() && !dir.path().join(DAY).join("db").exists());
+}

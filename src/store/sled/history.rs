@@ -4,20 +4,15 @@
 //! open, with their filters in memory, and asked whenever the hot store doesn't know a key. All others are asked only by id and
 //! by feed number.
 
-use super::archive::{Day, Moving, Record, hash, opened};
+use super::archive::{Day, Moving, Record};
 use super::convert;
 use super::log::sync_dir;
-use crate::domain::id::{AggregateId, InstitutionId};
+use crate::domain::id::AggregateId;
 use crate::domain::time::Timestamp;
-use crate::store::contract::StoreError;
-use crate::store::facts::Facts;
-use crate::store::key::{Key, Keys};
-use crate::store::past::{Grave, Past, keys_of};
-use crate::store::row;
 use crate::vault::{Vault, day_of};
 use chrono::NaiveDate;
 use parking_lot::{Mutex, RwLock};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,15 +28,6 @@ pub(super) struct Known {
 const MOST_OPEN: usize = 4;
 /// Days before the time of tombstones that are looked at when the store is opened: what was opened then may have ended lately.
 const LONGEST: u32 = 31;
-/// Records with one key that are looked at, in a day.
-const MOST_WITH_KEY: usize = 256;
-
-/// An event found in history.
-pub(super) struct PastEvent {
-    pub(super) seq: u64,
-    pub(super) index: u16,
-    pub(super) record: Record,
-}
 
 /// The days.
 pub(super) struct History {
@@ -49,9 +35,9 @@ pub(super) struct History {
     pub(super) vault: Arc<Vault>,
     pub(super) state: RwLock<State>,
     opening: Mutex<()>,
-    epoch: AtomicU64,
+    pub(super) epoch: AtomicU64,
     /// What ended before is no longer told by key.
-    until: AtomicI64,
+    pub(super) until: AtomicI64,
     /// How many days lack records.
     pub(super) lost: AtomicU64,
 }
@@ -61,7 +47,7 @@ pub(super) struct History {
 pub(super) struct State {
     open: Vec<(u32, Arc<Day>)>,
     /// The newest first.
-    live: Vec<(u32, Arc<Day>)>,
+    pub(super) live: Vec<(u32, Arc<Day>)>,
     pub(super) days: BTreeSet<u32>,
     /// Days that lack records, and how many.
     pub(super) lost: BTreeMap<u32, u64>,
@@ -114,34 +100,6 @@ impl History {
         Ok(None)
     }
 
-    /// At most `max` events of an institution after `after`, oldest first. Of one that is in two records the newer is told.
-    pub(super) fn feed(&self, institution: &InstitutionId, after: u64, max: usize) -> io::Result<Vec<PastEvent>> {
-        let feed = hash(&Keys(&self.vault).feed(institution));
-        let mut events = BTreeMap::new();
-        for day in self.days() {
-            let Some(found) = self.day(day, false)? else { continue };
-            if found.highest(feed)? <= after {
-                continue;
-            }
-            for (seq, place, index) in found.feed(feed, after, max)? {
-                events.insert(seq, (day, found.clone(), place, index));
-            }
-            while events.len() > max {
-                events.pop_last();
-            }
-        }
-        let mut read: HashMap<(u32, u64), Option<Record>> = HashMap::new();
-        let mut told = Vec::with_capacity(events.len());
-        for (seq, (day, found, place, index)) in events {
-            let record = match read.get(&(day, place)) {
-                Some(known) => known.clone(),
-                None => read.entry((day, place)).or_insert(self.record(day, &found, place)?).clone(),
-            };
-            told.extend(record.map(|record| PastEvent { seq, index, record }));
-        }
-        Ok(told)
-    }
-
     /// Challenges that each publisher opened in a day, as far as they are here.
     pub(super) fn tally(&self, day: u32) -> io::Result<BTreeMap<String, u64>> {
         self.day(day, false)?.map_or(Ok(BTreeMap::new()), |it| it.tally(&self.vault))
@@ -174,15 +132,21 @@ impl History {
 
     /// Removes the days before `day`, each as a whole.
     pub(super) fn drop_before(&self, day: u32) -> io::Result<usize> {
-        let mut state = self.state.write();
-        let old: Vec<u32> = state.days.range(..day).copied().collect();
-        state.open.retain(|(open, _)| *open >= day);
-        state.live.retain(|(live, _)| *live >= day);
-        state.lost.retain(|of, _| *of >= day);
-        self.lost.store(state.lost.len() as u64, Ordering::Relaxed);
+        let old: Vec<u32> = {
+            let mut state = self.state.write();
+            state.open.retain(|(open, _)| *open >= day);
+            state.live.retain(|(live, _)| *live >= day);
+            state.lost.retain(|of, _| *of >= day);
+            self.lost.store(state.lost.len() as u64, Ordering::Relaxed);
+            let kept = state.days.split_off(&day);
+            std::mem::replace(&mut state.days, kept).into_iter().collect()
+        };
         for day in &old {
-            std::fs::remove_dir_all(self.path(*day))?;
-            state.days.remove(day);
+            let removed = std::fs::remove_dir_all(self.path(*day));
+            if removed.is_err() {
+                self.state.write().days.insert(*day);
+            }
+            removed?;
         }
         if !old.is_empty() {
             sync_dir(&self.dir)?;
@@ -249,59 +213,6 @@ impl History {
         }
         Ok(())
     }
-
-    // One that is damaged is told, and not there.
-    fn record(&self, day: u32, found: &Day, place: u64) -> io::Result<Option<Record>> {
-        let record = found.read(place)?;
-        if record.is_none() {
-            tracing::error!(day = name_of_day(day), place, "a record of history is damaged: restore a backup");
-            self.lose(day, 1);
-        }
-        Ok(record)
-    }
-
-    fn graves(&self, key: &Key, day: u32, found: &Day) -> io::Result<Vec<Grave>> {
-        let until = self.until.load(Ordering::Relaxed);
-        let mut graves = Vec::new();
-        for place in found.find(hash(key))?.into_iter().take(MOST_WITH_KEY) {
-            let Some(record) = self.record(day, found, place)? else { continue };
-            graves.extend(
-                grave(&record, &self.vault).filter(|it| it.facts.over_at().millis() > until && keys_of(it.id, &it.facts).contains(key)),
-            );
-        }
-        Ok(graves)
-    }
-}
-
-impl Past for History {
-    fn may_know(&self, key: &Key) -> bool {
-        let (hash, state) = (hash(key), self.state.read());
-        state.live.iter().any(|(_, day)| day.may_have(hash))
-    }
-
-    fn epoch(&self) -> u64 {
-        self.epoch.load(Ordering::SeqCst)
-    }
-
-    fn find(&self, key: &Key) -> Result<Vec<Grave>, StoreError> {
-        let (mut found, live) = (Vec::<Grave>::new(), self.state.read().live.clone());
-        for (day, it) in live {
-            for grave in self.graves(key, day, &it).map_err(|error| StoreError::Failed(error.to_string()))? {
-                match found.iter_mut().find(|known| known.id == grave.id) {
-                    Some(known) if known.version < grave.version => *known = grave,
-                    Some(_) => {}
-                    None => found.push(grave),
-                }
-            }
-        }
-        Ok(found)
-    }
-}
-
-fn grave(record: &Record, vault: &Vault) -> Option<Grave> {
-    let (aggregate, seqs) = opened(record, vault)?;
-    let version = row::head(&record.bytes).ok()?.version;
-    Some(Grave { id: record.id, version, seqs: seqs.into(), facts: Facts::of(&aggregate, vault), aggregate })
 }
 
 /// The directory of a day: `2026-11-21`.

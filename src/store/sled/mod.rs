@@ -10,10 +10,12 @@ mod convert;
 mod history;
 mod keeper;
 mod log;
+mod lookup;
 mod mend;
 mod recover;
 mod settings;
 mod shared;
+mod today;
 mod watermark;
 mod writer;
 
@@ -21,14 +23,13 @@ use super::contract::{Later, Notes, Status, Store, StoreError};
 use super::key::Key;
 use super::past::{Known, Past, Search};
 use super::prepare::Commit;
-use super::published::Published;
 use super::read::{FeedPart, Reader};
 use crate::domain::aggregate::Aggregate;
 use crate::domain::id::{AggregateId, DeliveryId, InstitutionId, PublisherId};
 use crate::domain::recipient::{Recipient, RecipientKey};
 use crate::domain::snapshot::{Expect, Lease, Query, Versioned, View, Write};
 use crate::domain::time::Timestamp;
-use crate::vault::{Vault, day_of};
+use crate::vault::Vault;
 pub use backup::{Backup, restore, verify};
 use history::History;
 use keeper::{Keeper, Order};
@@ -68,7 +69,7 @@ impl SledStore {
         let (log, mut published) = recover::open(&place, &vault)?;
         let until = now.minus(settings.tombstones);
         let history = Arc::new(History::open(settings.dir.join("history"), vault.clone(), until)?);
-        opened_before(&mut published, &history, now)?;
+        today::count(&mut published, &history, now)?;
         let (writer, inbox) = sync_channel(settings.queue.max(1));
         let (keeper, orders) = channel();
         let shared = Arc::new(Shared::new(settings, vault, published));
@@ -276,25 +277,6 @@ impl Notes for SledStore {
     fn notes<'a>(&'a self, prefix: &'a str) -> Later<'a, Vec<(String, Vec<u8>)>> {
         Box::pin(async move { self.reader().notes(prefix) })
     }
-}
-
-// Challenges of today and yesterday that moved are counted for their publishers still. What was copied and did not leave yet
-// is counted already.
-fn opened_before(published: &mut Published, history: &History, now: Timestamp) -> std::io::Result<()> {
-    let today = day_of(now);
-    for day in [today.saturating_sub(1), today] {
-        for (publisher, count) in history.tally(day)? {
-            published.count(publisher.as_str().into(), day, count);
-        }
-    }
-    let hot: Vec<_> = published.entries.iter().filter(|it| it.1.facts.challenge).map(|it| (*it.0, it.1.facts.clone())).collect();
-    for (id, facts) in hot {
-        let (publisher, day) = (facts.publisher.clone(), day_of(facts.at));
-        if history.may_know(&Key::aggregate(id)) && published.opened(&publisher, day) > 0 && history.has(id, day)? {
-            published.uncount(&publisher, day);
-        }
-    }
-    Ok(())
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {

@@ -67,8 +67,11 @@ impl Data {
         Ok(self.0.metadata()?.len())
     }
 
-    /// Writes `bytes` at `at`, durably. What an earlier try left there is overwritten.
+    /// Writes `bytes` at `at`, durably. What a try that failed left there goes first.
     pub(super) fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        if self.length()? > at {
+            self.0.set_len(at)?;
+        }
         self.0.write_all_at(bytes, at)?;
         self.0.sync_data()
     }

@@ -7,7 +7,8 @@ use crate::domain::id::AggregateId;
 use crate::store::facts::Facts;
 use crate::store::key::Key;
 use crate::vault::Vault;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
+use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,7 +31,10 @@ pub(in super::super) struct Moving {
 pub(in super::super) struct Day {
     dir: PathBuf,
     data: Data,
+    /// Written to by the one thread only, so that its own long reads hold nobody up.
     index: RwLock<Index>,
+    /// The highest number of each feed, as far as it was asked for.
+    highest: Mutex<HashMap<u64, u64>>,
     /// A part of the index was found damaged.
     spoiled: AtomicBool,
 }
@@ -40,7 +44,7 @@ impl Day {
     pub(in super::super) fn open(dir: PathBuf, vault: &Vault) -> io::Result<Self> {
         let data = Data::open(&dir)?;
         let index = RwLock::new(Index::open(&dir, &data, vault)?);
-        Ok(Self { dir, data, index, spoiled: AtomicBool::new(false) })
+        Ok(Self { dir, data, index, highest: Mutex::default(), spoiled: AtomicBool::new(false) })
     }
 
     /// Adds aggregates, durably, and returns when look-ups see them. What is there in the same version is not added again.
@@ -59,11 +63,11 @@ impl Day {
             return Ok(());
         }
         self.data.write(end, &bytes)?;
-        let mut index = self.index.write();
+        let (mut highest, mut index) = (self.highest.lock(), self.index.write());
         index.end = end + bytes.len() as u64;
         for (place, again, it) in &added {
             index.tail.take(*place, *again, it);
-            if let (Some(known), Some(last)) = (index.highest.get_mut(&it.feed), it.seqs.iter().max()) {
+            if let (Some(known), Some(last)) = (highest.get_mut(&it.feed), it.seqs.iter().max()) {
                 *known = (*known).max(*last);
             }
         }
@@ -130,18 +134,21 @@ impl Day {
 
     /// The highest number of a feed; 0 when it has none.
     pub(in super::super) fn highest(&self, feed: u64) -> io::Result<u64> {
-        if let Some(known) = self.index.read().highest.get(&feed) {
+        // Held until it is found: what comes meanwhile waits, and is noted then.
+        let mut all = self.highest.lock();
+        if let Some(known) = all.get(&feed) {
             return Ok(*known);
         }
-        let runs: Vec<_> = self.index.read().runs.iter().map(|it| it.run.clone()).collect();
-        let mut highest = 0;
+        let (mut highest, runs) = {
+            let index = self.index.read();
+            let tail = index.tail.feed.range([feed, 0, 0]..=[feed, u64::MAX, u64::MAX]).next_back().map_or(0, |it| it[1]);
+            (tail, index.runs.iter().map(|it| it.run.clone()).collect::<Vec<_>>())
+        };
         for run in runs {
             highest = highest.max(self.noticed(run.last(feed))?);
         }
-        let mut index = self.index.write();
-        let tail = index.tail.feed.range([feed, 0, 0]..=[feed, u64::MAX, u64::MAX]).next_back().map_or(0, |it| it[1]);
-        index.highest.insert(feed, highest.max(tail));
-        Ok(highest.max(tail))
+        all.insert(feed, highest);
+        Ok(highest)
     }
 
     /// Aggregates in it.

@@ -12,7 +12,6 @@ use crate::store::key::Key;
 use crate::store::{row, rows};
 use crate::vault::Vault;
 use std::cmp::Reverse;
-use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -51,8 +50,6 @@ pub(super) struct Index {
     pub(super) tail: Tail,
     /// Whether runs come with their filters.
     pub(super) filtered: bool,
-    /// The highest number of each feed, as far as it was asked for.
-    pub(super) highest: HashMap<u64, u64>,
 }
 
 impl Index {
