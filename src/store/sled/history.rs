@@ -209,7 +209,7 @@ impl History {
             found.filter(true)?;
             let mut state = self.state.write();
             state.live.push((day, found.clone()));
-            state.live.sort_by(|one, other| other.0.cmp(&one.0));
+            state.live.sort_by_key(|it| std::cmp::Reverse(it.0));
         }
         Ok(())
     }

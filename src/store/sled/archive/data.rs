@@ -154,7 +154,11 @@ mod tests {
             data.0.set_len(0).unwrap();
             data.write(0, bytes).unwrap();
             let mut found = Vec::new();
-            let end = data.scan(0, |_, it| Ok(found.push(it))).unwrap();
+            let each = |_, it| {
+                found.push(it);
+                Ok(())
+            };
+            let end = data.scan(0, each).unwrap();
             (found.iter().map(|it| it.id.0.as_u128()).collect::<Vec<_>>(), end)
         };
         assert_eq!(read(&out), (vec![1, 2, 3, 4, 5], out.len() as u64));

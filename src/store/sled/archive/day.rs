@@ -204,7 +204,10 @@ impl Day {
         };
         let mut whole = 0;
         let sound = if end <= ALL {
-            self.data.scan(0, |_, _| Ok(whole += 1))?;
+            self.data.scan(0, |_, _| {
+                whole += 1;
+                Ok(())
+            })?;
             whole == records
         } else {
             self.sampled()?

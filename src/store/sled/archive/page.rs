@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::iter::Peekable;
 use std::os::unix::fs::FileExt;
 
 /// Bytes of a page.
@@ -127,11 +128,14 @@ impl<const N: usize> Iterator for Entries<'_, N> {
     }
 }
 
+/// Sorted entries from anywhere.
+pub(super) type Sorted<'a, const N: usize> = Box<dyn Iterator<Item = io::Result<[u64; N]>> + 'a>;
+
 /// Several sorted sequences as one.
-pub(super) struct Merged<'a, const N: usize>(Vec<std::iter::Peekable<Box<dyn Iterator<Item = io::Result<[u64; N]>> + 'a>>>);
+pub(super) struct Merged<'a, const N: usize>(Vec<Peekable<Sorted<'a, N>>>);
 
 impl<'a, const N: usize> Merged<'a, N> {
-    pub(super) fn new(all: impl Iterator<Item = Box<dyn Iterator<Item = io::Result<[u64; N]>> + 'a>>) -> Self {
+    pub(super) fn new(all: impl Iterator<Item = Sorted<'a, N>>) -> Self {
         Self(all.map(Iterator::peekable).collect())
     }
 }
@@ -141,7 +145,7 @@ impl<const N: usize> Iterator for Merged<'_, N> {
 
     // An error is the least of all: it comes at once.
     fn next(&mut self) -> Option<Self::Item> {
-        let least = |it: &mut std::iter::Peekable<_>| it.peek().map(|it: &io::Result<[u64; N]>| it.as_ref().ok().copied());
+        let least = |it: &mut Peekable<Sorted<'_, N>>| it.peek().map(|it| it.as_ref().ok().copied());
         let heads = self.0.iter_mut().enumerate().filter_map(|(at, it)| Some((least(it)?, at)));
         let (_, at) = heads.min()?;
         self.0[at].next()
@@ -200,8 +204,7 @@ mod tests {
     #[test]
     fn several_are_merged_in_order() {
         let (one, two) = (written(300), written(10));
-        let all: [Box<dyn Iterator<Item = _>>; 2] =
-            [Box::new(one.1.since(&one.0, [0, 0]).unwrap()), Box::new(two.1.since(&two.0, [0, 0]).unwrap())];
+        let all: [Sorted<'_, 2>; 2] = [Box::new(one.1.since(&one.0, [0, 0]).unwrap()), Box::new(two.1.since(&two.0, [0, 0]).unwrap())];
         let merged: Vec<_> = Merged::new(all.into_iter()).map(|it| it.unwrap()).collect();
         assert!(merged.is_sorted() && merged.len() == 310);
     }
