@@ -1,7 +1,6 @@
 //! Days of history that an earlier form kept in a sled database each, made into the form of now. Once, when the store is opened.
 
 use super::archive::{Record, append};
-use super::history::name_of_day;
 use super::log::{Log, sync_dir};
 use crate::domain::id::AggregateId;
 use std::io;
@@ -27,13 +26,13 @@ pub(super) fn resume(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Converts the day in `dir`, if it has the earlier form. The old one goes when the new one is whole and durable.
-pub(super) fn convert(dir: &Path, day: u32) -> io::Result<()> {
-    let old = dir.join(name_of_day(day));
+/// Converts the day of this name in `dir`, if it has the earlier form. The old one goes when the new one is whole and durable.
+pub(super) fn convert(dir: &Path, day: &str) -> io::Result<()> {
+    let old = dir.join(day);
     if !old.join("db").exists() {
         return Ok(());
     }
-    tracing::info!(day = name_of_day(day), "a day of history has an earlier form: it is converted");
+    tracing::info!(day, "a day of history has an earlier form: it is converted");
     let fresh = dir.join("converting");
     if fresh.exists() {
         std::fs::remove_dir_all(&fresh)?;
@@ -51,7 +50,7 @@ pub(super) fn convert(dir: &Path, day: u32) -> io::Result<()> {
     }
     append(&fresh, &part)?;
     drop(log);
-    let aside = dir.join(format!("{ASIDE}{}", name_of_day(day)));
+    let aside = dir.join(format!("{ASIDE}{day}"));
     std::fs::rename(&old, &aside)?;
     std::fs::rename(&fresh, &old)?;
     sync_dir(dir)?;

@@ -63,7 +63,7 @@ impl History {
             state.days.extend(item?.file_name().to_str().and_then(day_of_name));
         }
         for day in &state.days {
-            convert::convert(&dir, *day)?;
+            convert::convert(&dir, &name_of_day(*day))?;
         }
         let first = day_of(until).saturating_sub(LONGEST);
         let recent: Vec<u32> = state.days.range(first..).rev().copied().collect();
