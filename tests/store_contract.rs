@@ -10,24 +10,90 @@ use countersign::domain::code::Tag;
 use countersign::domain::contact::Address;
 use countersign::domain::delivery::Status;
 use countersign::domain::event::Act;
-use countersign::domain::id::{InstitutionId, PublisherId};
+use countersign::domain::id::{AggregateId, InstitutionId, PublisherId};
 use countersign::domain::inbound::Inbound;
-use countersign::domain::recipient::RecipientKey;
-use countersign::domain::snapshot::{Expect, Query, Versioned, View, Write};
-use countersign::store::contract::{Notes, Store, StoreError};
+use countersign::domain::recipient::{Recipient, RecipientKey};
+use countersign::domain::snapshot::{Expect, Lease, Query, Versioned, View, Write};
+use countersign::domain::time::Timestamp;
+use countersign::store::contract::{self, Later, Notes, Store, StoreError};
 use countersign::store::memory::MemoryStore;
+use countersign::store::sled::SledStore;
 use sample::*;
+use std::sync::Arc;
 use std::time::Duration;
 
 trait Engine: Store + Notes {}
 impl<T: Store + Notes> Engine for T {}
 
+/// The store on sled, whose housekeeping follows every commit: whatever is over is in history when a test looks.
+struct Moved(Arc<SledStore>);
+
+impl Store for Moved {
+    fn load<'a>(&'a self, query: &'a Query) -> Later<'a, View> {
+        self.0.load(query)
+    }
+
+    fn commit(&self, writes: Vec<Write>, expects: Vec<Expect>) -> Later<'_, ()> {
+        Box::pin(async move {
+            self.0.commit(writes, expects).await?;
+            self.0.sweep().await
+        })
+    }
+
+    fn lease(&self, now: Timestamp, span: Duration, max: usize) -> Later<'_, Vec<Lease>> {
+        self.0.lease(now, span, max)
+    }
+
+    fn due(&self, now: Timestamp, max: usize) -> Later<'_, Vec<AggregateId>> {
+        self.0.due(now, max)
+    }
+
+    fn feed<'a>(&'a self, institution: &'a InstitutionId, after: u64, max: usize) -> Later<'a, Vec<(u64, Aggregate, usize)>> {
+        self.0.feed(institution, after, max)
+    }
+
+    fn find(&self, id: AggregateId) -> Later<'_, Option<Versioned<Aggregate>>> {
+        self.0.find(id)
+    }
+
+    fn recipients<'a>(
+        &'a self,
+        publisher: &'a PublisherId,
+        after: Option<&'a RecipientKey>,
+        max: usize,
+    ) -> Later<'a, Vec<Versioned<Recipient>>> {
+        self.0.recipients(publisher, after, max)
+    }
+
+    fn status(&self) -> contract::Status {
+        self.0.status()
+    }
+}
+
+impl Notes for Moved {
+    fn note<'a>(&'a self, name: &'a str) -> Later<'a, Option<Vec<u8>>> {
+        self.0.note(name)
+    }
+
+    fn set_notes(&self, values: Vec<(String, Option<Vec<u8>>)>) -> Later<'_, ()> {
+        self.0.set_notes(values)
+    }
+
+    fn notes<'a>(&'a self, prefix: &'a str) -> Later<'a, Vec<(String, Vec<u8>)>> {
+        self.0.notes(prefix)
+    }
+}
+
 macro_rules! suite {
-    ($($name:ident)*) => {
+    (at rest: $($rest:ident)*; whatever moves: $($name:ident)*) => {
         mod memory {
             $(#[tokio::test]
             async fn $name() {
                 super::$name(&super::MemoryStore::new(super::vault())).await;
+            })*
+            $(#[tokio::test]
+            async fn $rest() {
+                super::$rest(&super::MemoryStore::new(super::vault())).await;
             })*
         }
         mod sled {
@@ -36,11 +102,26 @@ macro_rules! suite {
                 let dir = tempfile::tempdir().unwrap();
                 super::$name(&*super::open(dir.path(), &super::Time::at(0))).await;
             })*
+            $(#[tokio::test]
+            async fn $rest() {
+                let dir = tempfile::tempdir().unwrap();
+                super::$rest(&*super::open(dir.path(), &super::Time::at(0))).await;
+            })*
+        }
+        mod history {
+            $(#[tokio::test]
+            async fn $name() {
+                let dir = tempfile::tempdir().unwrap();
+                super::$name(&super::Moved(super::open(dir.path(), &super::Time::at(40_000)))).await;
+            })*
         }
     };
 }
 
 suite! {
+    at rest:
+    the_status_counts;
+    whatever moves:
     a_new_challenge_is_found_by_everything_it_is_known_by
     versions_guard_every_kind_of_record
     what_must_be_absent_conflicts_once_it_is_there
@@ -60,7 +141,8 @@ suite! {
     budgets_come_with_who_they_are_of
     notes_are_kept_by_name_and_prefix
     what_is_too_large_is_refused_and_harms_nothing
-    the_status_counts
+    what_has_ended_is_answered_for_by_all_its_keys
+    a_receipt_after_the_end_adds_to_what_was
 }
 
 async fn put(store: &dyn Engine, it: &Challenge) {
@@ -460,6 +542,58 @@ async fn what_is_too_large_is_refused_and_harms_nothing(store: &dyn Engine) {
     store.set_notes(vec![("fits".into(), Some(vec![7; 90 * 1024]))]).await.unwrap();
     assert_eq!(store.note("fits").await.unwrap(), Some(vec![7; 90 * 1024]));
     assert_eq!(store.note("big").await.unwrap(), None);
+}
+
+async fn what_has_ended_is_answered_for_by_all_its_keys(store: &dyn Engine) {
+    for n in 1..=6 {
+        put(store, &challenge(n, &phone())).await;
+        put(store, &ended(challenge(n, &phone()), at(20 + n as i64))).await;
+    }
+    put(store, &challenge(7, &phone())).await;
+    for n in 1..=6 {
+        let view = load(store, opening(&challenge(n, &phone()), at(40))).await;
+        let prior = view.prior.expect("its idempotency key is known");
+        assert_eq!((prior.id, prior.payload, prior.material), (id(n), Tag([n as u8; 32]), None));
+        assert_eq!(view.addresses[0].sends, (1..=7).map(at).collect::<Vec<_>>(), "each once, oldest first");
+        assert_eq!(view.publisher_today, 7);
+        let name = format!("sandbox/{}", id(n));
+        assert_eq!(load(store, reply_from(&phone(), Some(&name), at(40))).await.seen, Some(Verdict::Verified));
+        conflicts(store, Expect::Unseen(name)).await;
+        conflicts(store, Expect::Unrepeated(demo(), bank(), format!("T:track-{n}"))).await;
+        conflicts(store, Expect::Aggregate(id(n), 0)).await;
+        let found = store.find(id(n)).await.unwrap().expect("it is known by its id");
+        assert_eq!(found.value, boxed(&ended(challenge(n, &phone()), at(20 + n as i64))));
+        assert_eq!(load(store, Query::One(id(n))).await.one, Some(found.clone()));
+        holds(store, Expect::Aggregate(id(n), found.version)).await;
+    }
+    let view = load(store, reply_from(&phone(), None, at(40))).await.addresses.remove(0);
+    assert_eq!(view.ended.iter().map(|it| it.value.id).collect::<Vec<_>>(), [id(6), id(5), id(4), id(3), id(2)]);
+    assert_eq!(view.open.iter().map(|it| it.value.id).collect::<Vec<_>>(), [id(7)]);
+    assert_eq!(
+        load(store, opening(&challenge(9, &phone()), at(24 * 3600 + 4))).await.addresses[0].sends,
+        (5..=7).map(at).collect::<Vec<_>>()
+    );
+    holds(store, Expect::Unseen("sandbox/other".into())).await;
+    assert!(load(store, opening(&challenge(9, &phone()), at(40))).await.prior.is_none());
+}
+
+async fn a_receipt_after_the_end_adds_to_what_was(store: &dyn Engine) {
+    let mut it = ended(challenge(1, &phone()), at(5));
+    put(store, &it).await;
+    put(store, &ended(challenge(2, &phone()), at(6))).await;
+    for (which, last) in [(8, 5), (9, 6)] {
+        let before = version(store, 1).await;
+        it.events.push(event(1, which, Act::MsgDelivered, at(61), Some(delivery_id(1))));
+        let late = || vec![Write::Aggregate(boxed(&it))];
+        assert_eq!(store.commit(late(), vec![Expect::Aggregate(id(1), before + 1)]).await, Err(StoreError::Conflict));
+        store.commit(late(), vec![Expect::Aggregate(id(1), before)]).await.unwrap();
+        assert!(version(store, 1).await > before);
+        assert_eq!(store.find(id(1)).await.unwrap().unwrap().value, boxed(&it));
+        assert_eq!(numbers(store, &bank(), 0).await.last(), Some(&(last, 1, it.events.len() - 1)));
+    }
+    assert_eq!(numbers(store, &bank(), 0).await, [(1, 1, 0), (2, 1, 1), (3, 2, 0), (4, 2, 1), (5, 1, 2), (6, 1, 3)]);
+    let view = load(store, opening(&challenge(1, &phone()), at(70))).await;
+    assert_eq!((view.addresses[0].sends.clone(), view.publisher_today), (vec![at(1), at(2)], 2));
 }
 
 async fn the_status_counts(store: &dyn Engine) {

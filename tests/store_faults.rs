@@ -120,15 +120,15 @@ async fn what_is_over_moves_to_history_and_stays_answerable() {
     time.set(at(60));
     for round in 0..2 {
         store.sweep().await.unwrap();
-        assert!(dir.path().join("history/2026-11-21/db").exists());
-        assert_eq!(store.status().records, records + 1, "a tombstone for each, and what the day has; round {round}");
+        assert!(dir.path().join("history/2026-11-21/data").exists());
+        assert_eq!(store.status().records, records - 10 + 1, "they are gone, and what the day has is noted; round {round}");
         is_whole(&store).await;
         assert_eq!(numbers(&store, 0, 1000).await, feed);
         assert_eq!(numbers(&store, 2, 3).await, feed[2..5]);
         assert_eq!(numbers(&store, 45, 3).await, feed[45..48]);
         assert_eq!(store.find(id(3)).await.unwrap(), third);
         assert_eq!(store.load(&Query::One(id(3))).await.unwrap().one, third);
-        assert_eq!(store.by_delivery(delivery_id(3)), Some(id(3)));
+        assert_eq!(store.by_delivery(delivery_id(3)).await.unwrap(), Some(id(3)));
         let again = store.load(&reply_from(&phone(), None, at(60))).await.unwrap();
         assert_eq!((&again.addresses[0].ended, again.addresses[0].version), (&view.addresses[0].ended, view.addresses[0].version));
         let opening = store.load(&opening(&challenge(3, &phone()), at(60))).await.unwrap();
@@ -141,6 +141,46 @@ async fn what_is_over_moves_to_history_and_stays_answerable() {
     }
     store.close();
     is_whole(&open(dir.path(), &time)).await;
+}
+
+#[tokio::test]
+async fn what_ended_is_answerable_for_72_hours_also_after_a_restart() {
+    let (dir, time) = (tempfile::tempdir().unwrap(), Time::at(60));
+    let mut place = dir.path().join("0");
+    let mut store = open(&place, &time);
+    for n in 1..=6 {
+        put(&store, &ended(challenge(n, &phone()), at(5 + n as i64))).await;
+    }
+    // Restarted at each of these moments: closed in order, or as a crash would leave it.
+    for (turn, (hours, crashes)) in [(0, false), (0, true), (30, true), (60, false), (71, true), (72, false)].into_iter().enumerate() {
+        time.set(at(hours * 3600 + 60));
+        store.sweep().await.unwrap();
+        if crashes {
+            let crashed = dir.path().join(format!("{}", turn + 1));
+            copy(&place, &crashed);
+            place = crashed;
+        } else {
+            store.close();
+        }
+        store = open(&place, &time);
+        let known = hours < 72;
+        let now = time.now();
+        for n in 1..=6 {
+            let name = format!("sandbox/{}", id(n));
+            let view = store.load(&opening(&challenge(n, &phone()), now)).await.unwrap();
+            assert_eq!(view.prior.map(|it| it.id), known.then_some(id(n)), "{n} after {hours} h");
+            assert_eq!(view.addresses[0].sends.len(), if hours == 0 { 6 } else { 0 });
+            assert_eq!(view.publisher_today, if hours == 0 { 6 } else { 0 });
+            let reply = store.load(&reply_from(&phone(), Some(&name), now)).await.unwrap();
+            assert_eq!((reply.seen.is_some(), reply.addresses[0].ended.len()), (known, if hours == 0 { 5 } else { 0 }));
+            assert_eq!(store.by_delivery(delivery_id(n)).await.unwrap(), known.then_some(id(n)));
+            for used in [Expect::Unseen(name), Expect::Unrepeated(demo(), bank(), format!("T:track-{n}"))] {
+                let outcome = if known { Err(StoreError::Conflict) } else { Ok(()) };
+                assert_eq!(store.commit(Vec::new(), vec![used]).await, outcome);
+            }
+            assert!(store.find(id(n)).await.unwrap().is_some(), "history has it longer");
+        }
+    }
 }
 
 #[tokio::test]
@@ -205,7 +245,7 @@ async fn nothing_is_clear_on_disk() {
     let canaries =
         ["2025550123", "493817", "CANARY", "canary@", "track-", "sandbox/", "Login", "cursor", "anna", "demo", "011001276", "uid-"];
     let all = files(dir.path());
-    assert!(all.iter().any(|it| it.ends_with("history/2026-11-21/db")) && all.len() > 4);
+    assert!(all.iter().any(|it| it.ends_with("history/2026-11-21/data")) && all.len() > 4);
     for file in all {
         let bytes = fs::read(&file).unwrap();
         for canary in canaries {

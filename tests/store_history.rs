@@ -59,7 +59,7 @@ fn set_aside(dir: &Path) -> Vec<PathBuf> {
 }
 
 fn harm(dir: &Path) {
-    let file = dir.join(DAY).join("db");
+    let file = dir.join(DAY).join("data");
     let mut bytes = fs::read(&file).unwrap();
     (0..bytes.len()).step_by(97).for_each(|at| bytes[at] ^= 0x55);
     fs::write(file, bytes).unwrap();
@@ -105,7 +105,7 @@ async fn a_damaged_day_is_set_aside_and_moving_goes_on() {
         let (dir, time) = (tempfile::tempdir().unwrap(), Time::at(60));
         filled(dir.path(), &time).await;
         harm(dir.path());
-        let harmed = fs::read(dir.path().join(DAY).join("db")).unwrap();
+        let harmed = fs::read(dir.path().join(DAY).join("data")).unwrap();
         let store = open(dir.path(), &time);
         if found_while_moving {
             end(&store, 31..=33).await;
@@ -114,7 +114,7 @@ async fn a_damaged_day_is_set_aside_and_moving_goes_on() {
         assert_eq!(store.status().history_lost, 1);
         let aside = set_aside(dir.path());
         assert_eq!(aside.len(), 1);
-        assert!(fs::read(aside[0].join("db")).unwrap().len() >= harmed.len(), "nothing is deleted");
+        assert!(fs::read(aside[0].join("data")).unwrap().len() >= harmed.len(), "nothing is deleted");
         end(&store, 34..=36).await;
         store.sweep().await.unwrap();
         assert!(store.status().ready);
@@ -129,20 +129,29 @@ async fn a_damaged_day_is_set_aside_and_moving_goes_on() {
 }
 
 #[tokio::test]
-async fn a_day_with_a_broken_snapshot_is_rebuilt_from_its_log() {
-    let (dir, time) = (tempfile::tempdir().unwrap(), Time::at(60));
-    filled(dir.path(), &time).await;
-    let store = open(dir.path(), &time);
-    assert_eq!(there(&store, 1..=30).await, 30); // sled writes a snapshot when it reads a log
-    store.close();
-    let items = fs::read_dir(dir.path().join(DAY)).unwrap().map(|it| it.unwrap().path());
-    let snapshots: Vec<_> = items.filter(|it| it.to_string_lossy().contains("snap.")).collect();
-    assert!(!snapshots.is_empty());
-    snapshots.iter().for_each(|it| fs::write(it, b"short").unwrap());
-    let store = swept(dir.path(), &time).await;
-    assert_eq!(store.status().history_lost, 0);
-    assert_eq!(there(&store, 1..=30).await, 30);
-    assert_eq!(set_aside(dir.path()).len(), 1, "the day as it was is kept");
+async fn an_index_that_is_damaged_or_missing_is_made_anew() {
+    let harms: [fn(&Path); 3] = [
+        |run| fs::remove_file(run).unwrap(),
+        |run| fs::write(run, b"short").unwrap(),
+        |run| {
+            let mut bytes = fs::read(run).unwrap();
+            (0..bytes.len()).step_by(97).for_each(|at| bytes[at] ^= 0x55);
+            fs::write(run, bytes).unwrap();
+        },
+    ];
+    for harm in harms {
+        let (dir, time) = (tempfile::tempdir().unwrap(), Time::at(60));
+        filled(dir.path(), &time).await;
+        let items = fs::read_dir(dir.path().join(DAY)).unwrap().map(|it| it.unwrap().path());
+        let runs: Vec<_> = items.filter(|it| it.extension().is_some_and(|it| it == "run")).collect();
+        assert!(!runs.is_empty());
+        runs.iter().for_each(|it| harm(it));
+        let store = swept(dir.path(), &time).await;
+        assert_eq!(store.status().history_lost, 0);
+        assert_eq!(there(&store, 1..=30).await, 30);
+        assert_eq!(store.feed(&bank(), 0, 100).await.unwrap().len(), 60);
+        assert!(set_aside(dir.path()).is_empty());
+    }
 }
 
 #[tokio::test]
@@ -157,4 +166,40 @@ async fn what_history_had_is_known_after_a_restore_too() {
     restored.close();
     fs::remove_dir_all(back.join(DAY)).unwrap();
     assert_eq!(swept(&back, &time).await.status().history_lost, 1);
+}
+
+#[tokio::test]
+async fn a_day_in_a_sled_database_is_converted() {
+    let (dir, time) = (tempfile::tempdir().unwrap(), Time::at(60));
+    let store = open(dir.path(), &time);
+    end(&store, 1..=30).await;
+    let before = store.feed(&bank(), 0, 100).await.unwrap();
+    store.sweep().await.unwrap();
+    let records: Vec<_> = {
+        let bytes = fs::read(dir.path().join(DAY).join("data")).unwrap();
+        let mut rest = &bytes[..];
+        std::iter::from_fn(|| {
+            let length = u32::from_be_bytes(rest.get(4..8)?.try_into().unwrap()) as usize;
+            let (record, more) = rest.split_at(12 + length);
+            rest = more;
+            Some((record[13..29].to_vec(), record[29..].to_vec()))
+        })
+        .collect()
+    };
+    assert_eq!(records.len(), 30);
+    store.close();
+    fs::remove_dir_all(dir.path().join(DAY)).unwrap();
+    let earlier = sled::Config::new().path(dir.path().join(DAY)).flush_every_ms(None).open().unwrap();
+    for (id, value) in &records {
+        earlier.insert([b"C", id.as_slice()].concat(), value.as_slice()).unwrap();
+    }
+    earlier.insert(b"N", &30_u64.to_be_bytes()).unwrap();
+    earlier.flush().unwrap();
+    drop(earlier);
+    let store = swept(dir.path(), &time).await;
+    assert_eq!((store.status().history_lost, there(&store, 1..=30).await), (0, 30));
+    assert_eq!(store.feed(&bank(), 0, 100).await.unwrap(), before);
+    let prior = store.load(&opening(&challenge(7, &phone()), at(60))).await.unwrap().prior;
+    assert_eq!(prior.map(|it| it.id), Some(id(7)));
+    assert!(dir.path().join(DAY).join("data").exists() && !dir.path().join(DAY).join("db").exists());
 }

@@ -34,10 +34,10 @@ impl Addresses {
         self.ended.range(since(address, from)).rev().map(|it| it.2)
     }
 
-    /// When challenge messages were queued after `from`, oldest first.
-    pub(crate) fn sent(&self, address: Route, from: Timestamp) -> impl Iterator<Item = Timestamp> + '_ {
+    /// When challenge messages were queued after `from` and of what, oldest first.
+    pub(crate) fn sent(&self, address: Route, from: Timestamp) -> impl Iterator<Item = (Timestamp, AggregateId)> + '_ {
         let all = self.sent.range((address, from, FIRST, 0)..=(address, END, LAST, u16::MAX));
-        all.map(|it| it.1).filter(move |at| *at > from)
+        all.map(|it| (it.1, it.2)).filter(move |it| it.0 > from)
     }
 
     /// Publishers whose messages it opted out of.
@@ -85,9 +85,9 @@ impl Addresses {
         self.versions.extend(addresses.into_iter().map(|it| (it, sequence)));
     }
 
-    /// Drops the versions of an aggregate's addresses that nothing is known of any more.
-    pub(crate) fn prune(&mut self, facts: &Facts) {
-        for route in facts.addresses() {
+    /// Drops the versions of addresses that nothing is known of here any more.
+    pub(crate) fn prune(&mut self, addresses: impl IntoIterator<Item = Route>) {
+        for route in addresses {
             let known =
                 self.open(route).next().is_some() || self.sent(route, START).next().is_some() || self.opted_out_of(route).next().is_some();
             if !known {

@@ -1,4 +1,4 @@
-//! What the indexes keep of an aggregate, and what stays of it as a tombstone once it is in history (decision 11).
+//! What the indexes keep of an aggregate (decision 11); and the tombstones of an earlier form of the store, until their time is over.
 
 use super::codec::{Decoder, Encoder, Malformed};
 use super::key::{Keys, Route};
@@ -97,11 +97,6 @@ impl Facts {
         Self { deliveries: deliveries.iter().map(|it| it.id).collect(), live: Arc::new(live), ..facts }
     }
 
-    /// The same, with nothing left to do.
-    pub(crate) fn buried(&self) -> Self {
-        Self { live: NONE.clone(), ..self.clone() }
-    }
-
     /// The UTC day whose history it goes to: the same however often it is moved.
     pub(crate) fn day(&self) -> u32 {
         day_of(self.at)
@@ -123,7 +118,7 @@ impl Facts {
         self.live.listens == other.live.listens && self.ended_at == other.ended_at && self.sent == other.sent
     }
 
-    /// A tombstone's stored form.
+    /// The stored form of a tombstone, as an earlier form of the store wrote them.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Encoder::with_capacity(256);
         out.byte(FORM);
@@ -233,9 +228,8 @@ mod tests {
             repeat: Some(([8; 16], Tag([9; 32]))),
             seen: Box::new([([6; 16], Verdict::Verified)]),
             deliveries: Box::new([DeliveryId(uuid::Uuid::from_u128(5))]),
-            live: Arc::new(Live { listens: true, ..Live::default() }),
+            live: NONE.clone(),
         }
-        .buried()
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::domain::budget::BudgetKey;
 use crate::domain::challenge::{Slot, SlotSubject};
 use crate::domain::contact::Address;
-use crate::domain::id::{AggregateId, InstitutionId, PublisherId};
+use crate::domain::id::{AggregateId, DeliveryId, InstitutionId, PublisherId};
 use crate::domain::recipient::RecipientKey;
 use crate::vault::Vault;
 use uuid::Uuid;
@@ -20,7 +20,7 @@ pub(crate) struct Key(pub(crate) [u8; 17]);
 pub(crate) mod kind {
     /// A live aggregate, by id.
     pub(crate) const AGGREGATE: u8 = b'A';
-    /// What is left of an aggregate that moved to history, by id.
+    /// What an earlier form of the store left of an aggregate that moved to history, by id. No new ones are written.
     pub(crate) const TOMBSTONE: u8 = b'T';
     /// A failure budget.
     pub(crate) const BUDGET: u8 = b'B';
@@ -46,6 +46,8 @@ pub(crate) mod kind {
     pub(crate) const REPEAT: u8 = b'r';
     /// A provider's message id: no record.
     pub(crate) const SEEN: u8 = b'p';
+    /// A delivery, by id: no record.
+    pub(crate) const DELIVERY: u8 = b'd';
 }
 
 impl Key {
@@ -82,6 +84,10 @@ impl Key {
 
     pub(crate) fn tombstone(id: AggregateId) -> Self {
         Self::new(kind::TOMBSTONE, id.0.into_bytes())
+    }
+
+    pub(crate) fn delivery(id: DeliveryId) -> Self {
+        Self::new(kind::DELIVERY, id.0.into_bytes())
     }
 
     /// The id of an aggregate's or tombstone's key.

@@ -2,9 +2,10 @@
 //! nothing moves to history.
 
 use super::contract::{Later, Notes, Status, Store, StoreError};
+use super::past::{Known, Nothing, Search};
 use super::prepare::Commit;
 use super::published::Published;
-use super::read::{Fetched, Reader, Unread};
+use super::read::Reader;
 use super::stage::{Fit, Step};
 use crate::domain::aggregate::Aggregate;
 use crate::domain::id::{AggregateId, InstitutionId, PublisherId};
@@ -34,7 +35,7 @@ impl MemoryStore {
 
     fn apply(&self, commit: &Commit) -> Result<(), StoreError> {
         let mut published = self.published.write();
-        let mut step = Step::new(&published, &self.vault);
+        let mut step = Step::new(&published, &Nothing, &self.vault);
         if step.add(commit) != Fit::In {
             return Err(StoreError::Conflict);
         }
@@ -46,7 +47,7 @@ impl MemoryStore {
 
 impl Store for MemoryStore {
     fn load<'a>(&'a self, query: &'a Query) -> Later<'a, View> {
-        Box::pin(async move { settled(self.reader().load(query, &Fetched::new())) })
+        Box::pin(async move { self.reader().load(query, &Search::new(&Nothing, &Known::new())) })
     }
 
     fn commit(&self, writes: Vec<Write>, expects: Vec<Expect>) -> Later<'_, ()> {
@@ -66,7 +67,7 @@ impl Store for MemoryStore {
     }
 
     fn find(&self, id: AggregateId) -> Later<'_, Option<Versioned<Aggregate>>> {
-        Box::pin(async move { settled(self.reader().find(id, &Fetched::new())) })
+        Box::pin(async move { self.reader().find(id, &Search::new(&Nothing, &Known::new())) })
     }
 
     fn recipients<'a>(
@@ -96,11 +97,4 @@ impl Notes for MemoryStore {
     fn notes<'a>(&'a self, prefix: &'a str) -> Later<'a, Vec<(String, Vec<u8>)>> {
         Box::pin(async move { self.reader().notes(prefix) })
     }
-}
-
-fn settled<T>(read: Result<T, Unread>) -> Result<T, StoreError> {
-    read.map_err(|unread| match unread {
-        Unread::Failed(error) => error,
-        Unread::Elsewhere(_) => StoreError::Failed("a store in memory has no history".into()),
-    })
 }

@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`contract`]; `rows` (the stored forms) on `parts` and `codec`; `key` and `row` (what is clear and what
 //! is sealed); `facts` (what the indexes keep); `shown` and `published` (what everybody sees); `prepare` → `stage` → `published` is the
-//! way of a commit, `read` that of a query. [`memory`] and [`sled`] are engines.
+//! way of a commit, `read` that of a query; `past` is what both ask of history. [`memory`] and [`sled`] are engines.
 
 pub mod contract;
 pub mod memory;
@@ -16,6 +16,7 @@ pub mod fuzzed;
 mod key;
 mod outbox;
 mod parts;
+mod past;
 mod prepare;
 mod published;
 mod read;

@@ -28,15 +28,8 @@ pub(crate) enum Change {
         /// How many events it has.
         events: usize,
     },
-    /// An aggregate is in history now: its tombstone takes its place.
-    Bury {
-        /// Which.
-        id: AggregateId,
-        /// Sealed.
-        body: SealedRow,
-        /// For the indexes.
-        facts: Arc<Facts>,
-    },
+    /// An aggregate is in history now, and leaves.
+    Move(AggregateId),
     /// A tombstone's time is over.
     Forget(AggregateId),
     /// Any other record; `None` removes it.
@@ -115,7 +108,7 @@ impl Change {
     /// The record it is about.
     pub(crate) fn key(&self) -> Key {
         match self {
-            Self::Aggregate { id, .. } | Self::Bury { id, .. } | Self::Forget(id) => Key::aggregate(*id),
+            Self::Aggregate { id, .. } | Self::Move(id) | Self::Forget(id) => Key::aggregate(*id),
             Self::Record { key, .. } => *key,
         }
     }
@@ -138,8 +131,8 @@ impl Change {
     fn bytes(&self) -> usize {
         match self {
             Self::Aggregate { body, events, .. } => row::length(body, *events),
-            Self::Bury { body, .. } | Self::Record { body: Some(body), .. } => row::length(body, 0),
-            Self::Forget(_) | Self::Record { body: None, .. } => 0,
+            Self::Record { body: Some(body), .. } => row::length(body, 0),
+            Self::Move(_) | Self::Forget(_) | Self::Record { body: None, .. } => 0,
         }
     }
 }

@@ -61,8 +61,19 @@ impl Published {
     /// Shows one durable change, written by commit `sequence`.
     pub(crate) fn show(&mut self, sequence: u64, shown: Shown) {
         match shown {
-            Shown::Entry(id, entry) => self.put_entry(sequence, id, Some(entry)),
-            Shown::Forgotten(id) => self.put_entry(sequence, id, None),
+            Shown::Entry(id, entry) => {
+                if entry.facts.challenge && !self.entries.contains_key(&id) {
+                    self.count(entry.facts.publisher.clone(), day_of(entry.facts.at), 1);
+                }
+                self.put_entry(sequence, id, Some(entry));
+            }
+            Shown::Revived(id, entry) => self.put_entry(sequence, id, Some(entry)),
+            Shown::Moved(id) => self.put_entry(sequence, id, None),
+            Shown::Forgotten(id) => {
+                let facts = self.entries.get(&id).map(|it| it.facts.clone());
+                self.put_entry(sequence, id, None);
+                self.addresses.prune(facts.iter().flat_map(|it| it.addresses()));
+            }
             Shown::Record(key, row, aside) => self.put_record(sequence, key, row, aside),
         }
     }
@@ -121,6 +132,16 @@ impl Published {
         self.today.get(&(publisher.clone(), day)).copied().unwrap_or(0)
     }
 
+    /// Counts so many challenges more that a publisher opened in a UTC day.
+    pub(crate) fn count(&mut self, publisher: PublisherId, day: u32, more: u64) {
+        *self.today.entry((publisher, day)).or_default() += more;
+    }
+
+    /// Takes one of these back.
+    pub(crate) fn uncount(&mut self, publisher: &PublisherId, day: u32) {
+        self.today.entry((publisher.clone(), day)).and_modify(|count| *count = count.saturating_sub(1));
+    }
+
     /// Open challenges whose timer is due, soonest first.
     pub(crate) fn due(&self, now: Timestamp) -> impl Iterator<Item = AggregateId> + '_ {
         self.timers.range(..=(now, LAST)).map(|it| it.1)
@@ -131,7 +152,7 @@ impl Published {
         self.finished.range(..=(until, LAST)).map(|it| it.1)
     }
 
-    /// Tombstones of what ended before `until`, oldest first.
+    /// Tombstones of an earlier form, of what ended before `until`, oldest first.
     pub(crate) fn graves(&self, until: Timestamp) -> impl Iterator<Item = AggregateId> + '_ {
         self.graves.range(..=(until, LAST)).map(|it| it.1)
     }
@@ -157,16 +178,10 @@ impl Published {
         if let Some(old) = &old {
             self.unindex(id, old, new.as_ref());
         }
-        let Some(new) = new else {
-            old.iter().for_each(|it| self.addresses.prune(&it.facts));
-            return;
-        };
+        let Some(new) = new else { return };
         if changed {
             old.iter().for_each(|it| self.addresses.touch(it.facts.addresses(), sequence));
             self.addresses.touch(new.facts.addresses(), sequence);
-        }
-        if old.is_none() && new.facts.challenge {
-            *self.today.entry((new.facts.publisher.clone(), day_of(new.facts.at))).or_default() += 1;
         }
         self.index(id, &new);
         self.entries.insert(id, new);

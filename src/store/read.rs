@@ -1,57 +1,37 @@
-//! Answers queries from the published state. Rows that have moved to history are asked of whoever has them.
+//! Answers queries: from the published state, and after that from what history says of those who moved there (`past`).
+
+mod address;
 
 use super::contract::StoreError;
-use super::key::{Key, Keys, Route};
+use super::key::{Key, Keys, Route, kind};
+use super::past::Search;
 use super::prepare::decode_note;
 use super::published::{Entry, Published};
 use super::{row, rows};
 use crate::domain::aggregate::Aggregate;
+use crate::domain::answer::Verdict;
 use crate::domain::budget::{Budget, BudgetKey};
 use crate::domain::challenge::Challenge;
 use crate::domain::contact::Address;
 use crate::domain::id::{AggregateId, InstitutionId, PublisherId};
 use crate::domain::recipient::{Recipient, RecipientKey};
-use crate::domain::snapshot::{AddressView, Prior, Query, Versioned, View};
+use crate::domain::snapshot::{Prior, Query, Versioned, View};
 use crate::domain::time::Timestamp;
 use crate::vault::{Vault, day_of};
 use parking_lot::RwLock;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
-
-const HOUR: Duration = Duration::from_secs(3600);
-const DAY: Duration = Duration::from_secs(24 * 3600);
-const MOST_ENDED: usize = 5;
-
-/// Values fetched from history; `None` for what is not there either.
-pub(crate) type Fetched = HashMap<AggregateId, Option<Arc<[u8]>>>;
-
-/// Why a query could not be answered yet.
-pub(crate) enum Unread {
-    /// These are in the history of these days: fetch them and ask again.
-    Elsewhere(Vec<(AggregateId, u32)>),
-    /// It can't be.
-    Failed(StoreError),
-}
-
-impl From<StoreError> for Unread {
-    fn from(error: StoreError) -> Self {
-        Self::Failed(error)
-    }
-}
 
 /// A value found by an index, to be opened without the lock.
 struct Hit {
     id: AggregateId,
     version: u64,
     bytes: Option<Arc<[u8]>>,
-    day: u32,
 }
 
 impl Hit {
     fn of(id: AggregateId, entry: &Entry) -> Self {
-        let facts = &entry.facts;
-        Self { id, version: entry.version, bytes: entry.bytes.clone(), day: facts.day() }
+        Self { id, version: entry.version, bytes: entry.bytes.clone() }
     }
 }
 
@@ -63,24 +43,24 @@ pub(crate) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// What a decision needs.
-    pub(crate) fn load(&self, query: &Query, fetched: &Fetched) -> Result<View, Unread> {
+    /// What a decision needs; it counts only when `search` wants nothing more.
+    pub(crate) fn load(&self, query: &Query, search: &Search<'_>) -> Result<View, StoreError> {
         match query {
-            Query::Open { .. } => Ok(self.open(query)?),
-            Query::Reply { from, provider_id, now } => self.reply(from, provider_id.as_deref(), *now, fetched),
-            Query::One(id) => {
-                let hit = self.published.read().entries.get(id).map(|it| Hit::of(*id, it));
-                let mut found = self.aggregates(hit.into_iter().collect(), fetched)?;
-                Ok(View { one: found.pop(), ..View::default() })
-            }
+            Query::Open { .. } => self.open(query, search),
+            Query::Reply { from, provider_id, now } => self.reply((from, provider_id.as_deref()), *now, search),
+            Query::One(id) => Ok(View { one: self.find(*id, search)?, ..View::default() }),
             Query::Budget(key) => Ok(View { budgets: vec![(key.clone(), self.budget(key)?)], ..View::default() }),
             Query::Recipient(key) => Ok(View { recipient: self.recipient(key)?, ..View::default() }),
         }
     }
 
-    /// An aggregate that is live or has a tombstone.
-    pub(crate) fn find(&self, id: AggregateId, fetched: &Fetched) -> Result<Option<Versioned<Aggregate>>, Unread> {
-        Ok(self.load(&Query::One(id), fetched)?.one)
+    /// An aggregate that is live, or ended within the time of tombstones.
+    pub(crate) fn find(&self, id: AggregateId, search: &Search<'_>) -> Result<Option<Versioned<Aggregate>>, StoreError> {
+        let hit = self.published.read().entries.get(&id).map(|it| Hit::of(id, it));
+        match hit {
+            Some(hit) => Ok(self.aggregates(vec![hit], search)?.pop()),
+            None => Ok(search.ask(Key::aggregate(id)).first().map(|it| Versioned { value: it.aggregate.clone(), version: it.version })),
+        }
     }
 
     /// Recipients of a publisher in key order.
@@ -147,7 +127,7 @@ impl Reader<'_> {
         rows::decode_aggregate(&plain).map_err(unreadable)
     }
 
-    fn open(&self, query: &Query) -> Result<View, StoreError> {
+    fn open(&self, query: &Query, search: &Search<'_>) -> Result<View, StoreError> {
         let Query::Open { publisher, institution, repeat, recipient, phone, slot, now } = query else { return Ok(View::default()) };
         let keys = Keys(self.vault);
         let mut view = View::default();
@@ -159,10 +139,10 @@ impl Reader<'_> {
         for address in addresses(phone.as_ref(), view.recipient.as_ref()) {
             let budget = BudgetKey::Address(institution.clone(), address.clone());
             view.budgets.push((budget.clone(), self.budget(&budget)?));
-            view.addresses.push(self.address(address, false, *now, &Fetched::new()).map_err(failed)?);
+            view.addresses.push(self.address((address, false), *now, search)?);
         }
         if let Some(key) = repeat {
-            view.prior = self.prior(&keys.repeat(publisher, institution, key))?;
+            view.prior = self.prior(keys.repeat(publisher, institution, key), search)?;
         }
         let slot = keys.slot(slot);
         let holder = {
@@ -170,14 +150,13 @@ impl Reader<'_> {
             view.publisher_today = published.opened(publisher, day_of(*now));
             published.holder(&slot).and_then(|id| Some(Hit::of(id, published.entries.get(&id)?)))
         };
-        view.holder = self.challenges(holder.into_iter().collect(), &Fetched::new()).map_err(failed)?.pop();
+        view.holder = self.challenges(holder.into_iter().collect(), search)?.pop();
         Ok(view)
     }
 
-    fn reply(&self, from: &Address, provider_id: Option<&str>, now: Timestamp, fetched: &Fetched) -> Result<View, Unread> {
-        let seen = provider_id.map(|id| Keys(self.vault).seen(id));
-        let seen = seen.and_then(|route| self.published.read().seen(&route));
-        let address = self.address(from.clone(), true, now, fetched)?;
+    fn reply(&self, (from, provider_id): (&Address, Option<&str>), now: Timestamp, search: &Search<'_>) -> Result<View, StoreError> {
+        let seen = provider_id.map(|id| Keys(self.vault).seen(id)).and_then(|route| self.seen(route, search));
+        let address = self.address((from.clone(), true), now, search)?;
         let mut budgets: Vec<(BudgetKey, Versioned<Budget>)> = Vec::new();
         for challenge in address.open.iter().chain(&address.ended) {
             for key in challenge.value.budgets(from) {
@@ -189,37 +168,23 @@ impl Reader<'_> {
         Ok(View { addresses: vec![address], budgets, seen, ..View::default() })
     }
 
-    // What has ended matters only for judging a reply.
-    fn address(&self, address: Address, with_ended: bool, now: Timestamp, fetched: &Fetched) -> Result<AddressView, Unread> {
-        let route = Keys(self.vault).address(&address);
-        let (mut seen, open, ended) = self.look(route, with_ended, now);
-        seen.open = self.challenges(open, fetched)?;
-        seen.ended = self.challenges(ended, fetched)?;
-        Ok(AddressView { address, ..seen })
+    fn seen(&self, route: Route, search: &Search<'_>) -> Option<Verdict> {
+        let here = self.published.read().seen(&route);
+        here.or_else(|| {
+            let graves = search.ask(Key::new(kind::SEEN, route)).iter();
+            graves.flat_map(|it| it.facts.seen.iter()).find(|it| it.0 == route).map(|it| it.1)
+        })
     }
 
-    fn look(&self, route: Route, with_ended: bool, now: Timestamp) -> (AddressView, Vec<Hit>, Vec<Hit>) {
-        let published = self.published.read();
-        let open = published.open_on(route).map(|(id, entry)| Hit::of(id, entry)).collect();
-        let ended = published.ended_on(route, now.minus(HOUR)).take(if with_ended { MOST_ENDED } else { 0 });
-        let ended = ended.map(|(id, entry)| Hit::of(id, entry)).collect();
-        let view = AddressView {
-            address: Address::canonical(""),
-            version: published.version(&Key::new(super::key::kind::ADDRESS, route)),
-            open: Vec::new(),
-            ended: Vec::new(),
-            sends: published.addresses.sent(route, now.minus(DAY)).collect(),
-            opt_outs: published.addresses.opted_out_of(route).cloned().collect(),
-        };
-        (view, open, ended)
-    }
-
-    fn prior(&self, route: &Route) -> Result<Option<Prior>, StoreError> {
+    fn prior(&self, route: Route, search: &Search<'_>) -> Result<Option<Prior>, StoreError> {
         let hit = {
             let published = self.published.read();
-            published.repeated(route).and_then(|id| published.entries.get(&id).map(|it| (id, it.clone())))
+            published.repeated(&route).and_then(|id| published.entries.get(&id).map(|it| (id, it.clone())))
         };
-        let Some((id, entry)) = hit else { return Ok(None) };
+        let Some((id, entry)) = hit else {
+            let buried = search.ask(Key::new(kind::REPEAT, route)).first();
+            return Ok(buried.and_then(|it| Some(Prior { id: it.id, payload: it.facts.repeat.as_ref()?.1, material: None })));
+        };
         let Some((_, payload)) = entry.facts.repeat else { return Ok(None) };
         let aggregate = entry.bytes.map(|bytes| self.open_aggregate(id, &bytes)).transpose()?;
         let material = aggregate.and_then(|it| it.challenge().and_then(|it| it.material.clone()));
@@ -251,8 +216,8 @@ impl Reader<'_> {
         decode_note(&plain).map(|(_, value)| value.to_vec()).map_err(unreadable)
     }
 
-    fn challenges(&self, hits: Vec<Hit>, fetched: &Fetched) -> Result<Vec<Versioned<Challenge>>, Unread> {
-        let all = self.aggregates(hits, fetched)?.into_iter();
+    fn challenges(&self, hits: Vec<Hit>, search: &Search<'_>) -> Result<Vec<Versioned<Challenge>>, StoreError> {
+        let all = self.aggregates(hits, search)?.into_iter();
         Ok(all
             .filter_map(|it| match it.value {
                 Aggregate::Challenge(value) => Some(Versioned { value: *value, version: it.version }),
@@ -261,22 +226,17 @@ impl Reader<'_> {
             .collect())
     }
 
-    // A fetched value of another version than the index says is an older copy: it is fetched again.
-    fn aggregates(&self, hits: Vec<Hit>, fetched: &Fetched) -> Result<Vec<Versioned<Aggregate>>, Unread> {
-        let (mut found, mut elsewhere) = (Vec::with_capacity(hits.len()), Vec::new());
+    // A tombstone of the store's earlier form has its value in history.
+    fn aggregates(&self, hits: Vec<Hit>, search: &Search<'_>) -> Result<Vec<Versioned<Aggregate>>, StoreError> {
+        let mut found = Vec::with_capacity(hits.len());
         for hit in hits {
-            let bytes = match (&hit.bytes, fetched.get(&hit.id)) {
-                (Some(bytes), _) => bytes,
-                (None, Some(Some(bytes))) if row::head(bytes).is_ok_and(|it| it.version == hit.version) => bytes,
-                (None, Some(None)) => continue,
-                (None, _) => {
-                    elsewhere.push((hit.id, hit.day));
-                    continue;
-                }
+            let value = match &hit.bytes {
+                Some(bytes) => Some(self.open_aggregate(hit.id, bytes)?),
+                None => search.ask(Key::aggregate(hit.id)).first().map(|it| it.aggregate.clone()),
             };
-            found.push(Versioned { value: self.open_aggregate(hit.id, bytes)?, version: hit.version });
+            found.extend(value.map(|value| Versioned { value, version: hit.version }));
         }
-        if elsewhere.is_empty() { Ok(found) } else { Err(Unread::Elsewhere(elsewhere)) }
+        Ok(found)
     }
 }
 
@@ -286,14 +246,6 @@ pub(crate) type FeedPart = Vec<(u64, Aggregate, usize)>;
 // A value that was verified when the store was opened can't be read: memory or a key is gone.
 fn unreadable(error: impl std::fmt::Display) -> StoreError {
     StoreError::Failed(error.to_string())
-}
-
-// Where nothing is asked of history, nothing is elsewhere.
-fn failed(unread: Unread) -> StoreError {
-    match unread {
-        Unread::Failed(error) => error,
-        Unread::Elsewhere(_) => StoreError::Conflict,
-    }
 }
 
 fn addresses(phone: Option<&Address>, recipient: Option<&Versioned<Recipient>>) -> Vec<Address> {

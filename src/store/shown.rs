@@ -13,7 +13,7 @@ pub(crate) struct Row {
     pub(crate) bytes: Arc<[u8]>,
 }
 
-/// An aggregate: live with its row, or moved to history with none.
+/// An aggregate: live with its row, or the tombstone of an earlier form with none.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) version: u64,
@@ -46,6 +46,10 @@ pub(crate) enum Aside {
 pub(crate) enum Shown {
     /// An aggregate is now this.
     Entry(AggregateId, Entry),
+    /// An aggregate that was in history is live again, as this.
+    Revived(AggregateId, Entry),
+    /// An aggregate is in history now.
+    Moved(AggregateId),
     /// A tombstone is gone.
     Forgotten(AggregateId),
     /// A record is now this, or gone.

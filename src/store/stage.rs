@@ -2,8 +2,9 @@
 //! put where and what to show once it is durable.
 
 use super::codec::Encoder;
-use super::facts::Facts;
+use super::contract::StoreError;
 use super::key::{Key, Keys, kind};
+use super::past::{Grave, Past};
 use super::prepare::{Change, Check, Commit, Want};
 use super::published::{Aside, Entry, Published, Row, Shown};
 use super::row;
@@ -21,11 +22,14 @@ pub(crate) enum Fit {
     Conflict,
     /// It touches what another in this step changes: it must see that first.
     Next,
+    /// Whether it fits is not known: history could not be read.
+    Unread,
 }
 
 /// One durable step in the making.
 pub(crate) struct Step<'a> {
     published: &'a Published,
+    past: &'a dyn Past,
     vault: &'a Vault,
     /// The number of its last commit.
     pub(crate) sequence: u64,
@@ -40,9 +44,10 @@ pub(crate) struct Step<'a> {
 }
 
 impl<'a> Step<'a> {
-    pub(crate) fn new(published: &'a Published, vault: &'a Vault) -> Self {
+    pub(crate) fn new(published: &'a Published, past: &'a dyn Past, vault: &'a Vault) -> Self {
         Self {
             published,
+            past,
             vault,
             sequence: published.sequence,
             records: published.records,
@@ -60,11 +65,13 @@ impl<'a> Step<'a> {
         if wanted.chain(&touches).any(|key| self.touched.contains(key)) {
             return Fit::Next;
         }
-        if !commit.checks.iter().all(|it| self.holds(it)) {
+        let fits = commit.checks.iter().map(|it| self.holds(it)).find(|it| *it != Ok(true)).unwrap_or(Ok(true));
+        let (Ok(fits), Ok(graves)) = (fits, self.graves(commit)) else { return Fit::Unread };
+        if !fits {
             return Fit::Conflict;
         }
         self.sequence += 1;
-        commit.changes.iter().for_each(|it| self.stage(it));
+        commit.changes.iter().for_each(|it| self.stage(it, &graves));
         self.touched.extend(touches);
         Fit::In
     }
@@ -83,20 +90,49 @@ impl<'a> Step<'a> {
         Sealed { sequence: self.sequence, records: self.records, puts: self.puts, shown: self.shown }
     }
 
-    fn holds(&self, check: &Check) -> bool {
+    // What moved is in history before it leaves the published state, and this thread is the one that takes it from there: what
+    // is in neither is nowhere.
+    fn holds(&self, check: &Check) -> Result<bool, StoreError> {
         let rest = check.key.rest();
-        match check.want {
-            Want::Version(version) => self.published.version(&check.key) == version,
+        Ok(match check.want {
+            Want::Version(version) => match self.published.version(&check.key) {
+                0 if check.key.kind() == kind::AGGREGATE => self.grave(&check.key)?.map_or(0, |it| it.version) == version,
+                found => found == version,
+            },
             Want::Holder(holder) => self.published.holder(&rest) == holder,
-            Want::Absent if check.key.kind() == kind::SEEN => self.published.seen(&rest).is_none(),
-            Want::Absent => self.published.repeated(&rest).is_none(),
-        }
+            Want::Absent if check.key.kind() == kind::SEEN => self.published.seen(&rest).is_none() && self.grave(&check.key)?.is_none(),
+            Want::Absent => self.published.repeated(&rest).is_none() && self.grave(&check.key)?.is_none(),
+        })
     }
 
-    fn stage(&mut self, change: &Change) {
+    fn grave(&self, key: &Key) -> Result<Option<Grave>, StoreError> {
+        if !self.past.may_know(key) {
+            return Ok(None);
+        }
+        let found = self.past.find(key).inspect_err(|error| tracing::error!(%error, "a commit could not be checked against history"))?;
+        Ok(found.into_iter().next())
+    }
+
+    // Those aggregates of a commit that are in history and live again.
+    fn graves(&self, commit: &Commit) -> Result<HashMap<AggregateId, Grave>, StoreError> {
+        let mut graves = HashMap::new();
+        for change in &commit.changes {
+            if let Change::Aggregate { id, .. } = change
+                && !self.published.entries.contains_key(id)
+            {
+                graves.extend(self.grave(&Key::aggregate(*id))?.map(|it| (*id, it)));
+            }
+        }
+        Ok(graves)
+    }
+
+    fn stage(&mut self, change: &Change, graves: &HashMap<AggregateId, Grave>) {
         match change {
-            Change::Aggregate { id, body, facts, events } => self.aggregate(*id, body, facts, *events),
-            Change::Bury { id, body, facts } => self.bury(*id, body, facts),
+            Change::Aggregate { id, .. } => self.aggregate(change, graves.get(id)),
+            Change::Move(id) => {
+                self.remove(Key::aggregate(*id));
+                self.shown.push((self.sequence, Shown::Moved(*id)));
+            }
             Change::Forget(id) => {
                 self.remove(Key::tombstone(*id));
                 self.shown.push((self.sequence, Shown::Forgotten(*id)));
@@ -105,8 +141,10 @@ impl<'a> Step<'a> {
         }
     }
 
-    fn aggregate(&mut self, id: AggregateId, body: &SealedRow, facts: &Arc<Facts>, events: usize) {
-        let had = self.published.entries.get(&id).map_or(&[][..], |it| &it.seqs);
+    fn aggregate(&mut self, change: &Change, grave: Option<&Grave>) {
+        let Change::Aggregate { id, body, facts, events } = change else { return };
+        let (id, events) = (*id, *events);
+        let had = self.published.entries.get(&id).map(|it| &it.seqs).or(grave.map(|it| &it.seqs)).map_or(&[][..], |it| it);
         let mut seqs = had[..had.len().min(events)].to_vec();
         if seqs.len() < events {
             let known = self.published.feeds.get(&facts.institution).map_or(0, |it| it.last);
@@ -122,18 +160,8 @@ impl<'a> Step<'a> {
         self.remove(Key::tombstone(id));
         self.put(key, value);
         let entry = Entry { version: self.sequence, bytes, facts: facts.clone(), seqs: seqs.into() };
-        self.shown.push((self.sequence, Shown::Entry(id, entry)));
-    }
-
-    // The version stays: what a decision read from history is still what it read.
-    fn bury(&mut self, id: AggregateId, body: &SealedRow, facts: &Arc<Facts>) {
-        let Some(old) = self.published.entries.get(&id) else { return };
-        let key = Key::tombstone(id);
-        let value = row::assemble(&key, old.version, None, &old.seqs, body);
-        self.remove(Key::aggregate(id));
-        self.put(key, value);
-        let entry = Entry { version: old.version, bytes: None, facts: facts.clone(), seqs: old.seqs.clone() };
-        self.shown.push((self.sequence, Shown::Entry(id, entry)));
+        let shown = if grave.is_some() { Shown::Revived(id, entry) } else { Shown::Entry(id, entry) };
+        self.shown.push((self.sequence, shown));
     }
 
     fn record(&mut self, key: Key, body: Option<&SealedRow>, aside: &Aside) {
@@ -191,71 +219,4 @@ pub(crate) fn meta_value(vault: &Vault, sequence: u64, records: u64) -> Vec<u8> 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::aggregate::Aggregate;
-    use crate::domain::answer::Verdict;
-    use crate::domain::inbound::Inbound;
-    use crate::domain::snapshot::Write;
-    use crate::domain::time::Timestamp;
-    use uuid::Uuid;
-
-    const ID: AggregateId = AggregateId(Uuid::from_u128(1));
-
-    fn apply(published: &mut Published, vault: &Vault, commit: &Commit) -> Fit {
-        let mut step = Step::new(published, vault);
-        let fit = step.add(commit);
-        if fit == Fit::In {
-            step.seal().publish(published);
-        }
-        fit
-    }
-
-    fn writing(vault: &Vault) -> Commit {
-        let it = Inbound {
-            id: ID,
-            publisher: "demo".into(),
-            institution: "011001276".into(),
-            product: "Demo".into(),
-            from: crate::domain::contact::Address::canonical("+12025550123"),
-            at: Timestamp::default(),
-            provider_id: Some("sandbox/1".into()),
-            verdict: Verdict::Helped,
-            deliveries: Vec::new(),
-            events: Vec::new(),
-        };
-        Commit::prepare(vault, &[Write::Aggregate(Aggregate::Inbound(Box::new(it)))], &[]).unwrap()
-    }
-
-    fn guarded(change: Change, version: u64) -> Commit {
-        Commit { changes: vec![change], checks: vec![Check { key: Key::aggregate(ID), want: Want::Version(version) }] }
-    }
-
-    #[test]
-    fn what_meets_in_one_step_waits_for_the_next() {
-        let (vault, published) = (Vault::from_root(&[1; 32]), Published::default());
-        let mut step = Step::new(&published, &vault);
-        assert_eq!(step.add(&writing(&vault)), Fit::In);
-        assert_eq!(step.add(&writing(&vault)), Fit::Next);
-        let other = Commit::notes(&vault, vec![("name".into(), Some(vec![1]))]).unwrap();
-        assert_eq!(step.add(&other), Fit::In);
-        assert_eq!((step.sequence, step.records), (2, 2));
-    }
-
-    #[test]
-    fn a_tombstone_is_not_forgotten_once_its_aggregate_lives_again() {
-        let (vault, mut published) = (Vault::from_root(&[1; 32]), Published::default());
-        apply(&mut published, &vault, &writing(&vault));
-        let entry = published.entries[&ID].clone();
-        let key = Key::tombstone(ID);
-        let body = row::seal(&vault, &key, &entry.facts.encode(), false);
-        let bury = Change::Bury { id: ID, body, facts: Arc::new(entry.facts.buried()) };
-        assert_eq!(apply(&mut published, &vault, &guarded(bury, entry.version)), Fit::In);
-        assert!(published.has(&key) && !published.has(&Key::aggregate(ID)));
-        assert_eq!((published.version(&Key::aggregate(ID)), published.records), (entry.version, 1));
-        assert_eq!(apply(&mut published, &vault, &writing(&vault)), Fit::In);
-        assert_eq!(apply(&mut published, &vault, &guarded(Change::Forget(ID), entry.version)), Fit::Conflict);
-        assert!(published.has(&Key::aggregate(ID)) && !published.has(&key));
-        assert_eq!(published.records, 1);
-    }
-}
+mod tests;

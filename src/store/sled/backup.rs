@@ -6,9 +6,11 @@
 //! backup needs the same root file. A backup keeps the data keys of its time: retention holds for backups only when they are
 //! deleted.
 
-use super::history::{CACHE_BYTES, History, name_of_day};
+use super::archive::{Record, append};
+use super::history::{History, name_of_day};
 use super::log::{Log, sync_dir};
 use super::watermark::Watermark;
+use crate::domain::id::AggregateId;
 use crate::store::key::{Key, kind};
 use crate::store::published::Published;
 use crate::store::row;
@@ -16,7 +18,6 @@ use crate::store::stage::meta_value;
 use crate::vault::Vault;
 use aws_lc_rs::digest::{Context, SHA256};
 use parking_lot::RwLock;
-use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -28,6 +29,9 @@ const HOT: u32 = u32::MAX;
 const END: u32 = u32::MAX - 1;
 /// Records in one batch of a restore.
 const BATCH: usize = 64;
+/// Heads of a history record's key; the second says that an older record of the same aggregate came before it.
+const FIRST: u8 = b'C';
+const AGAIN: u8 = b'c';
 const SUM: usize = 32;
 
 /// What a backup file holds.
@@ -58,9 +62,9 @@ pub(super) fn write(to: &Path, vault: &Vault, published: &RwLock<Published>, his
     let mut total = rows.len() as u64;
     rows.iter().try_for_each(|(key, value)| out.record(HOT, &key.0, value))?;
     for day in history.days() {
-        history.dump(day, |key, value| {
+        history.dump(day, |record| {
             total += 1;
-            out.record(day, key, value)
+            out.record(day, &key_of(record), &record.bytes)
         })?;
     }
     out.finish(total)?.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
@@ -85,45 +89,72 @@ pub fn restore(from: &Path, into: &Path) -> io::Result<Backup> {
     std::fs::create_dir_all(into)?;
     // First, so that a restore that is cut off is not taken for a whole store.
     Watermark { fingerprint: backup.fingerprint.clone(), sequence: backup.sequence, records: backup.records }.write(into)?;
-    let mut target = Target { dir: into, open: HashMap::new() };
+    let mut target = Target { dir: into, hot: None, batch: ::sled::Batch::default(), day: HOT, records: Vec::new(), count: 0 };
     read(from, |section, key, value| target.put(section, key, value))?;
     target.flush()?;
     Ok(backup)
 }
 
+/// What is restored and not written yet: all of one section.
 struct Target<'a> {
     dir: &'a Path,
-    open: HashMap<u32, (Log, ::sled::Batch, usize)>,
+    hot: Option<Log>,
+    batch: ::sled::Batch,
+    day: u32,
+    records: Vec<Record>,
+    count: usize,
 }
 
 impl Target<'_> {
     fn put(&mut self, section: u32, key: &[u8], value: &[u8]) -> io::Result<()> {
-        if !self.open.contains_key(&section) {
+        if section != self.day || self.count == BATCH {
             self.flush()?;
-            self.open.clear();
-            let log = match section {
-                HOT => Log::open(&self.dir.join("hot"), 64 * 1024 * 1024)?,
-                day => Log::open(&self.dir.join("history").join(name_of_day(day)), CACHE_BYTES)?,
-            };
-            self.open.insert(section, (log, ::sled::Batch::default(), 0));
+            self.day = section;
         }
-        if let Some((_, batch, count)) = self.open.get_mut(&section) {
-            batch.insert(key, value);
-            *count += 1;
-            if *count == BATCH {
-                self.flush()?;
-            }
+        if section == HOT {
+            self.batch.insert(key, value);
+            self.count += 1;
+        } else if let Some(record) = record_of(key, value) {
+            self.records.push(record);
+            self.count += 1;
         }
         Ok(())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        for (log, batch, count) in self.open.values_mut() {
-            *count = 0;
-            log.append(std::mem::take(batch))?;
+        if self.count > 0 && self.day == HOT {
+            let log = match self.hot.take() {
+                Some(log) => log,
+                None => Log::open(&self.dir.join("hot"), 64 * 1024 * 1024)?,
+            };
+            log.append(std::mem::take(&mut self.batch))?;
+            self.hot = Some(log);
+        } else if self.count > 0 {
+            let day = self.dir.join("history").join(name_of_day(self.day));
+            if !day.exists() {
+                std::fs::create_dir_all(&day)?;
+                sync_dir(&self.dir.join("history"))?;
+                sync_dir(self.dir)?;
+            }
+            append(&day, &std::mem::take(&mut self.records))?;
+            sync_dir(&day)?;
         }
+        self.count = 0;
         Ok(())
     }
+}
+
+fn key_of(record: &Record) -> [u8; 17] {
+    let mut key = [if record.again { AGAIN } else { FIRST }; 17];
+    key[1..].copy_from_slice(record.id.0.as_bytes());
+    key
+}
+
+// What else an earlier form of backups has in a day follows from its records.
+fn record_of(key: &[u8], value: &[u8]) -> Option<Record> {
+    let (head, id) = key.split_first()?;
+    let id = AggregateId(uuid::Uuid::from_slice(id).ok().filter(|_| [FIRST, AGAIN].contains(head))?);
+    Some(Record { id, again: *head == AGAIN, bytes: Arc::from(value) })
 }
 
 type Rows = Vec<(Key, Arc<[u8]>)>;

@@ -1,7 +1,7 @@
 //! The one thread that keeps house: data keys for today and tomorrow, what is over into history, retention, the watermark.
 
-use super::history::Known;
-use super::history::{History, Past, route};
+use super::archive::Moving;
+use super::history::{History, Known};
 use super::log::guarded;
 use super::shared::Shared;
 use super::watermark::Watermark;
@@ -10,13 +10,12 @@ use crate::domain::id::AggregateId;
 use crate::domain::time::Timestamp;
 use crate::store::codec::Encoder;
 use crate::store::contract::StoreError;
-use crate::store::facts::Names;
-use crate::store::key::{Key, kind};
+use crate::store::key::{Key, Route, kind};
 use crate::store::prepare::{Change, Check, Commit, Want};
 use crate::store::published::Aside;
 use crate::store::row;
 use crate::vault::day_of;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
@@ -26,8 +25,12 @@ use tokio::sync::oneshot;
 const ROUND: Duration = Duration::from_secs(1);
 /// Records in one commit of its own: a small part of a step, so that others hardly wait.
 const SMALL: usize = 32;
-/// Records a round at most; what is left waits a second.
+/// Records in one durable step of history.
+const PART: usize = 512;
+/// Records a round at most; when there are more, the next round follows at once.
 const MOST: usize = 8192;
+/// How long an address keeps its version after the last that was known of it left: longer than any decision takes.
+const DECIDED: Duration = Duration::from_secs(30);
 
 /// What the keeper is asked for.
 pub(super) enum Order {
@@ -43,8 +46,8 @@ pub(super) struct Keeper {
     pub(super) history: Arc<History>,
     pub(super) writer: SyncSender<Message>,
     pub(super) marked: u64,
-    /// Those of what it moved.
-    pub(super) names: Names,
+    /// Addresses of what left the hot store, and when.
+    pub(super) left: VecDeque<(Timestamp, Vec<Route>)>,
     /// Days of history not yet compared with what they had, the newest last; `None` before the first round.
     pub(super) unproven: Option<Vec<u32>>,
 }
@@ -64,14 +67,17 @@ impl Keeper {
     }
 
     fn keep(&mut self, orders: &Receiver<Order>) {
+        let mut pause = ROUND;
         loop {
-            match orders.recv_timeout(ROUND) {
-                Ok(Order::Round(done)) => drop(done.send(self.round())),
-                Err(RecvTimeoutError::Timeout) => {
-                    if let Err(error) = self.round() {
+            match orders.recv_timeout(pause) {
+                Ok(Order::Round(done)) => drop(done.send(self.round().map(drop))),
+                Err(RecvTimeoutError::Timeout) => match self.round() {
+                    Ok(moved) => pause = if moved < MOST { ROUND } else { Duration::ZERO },
+                    Err(error) => {
+                        pause = ROUND;
                         tracing::error!(%error, "housekeeping of the store failed; it is tried again");
                     }
-                }
+                },
                 Ok(Order::Close) | Err(RecvTimeoutError::Disconnected) => break,
             }
         }
@@ -96,22 +102,23 @@ impl Keeper {
         Ok(())
     }
 
-    fn round(&mut self) -> Result<(), StoreError> {
+    // Tells how many there were to move.
+    fn round(&mut self) -> Result<usize, StoreError> {
         let now = (self.shared.settings.clock)();
         self.keys(now)?;
         let moved = self.bury(now);
         let kept = self.forget(now).and_then(|()| self.retain(now)).and_then(|()| self.prove(now));
         self.mark().map_err(failed)?;
-        moved.and(kept)
+        kept.and(moved)
     }
 
-    fn bury(&mut self, now: Timestamp) -> Result<(), StoreError> {
+    fn bury(&mut self, now: Timestamp) -> Result<usize, StoreError> {
         let until = now.minus(self.shared.settings.linger);
         let ids: Vec<AggregateId> = self.shared.published.read().finished(until).take(MOST).collect();
         let mut counts = BTreeMap::new();
         let moved = self.shift(&ids, now, &mut counts);
         let noted = counts.into_iter().try_for_each(|(day, count)| self.note(day, count));
-        moved.and(noted)
+        moved.and(noted).map(|()| ids.len())
     }
 
     // After it is there, never before: a day has at least what is noted.
@@ -162,34 +169,33 @@ impl Keeper {
     }
 
     fn shift(&mut self, ids: &[AggregateId], now: Timestamp, counts: &mut BTreeMap<u32, u64>) -> Result<(), StoreError> {
-        for part in ids.chunks(SMALL) {
-            let mut days: BTreeMap<u32, Vec<Past>> = BTreeMap::new();
-            let (mut changes, mut checks) = (Vec::new(), Vec::new());
+        for part in ids.chunks(PART) {
+            let mut days: BTreeMap<u32, Vec<Moving>> = BTreeMap::new();
+            let (mut moves, mut left) = (Vec::with_capacity(part.len()), Vec::new());
             for id in part {
                 let Some(entry) = self.shared.published.read().entries.get(id).cloned() else { continue };
                 let Some(bytes) = entry.bytes else { continue };
-                let feed = route(&self.shared.vault, &entry.facts.institution);
-                days.entry(entry.facts.day()).or_default().push(Past { id: *id, feed, seqs: entry.seqs, bytes });
-                let body = row::seal(&self.shared.vault, &Key::tombstone(*id), &entry.facts.encode(), false);
-                let mut facts = entry.facts.buried();
-                self.names.share(&mut facts);
-                changes.push(Change::Bury { id: *id, body, facts: Arc::new(facts) });
-                checks.push(Check { key: Key::aggregate(*id), want: Want::Version(entry.version) });
+                moves.push((Change::Move(*id), Check { key: Key::aggregate(*id), want: Want::Version(entry.version) }));
+                left.extend(entry.facts.addresses());
+                days.entry(entry.facts.day()).or_default().push(Moving { id: *id, seqs: entry.seqs, bytes, facts: entry.facts });
             }
-            for (day, past) in &days {
+            for (day, moving) in &days {
                 self.prove_first(*day, now)?;
-                let count = self.history.put(*day, past, &Known { count: self.known(*day), now }).map_err(failed)?;
-                counts.insert(*day, count);
+                counts.insert(*day, self.history.put(*day, moving).map_err(failed)?);
             }
-            self.settle(changes, checks)?;
+            self.left.push_back((now, left));
+            while !moves.is_empty() {
+                let rest = moves.split_off(moves.len().min(SMALL));
+                self.settle(std::mem::replace(&mut moves, rest))?;
+            }
         }
         Ok(())
     }
 
     // A commit each, all sent before any is waited for: they share a step, and one that changed meanwhile stays for the
     // next round without the others.
-    fn settle(&self, changes: Vec<Change>, checks: Vec<Check>) -> Result<(), StoreError> {
-        let sent = changes.into_iter().zip(checks).map(|(change, check)| self.send(vec![change], vec![check]));
+    fn settle(&self, changes: Vec<(Change, Check)>) -> Result<(), StoreError> {
+        let sent = changes.into_iter().map(|(change, check)| self.send(vec![change], vec![check]));
         for done in sent.collect::<Result<Vec<_>, _>>()? {
             match wait(done) {
                 Ok(()) | Err(StoreError::Conflict) => {}
@@ -199,8 +205,13 @@ impl Keeper {
         Ok(())
     }
 
-    fn forget(&self, now: Timestamp) -> Result<(), StoreError> {
+    // Addresses that are long unknown, keys that are over in history, and the tombstones of the store's earlier form.
+    fn forget(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        while let Some((_, left)) = self.left.pop_front_if(|it| it.0.plus(DECIDED) <= now) {
+            self.shared.published.write().addresses.prune(left);
+        }
         let until = now.minus(self.shared.settings.tombstones);
+        self.history.tidy(until).map_err(failed)?;
         let graves: Vec<(AggregateId, u64)> = {
             let published = self.shared.published.read();
             let ids = published.graves(until).take(MOST);
@@ -208,8 +219,8 @@ impl Keeper {
         };
         for part in graves.chunks(SMALL) {
             // One that a late receipt brought back to life has another version: it stays.
-            let check = |(id, version): &(_, u64)| Check { key: Key::aggregate(*id), want: Want::Version(*version) };
-            self.settle(part.iter().map(|it| Change::Forget(it.0)).collect(), part.iter().map(check).collect())?;
+            let check = |version: u64, id| Check { key: Key::aggregate(id), want: Want::Version(version) };
+            self.settle(part.iter().map(|(id, version)| (Change::Forget(*id), check(*version, *id))).collect())?;
         }
         self.shared.published.write().forget_counts(day_of(now).saturating_sub(1));
         Ok(())

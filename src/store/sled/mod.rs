@@ -2,23 +2,28 @@
 //!
 //! The hot store is wholly in memory as sealed rows (`published`); sled is the durable log under it, read only when the store
 //! is opened. One `writer` thread groups commits into durable steps; one `keeper` thread moves what is over into `history`,
-//! a database a day, and writes the `watermark` that tells a shortened store when it is opened (`recover`).
+//! a directory a day (`archive`), and writes the `watermark` that tells a shortened store when it is opened (`recover`).
 
+mod archive;
 mod backup;
+mod convert;
 mod history;
 mod keeper;
 mod log;
+mod lookup;
 mod mend;
 mod recover;
 mod settings;
 mod shared;
+mod today;
 mod watermark;
 mod writer;
 
 use super::contract::{Later, Notes, Status, Store, StoreError};
-use super::facts::Names;
+use super::key::Key;
+use super::past::{Known, Past, Search};
 use super::prepare::Commit;
-use super::read::{FeedPart, Fetched, Reader, Unread};
+use super::read::{FeedPart, Reader};
 use crate::domain::aggregate::Aggregate;
 use crate::domain::id::{AggregateId, DeliveryId, InstitutionId, PublisherId};
 use crate::domain::recipient::{Recipient, RecipientKey};
@@ -31,6 +36,7 @@ use keeper::{Keeper, Order};
 use parking_lot::Mutex;
 pub use settings::{OpenError, Settings};
 use shared::Shared;
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -42,6 +48,8 @@ use writer::{Job, Message, Writer};
 
 /// Look-ups in history at once; more wait their turn.
 const MOST_LOOKUPS: usize = 4;
+/// How often a query is tried when things move to history meanwhile.
+const MOST_TRIES: usize = 16;
 
 /// The store on sled. Closes itself when dropped; [`SledStore::close`] does it in order.
 pub struct SledStore {
@@ -58,19 +66,21 @@ impl SledStore {
     /// `now` chooses the data key and names what has to be set aside.
     pub fn open(settings: Settings, vault: Arc<Vault>, now: Timestamp) -> Result<Arc<Self>, OpenError> {
         let place = recover::Place { dir: &settings.dir, cache_bytes: settings.cache_bytes, now };
-        let (log, published) = recover::open(&place, &vault)?;
-        let history = Arc::new(History::open(settings.dir.join("history"))?);
+        let (log, mut published) = recover::open(&place, &vault)?;
+        let until = now.minus(settings.tombstones);
+        let history = Arc::new(History::open(settings.dir.join("history"), vault.clone(), until)?);
+        today::count(&mut published, &history, now)?;
         let (writer, inbox) = sync_channel(settings.queue.max(1));
         let (keeper, orders) = channel();
         let shared = Arc::new(Shared::new(settings, vault, published));
-        let work = Writer { shared: shared.clone(), append: Box::new(move |batch| log.append(batch)), inbox };
+        let work = Writer { shared: shared.clone(), past: history.clone(), append: Box::new(move |batch| log.append(batch)), inbox };
         let writing = spawn("store-writer", move || work.run())?;
         let mut house = Keeper {
             shared: shared.clone(),
             history: history.clone(),
             writer: writer.clone(),
             marked: 0,
-            names: Names::default(),
+            left: VecDeque::new(),
             unproven: None,
         };
         // On a thread of its own: it waits, and the caller may be a runtime's worker.
@@ -105,8 +115,12 @@ impl SledStore {
     }
 
     /// The aggregate that a delivery belongs to, for 72 hours after its end.
-    pub fn by_delivery(&self, delivery: DeliveryId) -> Option<AggregateId> {
-        self.shared.published.read().by_delivery(delivery)
+    pub async fn by_delivery(&self, delivery: DeliveryId) -> Result<Option<AggregateId>, StoreError> {
+        let read = |search: &Search<'_>| {
+            let here = self.shared.published.read().by_delivery(delivery);
+            Ok(here.or_else(|| search.ask(Key::delivery(delivery)).first().map(|it| it.id)))
+        };
+        self.read(read).await
     }
 
     /// Writes a consistent copy of everything to `to`, which must not exist, while commits go on.
@@ -120,27 +134,30 @@ impl SledStore {
         Reader { published: &self.shared.published, vault: &self.shared.vault }
     }
 
-    // Asks until nothing is missing: what moves to history in between is fetched from there.
-    async fn read<T>(&self, read: impl Fn(&Fetched) -> Result<T, Unread>) -> Result<T, StoreError> {
-        let mut fetched = Fetched::new();
-        for _ in 0..8 {
-            match read(&fetched) {
-                Ok(value) => return Ok(value),
-                Err(Unread::Failed(error)) => return Err(error),
-                Err(Unread::Elsewhere(wanted)) => {
-                    let fetch = move |history: &History| -> Result<Fetched, ::sled::Error> {
-                        wanted.iter().map(|(id, day)| Ok((*id, history.get(*id, *day)?))).collect()
-                    };
-                    fetched.extend(self.look_up(fetch).await?);
-                }
+    // Asks history for what a try wants, and tries again, until it wants nothing: then what it saw is all there is.
+    async fn read<T>(&self, read: impl Fn(&Search<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let mut known = Known::new();
+        for _ in 0..MOST_TRIES {
+            let (value, wanted) = {
+                let search = Search::new(&*self.history, &known);
+                (read(&search)?, search.wanted())
+            };
+            if wanted.is_empty() {
+                return Ok(value);
             }
+            let ask = move |history: &History| -> Result<Known, StoreError> {
+                // The epoch first: what comes in meanwhile makes the answer an old one.
+                let epoch = history.epoch();
+                wanted.into_iter().map(|key| Ok((key, (epoch, history.find(&key)?)))).collect()
+            };
+            known.extend(self.look_up(ask).await?);
         }
         Err(StoreError::Busy)
     }
 
-    async fn look_up<T: Send + 'static>(
+    async fn look_up<T: Send + 'static, E: std::fmt::Display + Send + 'static>(
         &self,
-        work: impl FnOnce(&History) -> Result<T, ::sled::Error> + Send + 'static,
+        work: impl FnOnce(&History) -> Result<T, E> + Send + 'static,
     ) -> Result<T, StoreError> {
         let _turn = self.lookups.acquire().await.map_err(|_| closed())?;
         let history = self.history.clone();
@@ -168,12 +185,12 @@ impl SledStore {
     }
 
     async fn find_anywhere(&self, id: AggregateId) -> Result<Option<Versioned<Aggregate>>, StoreError> {
-        if let Some(found) = self.read(|fetched| self.reader().find(id, fetched)).await? {
+        if let Some(found) = self.read(|search| self.reader().find(id, search)).await? {
             return Ok(Some(found));
         }
-        let Some(bytes) = self.look_up(move |history| history.search(id)).await? else { return Ok(None) };
-        let head = super::row::head(&bytes).map_err(|error| StoreError::Failed(error.to_string()))?;
-        Ok(Some(Versioned { value: self.reader().open_aggregate(id, &bytes)?, version: head.version }))
+        let Some(record) = self.look_up(move |history| history.search(id)).await? else { return Ok(None) };
+        let head = super::row::head(&record.bytes).map_err(|error| StoreError::Failed(error.to_string()))?;
+        Ok(Some(Versioned { value: self.reader().open_aggregate(id, &record.bytes)?, version: head.version }))
     }
 
     async fn feed_anywhere(&self, institution: &InstitutionId, after: u64, max: usize) -> Result<FeedPart, StoreError> {
@@ -182,10 +199,11 @@ impl SledStore {
         if complete {
             return Ok(events);
         }
-        let route = history::route(&self.shared.vault, institution);
-        for past in self.look_up(move |history| history.feed(&route, after, max)).await? {
+        let institution = institution.clone();
+        for past in self.look_up(move |history| history.feed(&institution, after, max)).await? {
             if events.binary_search_by_key(&past.seq, |it| it.0).is_err() {
-                events.push((past.seq, self.reader().open_aggregate(past.id, &past.bytes)?, usize::from(past.index)));
+                let aggregate = self.reader().open_aggregate(past.record.id, &past.record.bytes)?;
+                events.push((past.seq, aggregate, usize::from(past.index)));
                 events.sort_by_key(|it| it.0);
             }
         }
@@ -202,7 +220,7 @@ impl Drop for SledStore {
 
 impl Store for SledStore {
     fn load<'a>(&'a self, query: &'a Query) -> Later<'a, View> {
-        Box::pin(self.read(move |fetched| self.reader().load(query, fetched)))
+        Box::pin(self.read(move |search| self.reader().load(query, search)))
     }
 
     fn commit(&self, writes: Vec<Write>, expects: Vec<Expect>) -> Later<'_, ()> {

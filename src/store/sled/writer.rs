@@ -3,6 +3,7 @@
 use super::log::guarded;
 use super::shared::Shared;
 use crate::store::contract::StoreError;
+use crate::store::past::Past;
 use crate::store::prepare::Commit;
 use crate::store::stage::{Fit, Sealed, Step};
 use std::sync::Arc;
@@ -34,6 +35,7 @@ pub(super) type Append = Box<dyn Fn(::sled::Batch) -> Result<(), ::sled::Error> 
 /// The writer's own state.
 pub(super) struct Writer {
     pub(super) shared: Arc<Shared>,
+    pub(super) past: Arc<dyn Past>,
     pub(super) append: Append,
     pub(super) inbox: Receiver<Message>,
 }
@@ -80,7 +82,7 @@ impl Writer {
 
     fn gather(&self, first: Job) -> Group {
         let published = self.shared.published.read();
-        let mut step = Step::new(&published, &self.shared.vault);
+        let mut step = Step::new(&published, &*self.past, &self.shared.vault);
         let (mut jobs, mut bytes, mut carried, mut closing) = (Vec::new(), 0, None, false);
         let mut next = Some(first);
         while let Some(job) = next.take() {
@@ -95,6 +97,7 @@ impl Writer {
                     jobs.push(job);
                 }
                 Fit::Conflict => self.answer(job, Err(StoreError::Conflict)),
+                Fit::Unread => self.answer(job, Err(StoreError::Failed("history can't be read".into()))),
                 Fit::Next => {
                     carried = Some(job);
                     break;
@@ -159,6 +162,7 @@ impl Writer {
 mod tests {
     use super::*;
     use crate::store::key::kind;
+    use crate::store::past::Nothing;
     use crate::store::published::Published;
     use crate::store::sled::settings::Settings;
     use crate::vault::Vault;
@@ -182,7 +186,7 @@ mod tests {
         });
         let shared = Arc::new(Shared::new(settings, Arc::new(Vault::from_root(&[3; 32])), Published::default()));
         let (sender, inbox) = sync_channel(9);
-        let writer = Writer { shared: shared.clone(), append, inbox };
+        let writer = Writer { shared: shared.clone(), past: Arc::new(Nothing), append, inbox };
         Desk { shared, sender, ends, thread: std::thread::spawn(move || writer.run()) }
     }
 
