@@ -79,7 +79,7 @@ fn run(name: &str, count: u64) {
     match name {
         "parse" => each(count, |_| countersign::soap::read(black_box(ENVELOPE), Some("text/xml; charset=utf-8"), None).is_ok()),
         "rules" => rules(count),
-        "draw" => each(count, |_| draw(sample::at(0), &SystemChance, true)),
+        "draw" => each(count, |_| draw(sample::at(0), &SystemChance, 1)),
         "decide" => decisions(count),
         "commit-memory" => commits(count, Arc::new(MemoryStore::new(sample::vault()))),
         "commit-sled" => sled(count),
@@ -130,7 +130,7 @@ fn decisions(count: u64) {
     });
     let request = Request::Open(Box::new(wish));
     each(count, |_| {
-        let mut draw = draw(sample::at(0), &SystemChance, true);
+        let mut draw = draw(sample::at(0), &SystemChance, 1);
         decide(Facts { view: &view, registry: &registry, keyring: &*vault }, &request, &mut draw)
     });
 }

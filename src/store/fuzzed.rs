@@ -48,7 +48,7 @@ pub fn forms(bytes: &[u8]) {
 /// Where the sealed value can't be opened, or the change goes unnoticed.
 pub fn flips(plain: &[u8], at: usize, mask: u8) {
     let key = Key::new(super::key::kind::AGGREGATE, [3; 16]);
-    let long_lived = at % 2 == 0;
+    let long_lived = at.is_multiple_of(2);
     let mut value = row::assemble(&key, 1, None, &[1, 2], &row::seal(&VAULT, &key, plain, long_lived));
     assert!(row::is_intact(&key, &value));
     let opened = row::open(&VAULT, &key, &value).expect("what was just sealed opens");
