@@ -57,7 +57,7 @@ fn what_is_wrong_is_refused_at_its_place() {
     file("[http]\nlisten = \"nowhere\"\n", "c.toml:2:10: invalid socket address syntax");
     file(
         "[http.limits]\nmax_body = 1\n",
-        "c.toml:2:1: unknown field `max_body`, expected one of `max_connections`, `max_body_bytes`, `max_header_bytes`, `max_headers`, `max_streams`, `handshake_timeout_ms`, `header_timeout_ms`, `idle_timeout_ms`, `body_timeout_ms`, `request_timeout_ms`, `drain_timeout_ms`",
+        "c.toml:2:1: unknown field `max_body`, expected one of `max_connections`, `max_connections_per_address`, `max_body_bytes`, `max_header_bytes`, `max_headers`, `max_streams`, `handshake_timeout_ms`, `header_timeout_ms`, `idle_timeout_ms`, `body_timeout_ms`, `request_timeout_ms`, `drain_timeout_ms`",
     );
     file("[http]\ntrusted_proxies = [\"0.0.0.0/0\"]\n", "c.toml:2:19: \"0.0.0.0/0\" is everybody: name the networks of your proxies only");
     file("[store\n", "c.toml:1:7: unclosed table, expected `]`");

@@ -51,15 +51,17 @@ impl App {
         let peer = self.state.proxies.client(peer, request.headers());
         // Each field costs every request its formatting; the correlation id is what ties its lines together.
         let span = tracing::info_span!("request", correlation = %id);
-        let asked_for = tracing::enabled!(tracing::Level::DEBUG)
-            .then(|| format!("{} {}", request.method(), logged_path(request.uri().path())));
+        let asked_for =
+            tracing::enabled!(tracing::Level::DEBUG).then(|| format!("{} {}", request.method(), logged_path(request.uri().path())));
         let at = Operation::at(request.uri().path());
         let mut response = self.dispatch(request, peer, Correlation(id)).instrument(span.clone()).await;
         let counted = response.extensions().get::<Counted>().copied();
         let Counted(asked, outcome) = counted.unwrap_or_else(|| Counted(at, class(response.status())));
         let took = begun.elapsed();
         self.state.metrics.request(asked, outcome, took);
-        span.in_scope(|| tracing::debug!(request = asked_for, operation = asked.name(), outcome, status = response.status().as_u16(), ?took, "answered"));
+        span.in_scope(|| {
+            tracing::debug!(request = asked_for, operation = asked.name(), outcome, status = response.status().as_u16(), ?took, "answered")
+        });
         if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
             response.headers_mut().insert(CORRELATION, value);
         }

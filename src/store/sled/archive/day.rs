@@ -208,11 +208,24 @@ impl Day {
                 whole += 1;
                 Ok(())
             })?;
-            whole == records
+            whole == records && self.is_legible()?
         } else {
             self.sampled()?
         };
         if sound { Ok(()) } else { self.rebuild(vault) }
+    }
+
+    // Whether every page of the index can be read.
+    fn is_legible(&self) -> io::Result<bool> {
+        let runs: Vec<_> = self.index.read().runs.iter().map(|it| it.run.clone()).collect();
+        let read = |run: &super::run::Run| -> io::Result<()> {
+            (0..run.points.pages()).try_for_each(|page| run.points.page(&run.file, page).map(drop))?;
+            (0..run.feed.pages()).try_for_each(|page| run.feed.page(&run.file, page).map(drop))
+        };
+        match runs.iter().try_for_each(|run| read(run)) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(false),
+            done => done.map(|()| true),
+        }
     }
 
     // A record for every so many pages of the index.
