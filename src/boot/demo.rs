@@ -52,7 +52,7 @@ pub async fn demo(listen: SocketAddr, data: Option<PathBuf>) -> Result<()> {
     };
     let bound = house.open(front).await?;
     welcome(bound.server.address(), &data);
-    tokio::spawn(stop_on_signal(house.stop.clone()));
+    tokio::spawn(stop_on_signal(house.stop.clone())?);
     house.run(bound).await;
     Ok(())
 }

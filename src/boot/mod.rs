@@ -54,7 +54,7 @@ pub async fn serve(settings: Settings) -> Result<()> {
         extra: None,
     };
     let house = House::build(vault, store, registered.registry, ways);
-    let stop = house.stop.clone();
+    tokio::spawn(stop_on_signal(house.stop.clone())?);
     let server = house.open(front).await?;
     let counter = Arc::new(Counter::new(&house, &server, settings.registration.files.clone()));
     let socket = &settings.admin.socket;
@@ -62,7 +62,6 @@ pub async fn serve(settings: Settings) -> Result<()> {
     let office = Office { operations: counter.clone(), audit, clock: Box::new(|| SystemClock.now()) };
     tokio::spawn(async move { listener.run(Arc::new(office)).await });
     tokio::spawn(reload_on_hangup(counter));
-    tokio::spawn(stop_on_signal(stop));
     house.run(server).await;
     Ok(())
 }
@@ -131,14 +130,17 @@ async fn open(settings: StoreSettings, vault: Arc<Vault>) -> Result<Arc<SledStor
     Ok(store)
 }
 
-async fn stop_on_signal(stop: CancellationToken) {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else { return };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    tracing::info!("told to stop: draining");
-    stop.cancel();
+// Signals are ours from the moment this returns: before the address is told, so that whoever waits for it can stop us in order.
+fn stop_on_signal(stop: CancellationToken) -> Result<impl Future<Output = ()> + Send + 'static> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("told to stop: draining");
+        stop.cancel();
+    })
 }
 
 async fn reload_on_hangup(counter: Arc<Counter>) {

@@ -179,7 +179,11 @@ impl Operations for Counter {
             let it = self.engine.status();
             let ready = if it.ready { "ready" } else { "not ready" };
             let paused = if self.outbox.is_paused() { " (paused)" } else { "" };
-            let lost = if it.history_lost > 0 { format!("{} challenges of history are LOST\n", it.history_lost) } else { String::new() };
+            let lost = if it.history_lost > 0 {
+                format!("{} days of history LOST records that they had\n", it.history_lost)
+            } else {
+                String::new()
+            };
             let oldest = it.outbox_oldest.map(|at| format!(", the oldest due since {at}")).unwrap_or_default();
             Ok(format!(
                 "{ready}\n{lost}{} open challenges, {} records\n{} deliveries waiting{oldest}{paused}\n{} commits in {} durable steps, {} waiting\n",

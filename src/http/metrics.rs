@@ -179,7 +179,7 @@ impl StoreMetrics {
             it.sync_seconds.clone(),
         );
         into.register("commits_waiting", "Commits waiting", it.waiting.clone());
-        into.register("history_lost", "Challenges that history had and has no longer", it.history_lost.clone());
+        into.register("history_lost", "Days of history that lack records they had", it.history_lost.clone());
         into.register("failed_replies", "Replies that counted as failures", it.failed_replies.clone());
         into.register("guessing_alarms", "Institutions with unusually many failed replies of late", it.guessing.clone());
         it

@@ -235,6 +235,9 @@ impl<'a> Judge<'a> {
     fn finish(self, verdict: Verdict, mut writes: Vec<Write>) -> Decision {
         let mut expects = vec![Expect::Address(self.view.address.clone(), self.view.version)];
         expects.extend(provider_key(self.sms).map(Expect::Unseen));
+        // Also of a budget that stays as it is: it let the answer count (decision 5).
+        let kept = self.facts.view.budgets.iter().filter(|(key, _)| !self.budgets.iter().any(|(changed, _)| changed == key));
+        expects.extend(kept.map(|(key, budget)| Expect::Budget(key.clone(), budget.version)));
         for session in self.touched {
             expects.push(Expect::Aggregate(session.value.id, session.version));
             writes.push(Write::Aggregate(Aggregate::Challenge(Box::new(session.value))));
