@@ -39,6 +39,12 @@ fn promises_hold_for_some_seeds() {
     hold(0..200);
 }
 
+/// Seed 3017: an operator's unlock came between the reading of a budget and the commit of "blocked", which did not rely on it.
+#[test]
+fn what_was_found_beyond_the_first_seeds_holds() {
+    hold(3017..3018);
+}
+
 #[test]
 #[ignore = "slow tier: simulation"]
 fn promises_hold_for_ten_thousand_seeds() {
