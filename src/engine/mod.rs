@@ -44,14 +44,6 @@ const RETRIES: usize = 16;
 /// Handsets whose messages of the last hour are counted.
 const HANDSETS: u64 = 100_000;
 
-// Candidates for a code: one more than there are sessions whose codes it must differ from (decision 17).
-fn codes(request: &Request, view: &View) -> usize {
-    match request {
-        Request::Open(_) => 1 + view.addresses.iter().map(|it| it.open.len()).sum::<usize>(),
-        _ => 0,
-    }
-}
-
 /// What keeps us from answering. Says nothing of why to the outside; the cause was logged where it happened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Trouble {
@@ -282,5 +274,13 @@ impl Engine {
         }
         entry.1 = entry.1.saturating_add(1);
         entry.1
+    }
+}
+
+// Candidates for a code: one more than there are sessions whose codes it must differ from (decision 17).
+fn codes(request: &Request, view: &View) -> usize {
+    match request {
+        Request::Open(_) => 1 + view.addresses.iter().map(|it| it.open.len()).sum::<usize>(),
+        _ => 0,
     }
 }

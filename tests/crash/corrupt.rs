@@ -69,7 +69,9 @@ impl Sound {
         let mut record = self.town.record();
         record.feed.clone_from(&self.record.feed);
         let mut other = check(&record);
-        other.retain(|it| !FOLLOWS.iter().any(|follows| it.contains(follows)));
+        // Only where records themselves are damaged: an index, or any other file, costs nothing.
+        let records = what.contains("/data:");
+        other.retain(|it| !(records && FOLLOWS.iter().any(|follows| it.contains(follows))));
         assert!(other.is_empty(), "{what}:\n{}", other.join("\n"));
     }
 }
