@@ -1,5 +1,5 @@
 //! One changed byte of one stored value: the store is set aside and refused, whether sled notices or only our own checksum and
-//! seal can.
+//! seal can; or a step of the journal is gone.
 
 mod sample;
 
@@ -69,7 +69,9 @@ async fn one_changed_value_sets_the_store_aside() {
     for (name, harm) in harms {
         for at in [4, 12, 60, usize::MAX] {
             let (dir, time) = (tempfile::tempdir().unwrap(), Time::at(0));
-            let store = open(dir.path(), &time);
+            let mut settings = settings(dir.path(), &time);
+            settings.journal_bytes = 0;
+            let store = SledStore::open(settings, vault(), time.now()).unwrap();
             for n in 1..=40 {
                 store.commit(vec![Write::Aggregate(boxed(&challenge(n, &phone())))], Vec::new()).await.unwrap();
             }
@@ -77,7 +79,7 @@ async fn one_changed_value_sets_the_store_aside() {
             let value = value(dir.path());
             harm(dir.path(), &value, at.min(value.len() - 1));
             let harmed = fs::read(dir.path().join("hot/db")).unwrap();
-            match SledStore::open(settings(dir.path(), &time), vault(), time.now()).err() {
+            match SledStore::open(sample::settings(dir.path(), &time), vault(), time.now()).err() {
                 Some(OpenError::Damaged { copy, .. }) => {
                     let kept = fs::read(copy.join("db")).unwrap();
                     assert!(kept.len() >= harmed.len(), "{name}, byte {at}: nothing is deleted");
@@ -86,5 +88,43 @@ async fn one_changed_value_sets_the_store_aside() {
                 other => panic!("{name}, byte {at}: {other:?}"),
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_journal_sets_the_store_aside() {
+    type Harm = fn(&mut Vec<u8>, usize);
+    let harms: [(&str, Harm); 4] = [
+        ("a changed byte", |bytes, at| bytes[at] ^= 1),
+        ("a sector of zeros", |bytes, at| bytes[at..].iter_mut().take(512).for_each(|it| *it = 0)),
+        ("cut off", |bytes, at| bytes.truncate(at)),
+        ("gone", |bytes, _| bytes.clear()),
+    ];
+    for (name, harm) in harms {
+        let (dir, time) = (tempfile::tempdir().unwrap(), Time::at(0));
+        let store = open(dir.path(), &time);
+        for n in 1..=40 {
+            store.commit(vec![Write::Aggregate(boxed(&challenge(n, &phone())))], Vec::new()).await.unwrap();
+        }
+        store.close();
+        let journal = fs::read_dir(dir.path().join("hot")).unwrap().map(|it| it.unwrap().path());
+        let journal = journal.filter(|it| it.to_string_lossy().contains("journal.")).max().unwrap();
+        let sound = fs::read(&journal).unwrap();
+        let used = sound.iter().rposition(|it| *it != 0).unwrap();
+        for at in [0, 5, 9, 13, 21, 40, 60, 600, used / 2, used - 9] {
+            let mut bytes = sound.clone();
+            harm(&mut bytes, at);
+            fs::write(&journal, &bytes).unwrap();
+            match SledStore::open(sample::settings(dir.path(), &time), vault(), time.now()).err() {
+                Some(OpenError::Damaged { copy, .. }) => {
+                    assert_eq!(fs::read(copy.join(journal.file_name().unwrap())).unwrap(), bytes, "nothing is deleted");
+                    fs::rename(copy, dir.path().join("hot")).unwrap();
+                }
+                other => panic!("{name}, byte {at} of {used}: {other:?}"),
+            }
+        }
+        fs::write(&journal, &sound).unwrap();
+        let whole = open(dir.path(), &time);
+        assert_eq!(whole.status().open, 40, "undamaged, it is whole");
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct Published {
     pub(crate) sequence: u64,
     /// Records, without the meta record.
     pub(crate) records: u64,
+    /// Bytes of their values.
+    pub(crate) bytes: u64,
     pub(crate) entries: HashMap<AggregateId, Entry>,
     pub(crate) rows: HashMap<Key, Row>,
     pub(crate) recipients: BTreeMap<RecipientKey, Key>,
@@ -171,6 +173,8 @@ impl Published {
 
     fn put_entry(&mut self, sequence: u64, id: AggregateId, new: Option<Entry>) {
         let old = self.entries.remove(&id);
+        let length = |it: &Option<Entry>| it.as_ref().and_then(|it| it.bytes.as_ref()).map_or(0, |it| it.len() as u64);
+        self.bytes = (self.bytes + length(&new)).saturating_sub(length(&old));
         let changed = match (&old, &new) {
             (Some(old), Some(new)) => !old.facts.looks_like(&new.facts),
             _ => true,
@@ -255,10 +259,13 @@ impl Published {
 
     fn put_record(&mut self, sequence: u64, key: Key, row: Option<Row>, aside: Aside) {
         let there = row.is_some();
-        match row {
-            Some(row) => drop(self.rows.insert(key, row)),
-            None => drop(self.rows.remove(&key)),
-        }
+        let length = |it: &Option<Row>| it.as_ref().map_or(0, |it| it.bytes.len() as u64);
+        let more = length(&row);
+        let old = match row {
+            Some(row) => self.rows.insert(key, row),
+            None => self.rows.remove(&key),
+        };
+        self.bytes = (self.bytes + more).saturating_sub(length(&old));
         match aside {
             Aside::None => {}
             Aside::Recipient(name) if there => drop(self.recipients.insert(name, key)),

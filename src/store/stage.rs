@@ -36,7 +36,7 @@ pub(crate) struct Step<'a> {
     /// Records after it, without the meta record.
     pub(crate) records: u64,
     /// Values to put (or with `None` to remove), all in one batch.
-    pub(crate) puts: Vec<(Key, Option<Vec<u8>>)>,
+    pub(crate) puts: Vec<(Key, Option<Arc<[u8]>>)>,
     /// What to show afterwards, each with its commit's number.
     pub(crate) shown: Vec<(u64, Shown)>,
     touched: HashSet<Key>,
@@ -86,7 +86,7 @@ impl<'a> Step<'a> {
             let body = row::seal(self.vault, &key, &out.finish(), true);
             self.record(key, Some(&body), &Aside::Feed(institution, last));
         }
-        self.puts.push((Key::META, Some(meta_value(self.vault, self.sequence, self.records))));
+        self.puts.push((Key::META, Some(meta_value(self.vault, self.sequence, self.records).into())));
         Sealed { sequence: self.sequence, records: self.records, puts: self.puts, shown: self.shown }
     }
 
@@ -155,20 +155,18 @@ impl<'a> Step<'a> {
             }));
         }
         let key = Key::aggregate(id);
-        let value = row::assemble(&key, self.sequence, facts.live.timer, &seqs, body);
-        let bytes = Some(Arc::from(value.as_slice()));
+        let bytes: Arc<[u8]> = row::assemble(&key, self.sequence, facts.live.timer, &seqs, body).into();
         self.remove(Key::tombstone(id));
-        self.put(key, value);
-        let entry = Entry { version: self.sequence, bytes, facts: facts.clone(), seqs: seqs.into() };
+        self.put(key, bytes.clone());
+        let entry = Entry { version: self.sequence, bytes: Some(bytes), facts: facts.clone(), seqs: seqs.into() };
         let shown = if grave.is_some() { Shown::Revived(id, entry) } else { Shown::Entry(id, entry) };
         self.shown.push((self.sequence, shown));
     }
 
     fn record(&mut self, key: Key, body: Option<&SealedRow>, aside: &Aside) {
         let row = body.map(|body| {
-            let value = row::assemble(&key, self.sequence, None, &[], body);
-            let bytes = Arc::from(value.as_slice());
-            self.put(key, value);
+            let bytes: Arc<[u8]> = row::assemble(&key, self.sequence, None, &[], body).into();
+            self.put(key, bytes.clone());
             Row { version: self.sequence, bytes }
         });
         if row.is_none() {
@@ -177,7 +175,7 @@ impl<'a> Step<'a> {
         self.shown.push((self.sequence, Shown::Record(key, row, aside.clone())));
     }
 
-    fn put(&mut self, key: Key, value: Vec<u8>) {
+    fn put(&mut self, key: Key, value: Arc<[u8]>) {
         self.records += u64::from(!self.published.has(&key));
         self.puts.push((key, Some(value)));
     }
@@ -194,7 +192,7 @@ impl<'a> Step<'a> {
 pub(crate) struct Sealed {
     pub(crate) sequence: u64,
     pub(crate) records: u64,
-    pub(crate) puts: Vec<(Key, Option<Vec<u8>>)>,
+    pub(crate) puts: Vec<(Key, Option<Arc<[u8]>>)>,
     pub(crate) shown: Vec<(u64, Shown)>,
 }
 

@@ -141,9 +141,12 @@ async fn comes_back(sound: &Sound, on: &Path, what: &str) {
 fn damage(data: &Path, nth: u64, dice: &mut Dice) -> String {
     let mut all: Vec<PathBuf> = super::power::files(data).into_iter().map(|it| it.0).filter(|it| data.join(it).is_file()).collect();
     all.retain(|it| it.to_str() != Some("audit.jsonl"));
-    // The three that matter most, in turn, then any.
+    // Those that matter most, in turn, then any.
+    let journals = || all.iter().filter(|it| it.starts_with("hot") && it.to_string_lossy().contains("journal."));
+    let fullest = || journals().max_by_key(|it| std::fs::read(data.join(it)).unwrap().iter().filter(|it| **it != 0).count());
     let file = match nth % 4 {
-        0 => PathBuf::from("hot/db"),
+        0 if nth.is_multiple_of(8) => PathBuf::from("hot/db"),
+        0 => fullest().expect("a journal").clone(),
         1 => all.iter().find(|it| it.starts_with("history") && it.ends_with("data")).expect("a day of history").clone(),
         2 => PathBuf::from("watermark"),
         _ => all[dice.below(all.len() as u64) as usize].clone(),

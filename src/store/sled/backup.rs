@@ -8,7 +8,7 @@
 
 use super::archive::{Record, append};
 use super::history::{History, name_of_day};
-use super::log::{Log, sync_dir};
+use super::table::{Table, sync_dir};
 use super::watermark::Watermark;
 use crate::domain::id::AggregateId;
 use crate::store::key::{Key, kind};
@@ -98,7 +98,7 @@ pub fn restore(from: &Path, into: &Path) -> io::Result<Backup> {
 /// What is restored and not written yet: all of one section.
 struct Target<'a> {
     dir: &'a Path,
-    hot: Option<Log>,
+    hot: Option<Table>,
     batch: ::sled::Batch,
     day: u32,
     records: Vec<Record>,
@@ -123,12 +123,12 @@ impl Target<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         if self.count > 0 && self.day == HOT {
-            let log = match self.hot.take() {
-                Some(log) => log,
-                None => Log::open(&self.dir.join("hot"), 64 * 1024 * 1024)?,
+            let table = match self.hot.take() {
+                Some(table) => table,
+                None => Table::open(&self.dir.join("hot"), 64 * 1024 * 1024)?,
             };
-            log.append(std::mem::take(&mut self.batch))?;
-            self.hot = Some(log);
+            table.apply(std::mem::take(&mut self.batch))?;
+            self.hot = Some(table);
         } else if self.count > 0 {
             let day = self.dir.join("history").join(name_of_day(self.day));
             if !day.exists() {

@@ -1,7 +1,7 @@
 //! Days of history that an earlier form kept in a sled database each, made into the form of now. Once, when the store is opened.
 
 use super::archive::{Record, append};
-use super::log::{Log, sync_dir};
+use super::table::{Table, sync_dir};
 use crate::domain::id::AggregateId;
 use std::io;
 use std::path::Path;
@@ -38,9 +38,9 @@ pub(super) fn convert(dir: &Path, day: &str) -> io::Result<()> {
         std::fs::remove_dir_all(&fresh)?;
     }
     std::fs::create_dir(&fresh)?;
-    let log = Log::open(&old, CACHE_BYTES).map_err(io::Error::other)?;
+    let table = Table::open(&old, CACHE_BYTES).map_err(io::Error::other)?;
     let mut part = Vec::new();
-    for item in log.range(b"C", Some(b"D")) {
+    for item in table.range(b"C", Some(b"D")) {
         let (key, value) = item?;
         let id = key.get(1..).and_then(|it| Uuid::from_slice(it).ok()).map(AggregateId);
         part.extend(id.map(|id| Record { id, again: false, bytes: (&*value).into() }));
@@ -49,7 +49,7 @@ pub(super) fn convert(dir: &Path, day: &str) -> io::Result<()> {
         }
     }
     append(&fresh, &part)?;
-    drop(log);
+    drop(table);
     let aside = dir.join(format!("{ASIDE}{day}"));
     std::fs::rename(&old, &aside)?;
     std::fs::rename(&fresh, &old)?;

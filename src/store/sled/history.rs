@@ -6,7 +6,7 @@
 
 use super::archive::{Day, Moving, Record};
 use super::convert;
-use super::log::sync_dir;
+use super::table::sync_dir;
 use crate::domain::id::AggregateId;
 use crate::domain::time::Timestamp;
 use crate::vault::{Vault, day_of};

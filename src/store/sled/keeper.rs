@@ -2,8 +2,8 @@
 
 use super::archive::Moving;
 use super::history::{History, Known};
-use super::log::guarded;
 use super::shared::Shared;
+use super::table::guarded;
 use super::watermark::Watermark;
 use super::writer::{Job, Message};
 use crate::domain::id::AggregateId;

@@ -1,93 +1,245 @@
-//! One sled database used the one way that is safe with 0.34.7: plain batches, `flush`, then our own `sync_data`.
+//! What makes a step durable: it goes to the journal at once, and what of it lives on goes from there into the table, later.
 //!
-//! `flush` alone reaches the kernel, not the platter: sled uses `sync_file_range`. No transactions, no subscribers, never
-//! `flush_async` (it hangs), no background flush, no value of 100 KiB or more (blob files leak).
+//! A step costs one write and one sync. A journal that is full is followed by the next. When they are many, the oldest is carried
+//! over: of what is in it, the table (sled) gets what is still so. What changed meanwhile, or came and went, never gets there.
+//! A journal goes when the table has it durably. So the table, and over it the journals after its last commit, are what was
+//! acknowledged; carrying over what is in the table already changes nothing, so a crash may come at any time.
 
-use std::fs::File;
+mod carry;
+
+use super::journal::{Frames, Journal, Put, journals};
+use super::shared::Shared;
+use super::table::{Table, sync_dir};
+use crate::store::key::{Key, kind};
+use crate::store::row;
+use carry::carry;
+use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
 
-/// What sled says when another process, or another handle, has the database.
-const LOCKED: &str = "could not acquire lock";
-/// How long another holder is waited for.
-const LOCK_PATIENCE: Duration = Duration::from_secs(2);
-/// Between two tries.
-const LOCK_PAUSE: Duration = Duration::from_millis(20);
+/// Bytes of one journal, about.
+const FULL: u64 = 16 * 1024 * 1024;
 
-/// An open database and our own handle of its file.
+pub(super) type Outcome = Result<(), ::sled::Error>;
+/// Records with their last value; `None`: removed.
+pub(super) type Values = HashMap<Key, Option<Arc<[u8]>>>;
+
+/// Where steps become durable.
+pub(super) trait Durable: Send {
+    /// Appends the step that ends with commit `sequence`, and returns when it is on the platter. After an error nothing more can be
+    /// appended: how far the step came is unknown.
+    fn append(&mut self, sequence: u64, puts: &[Put]) -> Outcome;
+
+    /// What was appended is published now: what is due of the work behind it is begun. After an error nothing more can be appended.
+    fn shown(&mut self) -> Outcome {
+        Ok(())
+    }
+}
+
+/// The durable log of steps, as it is opened: first read, then [`Opened::begin`] to append to it.
+pub(super) struct Opened {
+    dir: PathBuf,
+    /// What there is, but for what is in `newer`.
+    pub(super) table: Table,
+    /// What the journals have beyond the table.
+    pub(super) newer: Values,
+    number: u64,
+    left: VecDeque<Old>,
+    /// Journals that the table has all of, or that are empty.
+    spent: Vec<PathBuf>,
+    sequence: u64,
+}
+
+/// A journal that is full.
+struct Old {
+    path: PathBuf,
+    bytes: u64,
+}
+
+/// The durable log of steps.
 pub(super) struct Log {
-    db: ::sled::Db,
-    file: File,
+    shared: Arc<Shared>,
+    dir: PathBuf,
+    table: Arc<Table>,
+    journal: Journal,
+    number: u64,
+    sequence: u64,
+    /// Oldest first.
+    left: VecDeque<Old>,
+    /// The one before these, on its way into the table.
+    carrying: Option<JoinHandle<Outcome>>,
+    /// Everything in the journals is to go to the table.
+    purge: bool,
+    /// The last step was not shown yet.
+    hidden: bool,
+    failed: bool,
+}
+
+impl Opened {
+    /// Opens the table in `dir` and reads the journals over it. Changes nothing but what sled does when it is opened. Blocks.
+    pub(super) fn open(dir: &Path, cache_bytes: u64) -> Result<Self, ::sled::Error> {
+        let table = Table::open(dir, cache_bytes)?;
+        let (mut sequence, mut newer) = (known(&table)?, Values::new());
+        let (mut number, mut left, mut spent) = (0, VecDeque::new(), Vec::new());
+        for (nth, path) in journals(dir)? {
+            let bytes = std::fs::read(&path)?;
+            let before = sequence;
+            let mut frames = Frames::new(&bytes, sequence);
+            while let Some(frame) = frames.next().map_err(damaged)? {
+                sequence = frame.sequence;
+                newer.extend(frame.puts);
+            }
+            number = nth;
+            // Carried over again, it would take the table back.
+            if sequence == before {
+                spent.push(path);
+            } else {
+                left.push_back(Old { path, bytes: bytes.len() as u64 });
+            }
+        }
+        Ok(Self { dir: dir.to_owned(), table, newer, number, left, spent, sequence })
+    }
+
+    /// Begins to append, to a journal of its own: the last one may end with a step that is torn.
+    pub(super) fn begin(self, shared: Arc<Shared>) -> Result<Log, ::sled::Error> {
+        for path in self.spent {
+            std::fs::remove_file(path)?;
+        }
+        let number = self.number + 1;
+        Ok(Log {
+            shared,
+            journal: Journal::create(&self.dir, number)?,
+            dir: self.dir,
+            table: Arc::new(self.table),
+            number,
+            sequence: self.sequence,
+            left: self.left,
+            carrying: None,
+            purge: self.newer.iter().any(|(key, value)| is_destroyed_key(key, value.as_ref())),
+            hidden: false,
+            failed: false,
+        })
+    }
+}
+
+impl Durable for Log {
+    fn append(&mut self, sequence: u64, puts: &[Put]) -> Outcome {
+        if self.failed {
+            return Err(stopped("an earlier step failed"));
+        }
+        self.hidden = true;
+        let outcome = self.journal.append((self.sequence, sequence), puts);
+        self.failed = outcome.is_err();
+        self.sequence = sequence;
+        self.purge |= puts.iter().any(|(key, value)| is_destroyed_key(key, value.as_ref()));
+        Ok(outcome?)
+    }
+
+    fn shown(&mut self) -> Outcome {
+        self.hidden = false;
+        let outcome = self.tend();
+        self.failed = outcome.is_err();
+        outcome
+    }
 }
 
 impl Log {
-    /// Opens the database in `dir`, or makes it. sled locks it for this process; another holder is waited for a little.
-    pub(super) fn open(dir: &Path, cache_bytes: u64) -> Result<Self, ::sled::Error> {
-        let db = opened(dir, cache_bytes)?;
-        let file = File::open(dir.join("db"))?;
-        file.sync_all()?;
-        // sled writes its settings once and never syncs them: torn by a power cut, they make the whole database unreadable.
-        File::open(dir.join("conf"))?.sync_all()?;
-        sync_dir(dir)?;
-        if let Some(parent) = dir.parent() {
-            sync_dir(parent)?;
+    fn tend(&mut self) -> Outcome {
+        if self.carrying.as_ref().is_some_and(JoinHandle::is_finished) {
+            self.carried()?;
         }
-        Ok(Self { db, file })
+        if self.purge || self.journal.written() >= FULL.min(self.shared.settings.journal_bytes.max(1)) {
+            self.change()?;
+        }
+        if self.carrying.is_some() {
+            return Ok(());
+        }
+        if std::mem::take(&mut self.purge) {
+            return self.carry(self.left.len());
+        }
+        let bytes: u64 = self.left.iter().map(|it| it.bytes).sum();
+        if bytes > self.most() { self.carry(1) } else { Ok(()) }
     }
 
-    /// Applies one batch and returns when it is on the platter.
-    pub(super) fn append(&self, batch: ::sled::Batch) -> Result<(), ::sled::Error> {
-        guarded(|| self.db.apply_batch(batch).and_then(|()| self.db.flush()))?;
-        self.file.sync_data()?;
+    // As many bytes as the live records have, for what was written more than once; but not less than is set.
+    fn most(&self) -> u64 {
+        match self.shared.settings.journal_bytes {
+            0 => 0,
+            least => least.max(self.shared.published.read().bytes),
+        }
+    }
+
+    fn change(&mut self) -> Outcome {
+        self.number += 1;
+        let next = Journal::create(&self.dir, self.number)?;
+        let full = std::mem::replace(&mut self.journal, next);
+        self.left.push_back(Old { path: full.path().to_owned(), bytes: full.written() });
         Ok(())
     }
 
-    /// The value of a key.
-    pub(super) fn get(&self, key: &[u8]) -> Result<Option<::sled::IVec>, ::sled::Error> {
-        guarded(|| self.db.get(key))
+    // Begins to carry over the oldest.
+    fn carry(&mut self, count: usize) -> Outcome {
+        let oldest: Vec<PathBuf> = self.left.drain(..count).map(|it| it.path).collect();
+        let (table, shared) = (self.table.clone(), self.shared.clone());
+        let work = move || oldest.iter().try_for_each(|path| carry(&table, path, &shared.published));
+        self.carrying = Some(std::thread::Builder::new().name("store-carrier".into()).spawn(work)?);
+        Ok(())
     }
 
-    /// Keys and values from `from` on (inclusive) up to `to` (exclusive; `None`: to the end), in order.
-    pub(super) fn range(&self, from: &[u8], to: Option<&[u8]>) -> ::sled::Iter {
-        match to {
-            Some(to) => self.db.range(from..to),
-            None => self.db.range(from..),
+    // Waits until they are carried over.
+    fn carried(&mut self) -> Outcome {
+        let Some(carrying) = self.carrying.take() else { return Ok(()) };
+        carrying.join().unwrap_or_else(|_| Err(stopped("carrying over stopped")))
+    }
+
+    // What is in the journals may stay there.
+    fn finish(&mut self) -> Outcome {
+        self.carried()?;
+        if self.shared.settings.journal_bytes == 0 && !self.hidden {
+            self.change()?;
+            self.carry(self.left.len())?;
+            self.carried()?;
+        }
+        if self.journal.written() == 0 {
+            std::fs::remove_file(self.journal.path())?;
+            sync_dir(&self.dir)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        // After a failure the process ends; what is half done is done again when the store is opened.
+        if !self.failed
+            && let Err(error) = self.finish()
+        {
+            tracing::error!(%error, "the last steps stay in the journal, and are read from there");
         }
     }
 }
 
-// A database that was closed lets its lock go a little later, from a thread of sled's own; a server that was just stopped, too.
-fn opened(dir: &Path, cache_bytes: u64) -> Result<::sled::Db, ::sled::Error> {
-    let config = ::sled::Config::new().path(dir).cache_capacity(cache_bytes).flush_every_ms(None);
-    let started = Instant::now();
-    loop {
-        match guarded(|| config.open()) {
-            Err(::sled::Error::Io(error)) if error.to_string().contains(LOCKED) && started.elapsed() < LOCK_PATIENCE => {
-                std::thread::sleep(LOCK_PAUSE);
-            }
-            done => return done,
-        }
-    }
+// A data key that was destroyed must not stay in an old journal.
+fn is_destroyed_key(key: &Key, value: Option<&Arc<[u8]>>) -> bool {
+    key.kind() == kind::DAY && value.is_none()
 }
 
-/// Does `work`, and makes an error of a panic: sled 0.34.7 panics on some damaged logs. What it was working on is not used
-/// for writing afterwards.
-pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, ::sled::Error>) -> Result<T, ::sled::Error> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-        Err(::sled::Error::ReportableBug(format!("it panicked: {}", said.unwrap_or("without a word"))))
-    })
+// The last commit that the table has. A damaged number would make journals seem to be carried over that are not.
+fn known(table: &Table) -> Result<u64, ::sled::Error> {
+    let Some(meta) = table.get(&Key::META.0)? else { return Ok(0) };
+    let head = row::head(&meta).ok().filter(|_| row::is_intact(&Key::META, &meta));
+    Ok(head.ok_or_else(|| damaged("the record of the last commit is damaged"))?.version)
 }
 
-/// Whether an error says that the data is damaged, and not only that it can't be reached now.
-pub(super) fn is_damage(error: &::sled::Error) -> bool {
-    use io::ErrorKind::{InvalidData, UnexpectedEof};
-    !matches!(error, ::sled::Error::Io(error) if !matches!(error.kind(), InvalidData | UnexpectedEof))
+pub(super) fn damaged(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
-/// Makes a directory's entries durable.
-pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
+fn stopped(why: &str) -> ::sled::Error {
+    ::sled::Error::ReportableBug(why.to_owned())
 }
+
+#[cfg(test)]
+mod tests;

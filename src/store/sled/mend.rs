@@ -2,8 +2,8 @@
 //! told, and a copy of the day as it was found is kept; what can be read goes on to be used.
 
 use super::history::{History, Known, name_of_day};
-use super::log::sync_dir;
 use super::recover::copy_without_snapshots;
+use super::table::sync_dir;
 use crate::domain::time::Timestamp;
 use std::io;
 use std::path::{Path, PathBuf};

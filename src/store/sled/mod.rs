@@ -1,20 +1,25 @@
-//! The store on sled 0.34.7, by the discipline that makes it good (see `log`).
+//! The store on sled 0.34.7, by the discipline that makes it good (see `table`).
 //!
-//! The hot store is wholly in memory as sealed rows (`published`); sled is the durable log under it, read only when the store
-//! is opened. One `writer` thread groups commits into durable steps; one `keeper` thread moves what is over into `history`,
-//! a directory a day (`archive`), and writes the `watermark` that tells a shortened store when it is opened (`recover`).
+//! The hot store is wholly in memory as sealed rows (`published`). Under it is a durable `log`: a step goes to the `journal`, and what
+//! lives on goes from there into the `table`, which is sled. Both are read only when the store is opened (`recover`, `content`). One
+//! `writer` thread groups commits into durable steps, as many as its `pace` waits for; one `keeper` thread moves what is over into
+//! `history`, a directory a day (`archive`), and writes the `watermark` that tells a shortened store when it is opened.
 
 mod archive;
 mod backup;
+mod content;
 mod convert;
 mod history;
+mod journal;
 mod keeper;
 mod log;
 mod lookup;
 mod mend;
+mod pace;
 mod recover;
 mod settings;
 mod shared;
+mod table;
 mod today;
 mod watermark;
 mod writer;
@@ -33,6 +38,7 @@ use crate::vault::Vault;
 pub use backup::{Backup, restore, verify};
 use history::History;
 use keeper::{Keeper, Order};
+use pace::Pace;
 use parking_lot::Mutex;
 pub use settings::{OpenError, Settings};
 use shared::Shared;
@@ -73,7 +79,8 @@ impl SledStore {
         let (writer, inbox) = sync_channel(settings.queue.max(1));
         let (keeper, orders) = channel();
         let shared = Arc::new(Shared::new(settings, vault, published));
-        let work = Writer { shared: shared.clone(), past: history.clone(), append: Box::new(move |batch| log.append(batch)), inbox };
+        let log = Box::new(log.begin(shared.clone()).map_err(std::io::Error::from)?);
+        let work = Writer { shared: shared.clone(), past: history.clone(), log, inbox, pace: Pace::new() };
         let writing = spawn("store-writer", move || work.run())?;
         let mut house = Keeper {
             shared: shared.clone(),

@@ -21,6 +21,9 @@ pub struct Settings {
     pub retention_days: u32,
     /// Memory for sled's own cache, in bytes. Look-ups don't use it.
     pub cache_bytes: u64,
+    /// Bytes of journals that are kept before the oldest is carried over into sled, or as many as the live records have where those
+    /// are more: what starting reads. 0: everything goes to sled at once, and by the end of the process at the latest.
+    pub journal_bytes: u64,
     /// Commits that may wait; one more is refused as busy.
     pub queue: usize,
     /// Commits in one durable step; 64 at most is what was measured to keep memory flat.
@@ -42,6 +45,7 @@ impl Settings {
             dir: dir.as_ref().to_owned(),
             retention_days: 90,
             cache_bytes: 64 * 1024 * 1024,
+            journal_bytes: 32 * 1024 * 1024,
             queue: 4096,
             max_group: 64,
             linger: Duration::from_secs(60),

@@ -1,6 +1,6 @@
 //! The sidecar: how far the hot store had come, so that a shorter one is recognised when it is opened.
 
-use super::log::sync_dir;
+use super::table::sync_dir;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::Path;

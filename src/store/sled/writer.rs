@@ -1,7 +1,9 @@
 //! The one thread that writes: it groups everything that waits into one durable step, shows it, and acknowledges it.
 
-use super::log::guarded;
+use super::log::Durable;
+use super::pace::{PATIENCE, PAUSE, Pace};
 use super::shared::Shared;
+use super::table::guarded;
 use crate::store::contract::StoreError;
 use crate::store::past::Past;
 use crate::store::prepare::Commit;
@@ -12,8 +14,8 @@ use std::sync::mpsc::Receiver;
 use std::time::Instant;
 use tokio::sync::oneshot;
 
-/// Bytes in one batch at most, unless one commit alone has more: beyond that sled's memory grows and latency with it.
-const MOST_BYTES: usize = 128 * 1024;
+/// Bytes in one step at most, unless one commit alone has more: beyond that latency grows.
+const MOST_BYTES: usize = 256 * 1024;
 
 /// What the writer is asked for.
 pub(super) enum Message {
@@ -29,15 +31,13 @@ pub(super) struct Job {
     pub(super) ack: oneshot::Sender<Result<(), StoreError>>,
 }
 
-/// What makes a batch durable: the log, or in a test what fails or waits.
-pub(super) type Append = Box<dyn Fn(::sled::Batch) -> Result<(), ::sled::Error> + Send>;
-
 /// The writer's own state.
 pub(super) struct Writer {
     pub(super) shared: Arc<Shared>,
     pub(super) past: Arc<dyn Past>,
-    pub(super) append: Append,
+    pub(super) log: Box<dyn Durable>,
     pub(super) inbox: Receiver<Message>,
+    pub(super) pace: Pace,
 }
 
 /// A step and those who wait for it.
@@ -50,7 +50,7 @@ struct Group {
 
 impl Writer {
     /// Runs until it is told to close, or nobody can ask any more. What stops it otherwise, error or panic, ends all.
-    pub(super) fn run(self) {
+    pub(super) fn run(mut self) {
         match guarded(|| self.steps().map_or_else(|failure| Ok(Some(failure)), |()| Ok(None))) {
             Ok(None) => {}
             Ok(Some((why, carried))) => self.fail(&why, carried),
@@ -59,7 +59,7 @@ impl Writer {
     }
 
     // Its failure comes with the commit that was to be the next step's first.
-    fn steps(&self) -> Result<(), (String, Option<Job>)> {
+    fn steps(&mut self) -> Result<(), (String, Option<Job>)> {
         let mut carried = None;
         let mut closing = false;
         loop {
@@ -71,6 +71,7 @@ impl Writer {
                     Ok(Message::Close) | Err(_) => return Ok(()),
                 },
             };
+            self.wait();
             let group = self.gather(first);
             carried = group.carried;
             closing |= group.closing;
@@ -78,6 +79,17 @@ impl Writer {
                 return Err((error.to_string(), carried));
             }
         }
+    }
+
+    // For those who are about to come, without holding anything.
+    fn wait(&mut self) {
+        let begun = Instant::now();
+        let here = || (self.shared.waiting.load(Relaxed) as usize).min(self.shared.settings.max_group);
+        while here() < self.pace.wanted() && begun.elapsed() < PATIENCE {
+            std::thread::sleep(PAUSE);
+        }
+        let count = here();
+        self.pace.got(count);
     }
 
     fn gather(&self, first: Job) -> Group {
@@ -114,20 +126,13 @@ impl Writer {
         Group { sealed: step.seal(), jobs, carried, closing }
     }
 
-    fn write(&self, sealed: Sealed, jobs: Vec<Job>) -> Result<(), ::sled::Error> {
+    fn write(&mut self, sealed: Sealed, jobs: Vec<Job>) -> Result<(), ::sled::Error> {
         if jobs.is_empty() {
             return Ok(());
         }
-        let mut batch = ::sled::Batch::default();
-        for (key, value) in &sealed.puts {
-            match value {
-                Some(value) => batch.insert(&key.0, value.as_slice()),
-                None => batch.remove(&key.0),
-            }
-        }
         let begun = Instant::now();
         // A panic too: those who wait are here, and must hear of it.
-        if let Err(error) = guarded(|| (self.append)(batch)) {
+        if let Err(error) = guarded(|| self.log.append(sealed.sequence, &sealed.puts)) {
             self.shared.ready.store(false, Relaxed);
             jobs.into_iter().for_each(|job| self.answer(job, Err(StoreError::Failed(error.to_string()))));
             return Err(error);
@@ -137,7 +142,7 @@ impl Writer {
         self.shared.commits.fetch_add(jobs.len() as u64, Relaxed);
         sealed.publish(&mut self.shared.published.write());
         jobs.into_iter().for_each(|job| self.answer(job, Ok(())));
-        Ok(())
+        guarded(|| self.log.shown())
     }
 
     // Nothing may be acknowledged after this: whether the last step is durable is unknown (decision 7).
@@ -164,6 +169,7 @@ mod tests {
     use crate::store::key::kind;
     use crate::store::past::Nothing;
     use crate::store::published::Published;
+    use crate::store::sled::journal::Put;
     use crate::store::sled::settings::Settings;
     use crate::vault::Vault;
     use std::sync::atomic::AtomicUsize;
@@ -177,7 +183,16 @@ mod tests {
         thread: std::thread::JoinHandle<()>,
     }
 
-    fn start(append: Append) -> Desk {
+    /// A log that does this for each step.
+    struct Told<F>(F);
+
+    impl<F: FnMut() -> Result<(), ::sled::Error> + Send> Durable for Told<F> {
+        fn append(&mut self, _: u64, _: &[Put]) -> Result<(), ::sled::Error> {
+            self.0()
+        }
+    }
+
+    fn start(log: Box<dyn Durable>) -> Desk {
         let ends = Arc::new(AtomicUsize::new(0));
         let counted = ends.clone();
         let mut settings = Settings::new("unused");
@@ -186,7 +201,7 @@ mod tests {
         });
         let shared = Arc::new(Shared::new(settings, Arc::new(Vault::from_root(&[3; 32])), Published::default()));
         let (sender, inbox) = sync_channel(9);
-        let writer = Writer { shared: shared.clone(), past: Arc::new(Nothing), append, inbox };
+        let writer = Writer { shared: shared.clone(), past: Arc::new(Nothing), log, inbox, pace: Pace::new() };
         Desk { shared, sender, ends, thread: std::thread::spawn(move || writer.run()) }
     }
 
@@ -204,10 +219,12 @@ mod tests {
 
     #[test]
     fn a_step_that_fails_or_panics_fails_everyone_shows_nothing_and_calls_for_the_end_once() {
-        let appends: [Append; 2] =
-            [Box::new(|_| Err(::sled::Error::Unsupported("no disk".into()))), Box::new(|_| panic!("tried to serialize Uninitialized"))];
-        for append in appends {
-            let desk = start(append);
+        let logs: [Box<dyn Durable>; 2] = [
+            Box::new(Told(|| Err(::sled::Error::Unsupported("no disk".into())))),
+            Box::new(Told(|| panic!("tried to serialize Uninitialized"))),
+        ];
+        for log in logs {
+            let desk = start(log);
             for name in ["first", "later"] {
                 assert!(matches!(note(&desk, name).blocking_recv().unwrap(), Err(StoreError::Failed(_))));
                 assert!(!desk.shared.ready.load(Relaxed));
@@ -223,11 +240,11 @@ mod tests {
     #[test]
     fn nothing_is_shown_or_acknowledged_before_it_is_durable_and_what_waited_shares_a_step() {
         let ((entered, enter), (release, released)) = (channel(), channel());
-        let desk = start(Box::new(move |_| {
+        let desk = start(Box::new(Told(move || {
             entered.send(()).unwrap();
             released.recv().unwrap();
             Ok(())
-        }));
+        })));
         let mut first = note(&desk, "first");
         enter.recv().unwrap();
         let rest: Vec<_> = (0..5).map(|n| note(&desk, &format!("{n}"))).collect();

@@ -3,7 +3,7 @@
 //! A head page, the filter, the points (hash of a key, place of the record), the feed (hash of an institution, number, place and
 //! which event), and the tally (challenges of each publisher, sealed). Numbers are little-endian; all parts have checksums.
 
-use super::super::log::sync_dir;
+use super::super::table::sync_dir;
 use super::filter::{BLOCK, Filter};
 use super::page::{Merged, PAGE, Section, damaged};
 use std::fs::{File, OpenOptions};
