@@ -80,6 +80,8 @@ impl Sound {
 async fn into_history(bank: &Bank, data: &Path) {
     let mut settings = Settings::new(data);
     settings.linger = Duration::ZERO;
+    // And what stays goes to sled: what comes after this is in a journal.
+    settings.journal_bytes = 0;
     let vault = Arc::new(Vault::from_file(&bank.path("root.key")).unwrap());
     let store = SledStore::open(settings, vault, chrono::Utc::now().into()).unwrap();
     store.sweep().await.unwrap();
