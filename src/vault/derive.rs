@@ -1,6 +1,7 @@
 //! Derivation, MACs and random bytes.
 
-use aws_lc_rs::{cmac, hkdf, hmac};
+use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::{hkdf, hmac};
 use rand::RngExt;
 use zeroize::Zeroizing;
 
@@ -25,19 +26,37 @@ pub(super) fn random<const N: usize>() -> [u8; N] {
     rand::rng().random()
 }
 
-/// AES-256-CMAC (NIST SP 800-38B) of a list of parts: a fourth of an HMAC's work for texts of some ten bytes, of which each
-/// request has a dozen.
-pub(super) fn short_mac(key: &cmac::Key, purpose: u8, parts: &[&[u8]]) -> [u8; 16] {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(128));
-    bytes.push(purpose);
-    for part in parts {
-        bytes.extend((part.len() as u64).to_be_bytes());
-        bytes.extend(*part);
+/// A MAC for texts of some ten bytes, of which each request has a dozen: the tag of AES-256-GCM-SIV (RFC 8452) over them, with
+/// nothing sealed and always the same nonce.
+///
+/// With one nonce that is AES-256 of POLYVAL, both under secret keys derived from this one: a pseudorandom function, in which
+/// two of q texts meet with a probability of about q² / 2^123. A tenth of an HMAC's work, and half a CMAC's.
+pub(super) struct ShortMac(LessSafeKey);
+
+impl ShortMac {
+    pub(super) fn new(key: &[u8; 32]) -> Self {
+        let unbound = UnboundKey::new(&AES_256_GCM_SIV, key).expect("an AES-256 key has 32 bytes");
+        Self(LessSafeKey::new(unbound))
     }
-    let mut out = [0; 16];
-    out.copy_from_slice(cmac::sign(key, &bytes).expect("CMAC takes any bytes").as_ref());
-    out
+
+    /// The MAC of a list of parts, each preceded by its length.
+    pub(super) fn tag(&self, purpose: u8, parts: &[&[u8]]) -> [u8; 16] {
+        let length = parts.iter().map(|it| LENGTH + it.len()).sum::<usize>();
+        let mut bytes = Zeroizing::new(Vec::with_capacity(1 + length));
+        bytes.push(purpose);
+        for part in parts {
+            bytes.extend((part.len() as u64).to_be_bytes());
+            bytes.extend(*part);
+        }
+        let nonce = Nonce::assume_unique_for_key([0; 12]);
+        let tag = self.0.seal_in_place_separate_tag(nonce, Aad::from(bytes.as_slice()), &mut []);
+        let mut out = [0; 16];
+        out.copy_from_slice(tag.expect("a text is far below what AES-GCM-SIV takes at once").as_ref());
+        out
+    }
 }
+
+const LENGTH: usize = size_of::<u64>();
 
 /// Each part is preceded by its length, so that no two lists of parts give the same bytes.
 fn feed(context: &mut hmac::Context, parts: &[&[u8]]) {
