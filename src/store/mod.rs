@@ -14,6 +14,7 @@ mod facts;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzed;
 mod key;
+mod keyed;
 mod outbox;
 mod parts;
 mod past;
