@@ -13,6 +13,7 @@ mod codec;
 mod facts;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzed;
+mod given;
 mod key;
 mod keyed;
 mod outbox;

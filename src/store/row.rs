@@ -31,6 +31,11 @@ pub(crate) fn seal(vault: &Vault, key: &Key, plain: &[u8], long_lived: bool) -> 
     vault.seal_row(long_lived, &key.0, plain)
 }
 
+/// Seals what `bytes` holds after its first [`ROOM`](crate::vault::ROOM), in its place.
+pub(crate) fn seal_in_place(vault: &Vault, key: &Key, bytes: Vec<u8>, long_lived: bool) -> SealedRow {
+    vault.seal_row_in_place(long_lived, &key.0, bytes)
+}
+
 /// How long the whole value will be.
 pub(crate) fn length(body: &SealedRow, seqs: usize) -> usize {
     HEAD + seqs * 8 + body.bytes.len() + SUM
