@@ -47,16 +47,16 @@ impl Encoder {
     }
 
     pub(crate) fn time(&mut self, at: Timestamp) {
-        self.0.extend(at.millis().to_be_bytes());
+        self.0.extend_from_slice(&at.millis().to_be_bytes());
     }
 
     pub(crate) fn bytes(&mut self, value: &[u8]) {
         self.number(value.len() as u64);
-        self.0.extend(value);
+        self.0.extend_from_slice(value);
     }
 
     pub(crate) fn fixed(&mut self, value: &[u8]) {
-        self.0.extend(value);
+        self.0.extend_from_slice(value);
     }
 
     pub(crate) fn text(&mut self, value: &str) {
@@ -64,11 +64,11 @@ impl Encoder {
     }
 
     pub(crate) fn uuid(&mut self, value: Uuid) {
-        self.0.extend(value.as_bytes());
+        self.0.extend_from_slice(value.as_bytes());
     }
 
     pub(crate) fn tag(&mut self, value: &Tag) {
-        self.0.extend(value.0);
+        self.0.extend_from_slice(&value.0);
     }
 
     pub(crate) fn option<T>(&mut self, value: Option<T>, put: impl FnOnce(&mut Self, T)) {

@@ -136,7 +136,7 @@ impl Reader<'_> {
 
     /// Opens an aggregate's value, from wherever it was kept.
     pub(crate) fn open_aggregate(&self, id: AggregateId, bytes: &[u8]) -> Result<Aggregate, StoreError> {
-        let (_, plain) = row::open(self.vault, &Key::aggregate(id), bytes).map_err(unreadable)?;
+        let plain = row::plain(self.vault, &Key::aggregate(id), bytes).map_err(unreadable)?;
         rows::decode_aggregate(&plain).map_err(unreadable)
     }
 
@@ -174,7 +174,7 @@ impl Reader<'_> {
 
     fn open_budget(&self, key: &Key, row: Option<&Row>) -> Result<Versioned<Budget>, StoreError> {
         let Some(row) = row else { return Ok(Versioned { value: Budget::default(), version: 0 }) };
-        let (_, plain) = row::open(self.vault, key, &row.bytes).map_err(unreadable)?;
+        let plain = row::plain(self.vault, key, &row.bytes).map_err(unreadable)?;
         Ok(Versioned { value: rows::decode_budget(&plain).map_err(unreadable)?, version: row.version })
     }
 
@@ -185,12 +185,12 @@ impl Reader<'_> {
     }
 
     fn open_recipient(&self, key: &Key, version: u64, bytes: &[u8]) -> Result<Versioned<Recipient>, StoreError> {
-        let (_, plain) = row::open(self.vault, key, bytes).map_err(unreadable)?;
+        let plain = row::plain(self.vault, key, bytes).map_err(unreadable)?;
         Ok(Versioned { value: rows::decode_recipient(&plain).map_err(unreadable)?, version })
     }
 
     fn open_note(&self, key: &Key, bytes: &[u8]) -> Result<Vec<u8>, StoreError> {
-        let (_, plain) = row::open(self.vault, key, bytes).map_err(unreadable)?;
+        let plain = row::plain(self.vault, key, bytes).map_err(unreadable)?;
         decode_note(&plain).map(|(_, value)| value.to_vec()).map_err(unreadable)
     }
 

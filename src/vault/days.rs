@@ -60,7 +60,7 @@ impl AeadKey {
         let (room, plain) = bytes.split_at_mut(NONCE);
         room.copy_from_slice(&nonce);
         let tag = self.0.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad), plain);
-        bytes.extend(tag.expect("a value is far below what AES-GCM seals at once").as_ref());
+        bytes.extend_from_slice(tag.expect("a value is far below what AES-GCM seals at once").as_ref());
     }
 
     pub(super) fn open(&self, aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
@@ -76,8 +76,8 @@ impl AeadKey {
 /// A copy of `plain` that can be sealed in place.
 pub(super) fn with_room(plain: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(ROOM + plain.len() + AES_256_GCM.tag_len());
-    out.extend([0; ROOM]);
-    out.extend(plain);
+    out.extend_from_slice(&[0; ROOM]);
+    out.extend_from_slice(plain);
     out
 }
 

@@ -90,7 +90,8 @@ impl Vault {
         self.index.tag(purpose, parts)
     }
 
-    /// Seals a stored value: `long_lived` under the standing key, else under the current day's. `aad` is bound to it.
+    /// Seals a stored value: `long_lived` under the standing key, else under the current day's. `aad`, at most 27 bytes, is
+    /// bound to it.
     pub fn seal_row(&self, long_lived: bool, aad: &[u8], plain: &[u8]) -> SealedRow {
         self.seal_row_in_place(long_lived, aad, with_room(plain))
     }
@@ -158,8 +159,8 @@ impl Keyring for Vault {
         let sealed = keys.material.seal(&material_aad(challenge, keys.day), nonce, plain);
         let mut out = Vec::with_capacity(MATERIAL_HEAD + sealed.len());
         out.push(MATERIAL_FORM);
-        out.extend(keys.day.to_be_bytes());
-        out.extend(sealed);
+        out.extend_from_slice(&keys.day.to_be_bytes());
+        out.extend_from_slice(&sealed);
         Sealed(out.into_boxed_slice())
     }
 
@@ -178,6 +179,8 @@ impl Keyring for Vault {
 
 const MATERIAL_FORM: u8 = 1;
 const MATERIAL_HEAD: usize = 5;
+/// Bytes that a row may be bound to.
+const AAD_MOST: usize = 27;
 
 enum KeysOf<'a> {
     Standing(&'a DayKeys),
@@ -195,12 +198,22 @@ impl std::ops::Deref for KeysOf<'_> {
     }
 }
 
-fn material_aad(challenge: AggregateId, day: u32) -> Vec<u8> {
-    [b"material".as_slice(), &day.to_be_bytes(), challenge.0.as_bytes()].concat()
+fn material_aad(challenge: AggregateId, day: u32) -> [u8; 28] {
+    let mut out = [0; 28];
+    out[..8].copy_from_slice(b"material");
+    out[8..12].copy_from_slice(&day.to_be_bytes());
+    out[12..].copy_from_slice(challenge.0.as_bytes());
+    out
 }
 
-fn row_aad(day: u32, aad: &[u8]) -> Vec<u8> {
-    [&day.to_be_bytes(), aad].concat()
+// Two blocks, whatever it is: with its length it can't be taken for another.
+fn row_aad(day: u32, aad: &[u8]) -> [u8; 32] {
+    assert!(aad.len() <= AAD_MOST, "a row is bound to a key of 17 bytes, or to a name that is not longer than {AAD_MOST}");
+    let mut out = [0; 32];
+    out[..4].copy_from_slice(&day.to_be_bytes());
+    out[4] = aad.len() as u8;
+    out[5..5 + aad.len()].copy_from_slice(aad);
+    out
 }
 
 #[cfg(test)]
@@ -226,6 +239,10 @@ mod tests {
         assert_ne!(vault.credential_tag("ab", "c"), vault.credential_tag("a", "bc"));
         assert_ne!(vault.index_tag(1, &[b"ab", b"c"]), vault.index_tag(1, &[b"a", b"bc"]));
         assert_ne!(vault.index_tag(1, &[b"a"]), vault.index_tag(2, &[b"a"]));
+        let long = |last: u8| [&[5; 500][..], &[last]].concat();
+        assert_eq!(vault.index_tag(1, &[&long(1)]), vault.index_tag(1, &[&long(1)]));
+        assert_ne!(vault.index_tag(1, &[&long(1)]), vault.index_tag(1, &[&long(2)]));
+        assert_ne!(vault.index_tag(1, &[b"a"]), other.index_tag(1, &[b"a"]));
         assert_ne!(vault.fingerprint(), other.fingerprint());
     }
 

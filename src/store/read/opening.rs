@@ -15,8 +15,8 @@ use crate::vault::day_of;
 
 /// What is looked for.
 struct Wanted {
-    budgets: Vec<(BudgetKey, Key)>,
-    addresses: Vec<(Address, Route)>,
+    budgets: Vec<(Key, BudgetKey)>,
+    addresses: Vec<(Route, Address)>,
     repeat: Option<Route>,
     slot: Route,
 }
@@ -41,12 +41,18 @@ impl Reader<'_> {
             let published = self.published.read();
             Found { publisher_today: published.opened(publisher, day_of(*now)), ..wanted.look(&published, glance) }
         };
-        let budgets = wanted.budgets.into_iter().zip(found.budgets);
-        let addresses = wanted.addresses.into_iter().zip(found.addresses);
+        let mut budgets = Vec::with_capacity(wanted.budgets.len());
+        for ((key, name), row) in wanted.budgets.into_iter().zip(found.budgets) {
+            budgets.push((name, self.open_budget(&key, row.as_ref())?));
+        }
+        let mut addresses = Vec::with_capacity(wanted.addresses.len());
+        for ((_, it), look) in wanted.addresses.into_iter().zip(found.addresses) {
+            addresses.push(self.address((it, look), glance, search)?);
+        }
         Ok(View {
             recipient,
-            budgets: budgets.map(|((name, key), row)| Ok((name, self.open_budget(&key, row.as_ref())?))).collect::<Result<_, _>>()?,
-            addresses: addresses.map(|((it, _), look)| self.address((it, look), glance, search)).collect::<Result<_, _>>()?,
+            budgets,
+            addresses,
             prior: match wanted.repeat {
                 Some(route) => self.prior(route, found.prior, search)?,
                 None => None,
@@ -61,12 +67,13 @@ impl Reader<'_> {
         let Query::Open { publisher, institution, repeat, recipient, phone, slot, .. } = query else { return None };
         let keys = Keys(self.vault);
         let addresses = addresses(phone.as_ref(), found);
+        let keyed = |it: BudgetKey| (keys.budget(&it), it);
         let mut budgets = Vec::with_capacity(1 + addresses.len());
-        budgets.extend(recipient.iter().map(|it| BudgetKey::Recipient(it.institution.clone(), it.publisher.clone(), it.id.clone())));
-        budgets.extend(addresses.iter().map(|it| BudgetKey::Address(institution.clone(), it.clone())));
+        budgets.extend(recipient.iter().map(|it| keyed(BudgetKey::Recipient(it.institution.clone(), it.publisher.clone(), it.id.clone()))));
+        budgets.extend(addresses.iter().map(|it| keyed(BudgetKey::Address(institution.clone(), it.clone()))));
         Some(Wanted {
-            budgets: budgets.into_iter().map(|it| (keys.budget(&it), it)).map(|(key, it)| (it, key)).collect(),
-            addresses: addresses.into_iter().map(|it| (keys.address(&it), it)).map(|(route, it)| (it, route)).collect(),
+            budgets,
+            addresses: addresses.into_iter().map(|it| (keys.address(&it), it)).collect(),
             repeat: repeat.as_ref().map(|it| keys.repeat(publisher, institution, it)),
             slot: keys.slot(slot),
         })
@@ -89,8 +96,8 @@ impl Wanted {
         let hit = |id| published.entries.get(&id).map(|it| (Hit::of(id, it), it));
         let tag = |it: &Entry| it.facts.repeat.as_ref().map(|it| it.1);
         Found {
-            budgets: self.budgets.iter().map(|(_, key)| published.rows.get(key).cloned()).collect(),
-            addresses: self.addresses.iter().map(|(_, route)| Look::at(published, *route, glance)).collect(),
+            budgets: self.budgets.iter().map(|(key, _)| published.rows.get(key).cloned()).collect(),
+            addresses: self.addresses.iter().map(|(route, _)| Look::at(published, *route, glance)).collect(),
             prior: self.repeat.and_then(|it| published.repeated(&it)).and_then(hit).map(|(hit, entry)| (hit, tag(entry))),
             holder: published.holder(&self.slot).and_then(hit).map(|it| it.0),
             publisher_today: 0,
