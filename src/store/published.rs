@@ -8,6 +8,7 @@ use super::key::{Key, Route, kind};
 use super::keyed::Keyed;
 use super::outbox::Outbox;
 pub(crate) use super::shown::{Aside, Entry, Row, Shown};
+use super::slots::Slots;
 use crate::domain::answer::Verdict;
 use crate::domain::id::{AggregateId, DeliveryId, InstitutionId, PublisherId};
 use crate::domain::recipient::RecipientKey;
@@ -41,8 +42,7 @@ pub(crate) struct Published {
     pub(crate) history: BTreeMap<u32, u64>,
     /// What is known of each address.
     pub(crate) addresses: Addresses,
-    /// Open challenges with this slot, oldest first: one, unless the publisher lets them stand beside each other.
-    slots: Keyed<Route, Vec<(Timestamp, AggregateId)>>,
+    slots: Slots,
     repeats: Keyed<Route, AggregateId>,
     seen: Keyed<Route, (Verdict, AggregateId)>,
     deliveries: Keyed<DeliveryId, AggregateId>,
@@ -101,7 +101,7 @@ impl Published {
 
     /// Who holds a slot: the newest open challenge, where several do.
     pub(crate) fn holder(&self, slot: &Route) -> Option<AggregateId> {
-        self.slots.get(slot)?.last().map(|it| it.1)
+        self.slots.holder(slot)
     }
 
     /// The challenge with this idempotency key.
@@ -198,10 +198,7 @@ impl Published {
 
     fn index_live(&mut self, id: AggregateId, it: &Entry) {
         let (facts, live) = (&it.facts, &it.facts.live);
-        if let Some(slot) = live.slot {
-            let all = self.slots.entry(slot).or_insert_with(|| Vec::with_capacity(1));
-            all.insert(all.partition_point(|it| *it < (facts.at, id)), (facts.at, id));
-        }
+        live.slot.into_iter().for_each(|slot| self.slots.insert(slot, facts.at, id));
         self.timers.extend(live.timer.map(|at| (at, id)));
         for (at, delivery, _) in &live.due {
             self.outbox.insert(*at, *delivery, id);
@@ -238,14 +235,7 @@ impl Published {
 
     fn unindex_live(&mut self, id: AggregateId, it: &Entry, new: Option<&Entry>) {
         let (facts, live) = (&it.facts, &it.facts.live);
-        if let Some((slot, all)) = live.slot.and_then(|slot| Some((slot, self.slots.get_mut(&slot)?))) {
-            if let Ok(place) = all.binary_search(&(facts.at, id)) {
-                all.remove(place);
-            }
-            if all.is_empty() {
-                self.slots.remove(&slot);
-            }
-        }
+        live.slot.into_iter().for_each(|slot| self.slots.remove(slot, facts.at, id));
         live.timer.map(|at| self.timers.remove(&(at, id)));
         self.finished.remove(&(facts.over_at(), id));
         for due in &live.due {
