@@ -18,6 +18,13 @@ impl Encoder {
         Self(Vec::with_capacity(bytes))
     }
 
+    /// With so many bytes before what is written, for whoever takes it on.
+    pub(crate) fn after(room: usize, bytes: usize) -> Self {
+        let mut out = Vec::with_capacity(room + bytes);
+        out.resize(room, 0);
+        Self(out)
+    }
+
     pub(crate) fn finish(self) -> Vec<u8> {
         self.0
     }
@@ -40,16 +47,16 @@ impl Encoder {
     }
 
     pub(crate) fn time(&mut self, at: Timestamp) {
-        self.0.extend(at.millis().to_be_bytes());
+        self.0.extend_from_slice(&at.millis().to_be_bytes());
     }
 
     pub(crate) fn bytes(&mut self, value: &[u8]) {
         self.number(value.len() as u64);
-        self.0.extend(value);
+        self.0.extend_from_slice(value);
     }
 
     pub(crate) fn fixed(&mut self, value: &[u8]) {
-        self.0.extend(value);
+        self.0.extend_from_slice(value);
     }
 
     pub(crate) fn text(&mut self, value: &str) {
@@ -57,11 +64,11 @@ impl Encoder {
     }
 
     pub(crate) fn uuid(&mut self, value: Uuid) {
-        self.0.extend(value.as_bytes());
+        self.0.extend_from_slice(value.as_bytes());
     }
 
     pub(crate) fn tag(&mut self, value: &Tag) {
-        self.0.extend(value.0);
+        self.0.extend_from_slice(&value.0);
     }
 
     pub(crate) fn option<T>(&mut self, value: Option<T>, put: impl FnOnce(&mut Self, T)) {
@@ -76,6 +83,9 @@ impl Encoder {
         values.iter().for_each(|it| put(self, it));
     }
 }
+
+/// Elements of a list that are reserved before they are read.
+const RESERVED: usize = 8;
 
 /// Reads what an [`Encoder`] wrote, in the same order.
 pub(crate) struct Decoder<'a>(&'a [u8]);
@@ -165,13 +175,18 @@ impl<'a> Decoder<'a> {
         if self.flag()? { take(self).map(Some) } else { Ok(None) }
     }
 
-    /// Every element takes at least a byte, so a count beyond what is left is refused before anything is reserved.
+    /// Every element takes at least a byte, so a count beyond what is left is refused before anything is reserved; and then
+    /// no more than most lists need.
     pub(crate) fn list<T>(&mut self, mut take: impl FnMut(&mut Self) -> Result<T, Malformed>) -> Result<Vec<T>, Malformed> {
         let count: usize = self.small()?;
         if count > self.0.len() {
             return Err(Malformed);
         }
-        (0..count).map(|_| take(self)).collect()
+        let mut all = Vec::with_capacity(count.min(RESERVED));
+        for _ in 0..count {
+            all.push(take(self)?);
+        }
+        Ok(all)
     }
 }
 

@@ -1,7 +1,8 @@
 //! What the indexes keep of an aggregate (decision 11); and the tombstones of an earlier form of the store, until their time is over.
 
 use super::codec::{Decoder, Encoder, Malformed};
-use super::key::{Keys, Route};
+use super::given::Given;
+use super::key::Route;
 use super::parts;
 use crate::domain::aggregate::Aggregate;
 use crate::domain::answer::Verdict;
@@ -82,19 +83,22 @@ fn shared<T: Clone + Eq + Hash>(all: &mut HashSet<T>, one: &T) -> T {
 impl Facts {
     /// Those of `aggregate`.
     pub(crate) fn of(aggregate: &Aggregate, vault: &Vault) -> Self {
-        let keys = Keys(vault);
+        Self::given(aggregate, &Given::by(vault, &[]))
+    }
+
+    /// Those of `aggregate`, with the routes that are known already.
+    pub(crate) fn given(aggregate: &Aggregate, given: &Given<'_>) -> Self {
         let deliveries = aggregate.deliveries();
-        let mut live = Live {
-            due: deliveries.iter().filter_map(|it| Some((it.status.due()?, it.id, it.tries))).collect(),
+        let live = Live {
+            due: boxed(deliveries.len(), deliveries.iter().filter_map(|it| Some((it.status.due()?, it.id, it.tries)))),
             timer: aggregate.timer(),
             finished: aggregate.is_finished(),
             ..Live::default()
         };
-        let facts = match aggregate {
-            Aggregate::Challenge(it) => of_challenge(it, &keys, &mut live),
-            Aggregate::Inbound(it) => of_inbound(it, &keys),
-        };
-        Self { deliveries: deliveries.iter().map(|it| it.id).collect(), live: Arc::new(live), ..facts }
+        match aggregate {
+            Aggregate::Challenge(it) => of_challenge(it, given, live),
+            Aggregate::Inbound(it) => of_inbound(it, given, live),
+        }
     }
 
     /// The UTC day whose history it goes to: the same however often it is moved.
@@ -166,11 +170,9 @@ impl Facts {
     }
 }
 
-fn of_challenge(it: &Challenge, keys: &Keys<'_>, live: &mut Live) -> Facts {
+fn of_challenge(it: &Challenge, given: &Given<'_>, live: Live) -> Facts {
     let open = it.state == State::Open;
-    live.listens = open;
-    live.slot = open.then(|| keys.slot(&it.slot()));
-    let repeat = it.repeat.as_ref().map(|key| (keys.repeat(&it.publisher, &it.institution, &key.key), key.payload));
+    let told = it.seen.iter().filter(|seen| !seen.provider_id.is_empty());
     Facts {
         challenge: true,
         publisher: it.publisher.clone(),
@@ -180,15 +182,15 @@ fn of_challenge(it: &Challenge, keys: &Keys<'_>, live: &mut Live) -> Facts {
             State::Open => None,
             State::Ended { at, .. } => Some(at),
         },
-        sent: sent(it, keys),
-        repeat,
-        seen: it.seen.iter().filter(|seen| !seen.provider_id.is_empty()).map(|seen| (keys.seen(&seen.provider_id), seen.verdict)).collect(),
-        deliveries: Box::default(),
-        live: NONE.clone(),
+        sent: sent(it, given),
+        repeat: it.repeat.as_ref().map(|key| (given.repeat(&it.publisher, &it.institution, &key.key), key.payload)),
+        seen: told.map(|seen| (given.seen(&seen.provider_id), seen.verdict)).collect(),
+        deliveries: it.deliveries.iter().map(|it| it.id).collect(),
+        live: Arc::new(Live { listens: open, slot: open.then(|| given.slot(&it.slot())), ..live }),
     }
 }
 
-fn of_inbound(it: &Inbound, keys: &Keys<'_>) -> Facts {
+fn of_inbound(it: &Inbound, given: &Given<'_>, live: Live) -> Facts {
     Facts {
         challenge: false,
         publisher: it.publisher.clone(),
@@ -197,15 +199,23 @@ fn of_inbound(it: &Inbound, keys: &Keys<'_>) -> Facts {
         ended_at: Some(it.at),
         sent: Box::default(),
         repeat: None,
-        seen: it.provider_id.iter().map(|id| (keys.seen(id), it.verdict)).collect(),
-        deliveries: Box::default(),
-        live: NONE.clone(),
+        seen: it.provider_id.iter().map(|id| (given.seen(id), it.verdict)).collect(),
+        deliveries: it.deliveries.iter().map(|it| it.id).collect(),
+        live: Arc::new(live),
     }
 }
 
-fn sent(it: &Challenge, keys: &Keys<'_>) -> Box<[(Route, Timestamp)]> {
+fn sent(it: &Challenge, given: &Given<'_>) -> Box<[(Route, Timestamp)]> {
     let of_challenge = it.deliveries.iter().filter(|delivery| delivery.purpose == Purpose::Challenge);
-    of_challenge.map(|delivery| (keys.address(&delivery.address), queued_at(delivery, &it.events).unwrap_or(it.opened_at))).collect()
+    let all = of_challenge.map(|delivery| (given.address(&delivery.address), queued_at(delivery, &it.events).unwrap_or(it.opened_at)));
+    boxed(it.deliveries.len(), all)
+}
+
+// Room for all at once: how many a filter leaves is not known before.
+fn boxed<T>(most: usize, all: impl Iterator<Item = T>) -> Box<[T]> {
+    let mut list = Vec::with_capacity(most);
+    list.extend(all);
+    list.into_boxed_slice()
 }
 
 // A message is queued with an event that names it; one that is sent again later has its own.

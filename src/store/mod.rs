@@ -1,8 +1,9 @@
 //! Where everything durable is. [`contract`] is what the engine relies on; the engines are private behind it.
 //!
 //! In reading order: [`contract`]; `rows` (the stored forms) on `parts` and `codec`; `key` and `row` (what is clear and what
-//! is sealed); `facts` (what the indexes keep); `shown` and `published` (what everybody sees); `prepare` → `stage` → `published` is the
-//! way of a commit, `read` that of a query; `past` is what both ask of history. [`memory`] and [`sled`] are engines.
+//! is sealed), `keyed` (maps by such keys); `facts` (what the indexes keep); `shown`, `addresses`, `slots` and `published` (what
+//! everybody sees); `prepare`, with the keys that are `given`, → `stage` → `published` is the way of a commit, `read` that of a query;
+//! `past` is what both ask of history. [`memory`] and [`sled`] are engines.
 
 pub mod contract;
 pub mod memory;
@@ -13,7 +14,9 @@ mod codec;
 mod facts;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzed;
+mod given;
 mod key;
+mod keyed;
 mod outbox;
 mod parts;
 mod past;
@@ -23,4 +26,5 @@ mod read;
 mod row;
 mod rows;
 mod shown;
+mod slots;
 mod stage;

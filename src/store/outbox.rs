@@ -1,17 +1,18 @@
 //! Deliveries that wait to be handed over, in the order they are due, and who works on which (decision 8). Leases live in
 //! memory only: they are void after a restart.
 
+use super::keyed::Keyed;
 use crate::domain::id::{AggregateId, DeliveryId};
 use crate::domain::snapshot::Lease;
 use crate::domain::time::Timestamp;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// What waits, and what is leased.
 #[derive(Default)]
 pub(crate) struct Outbox {
     waiting: BTreeMap<(Timestamp, DeliveryId), AggregateId>,
-    leased: HashMap<DeliveryId, Held>,
+    leased: Keyed<DeliveryId, Held>,
     ends: BTreeSet<(Timestamp, DeliveryId)>,
 }
 

@@ -3,13 +3,14 @@
 use super::codec::{Decoder, Encoder, Malformed};
 use super::contract::StoreError;
 use super::facts::Facts;
+use super::given::Given;
 use super::key::{Key, Keys, Route, kind};
 use super::published::{Aside, Published};
 use super::{row, rows};
 use crate::domain::aggregate::Aggregate;
 use crate::domain::id::AggregateId;
 use crate::domain::snapshot::{Expect, Write};
-use crate::vault::{SealedRow, Vault};
+use crate::vault::{ROOM, SealedRow, Vault};
 use std::sync::Arc;
 
 /// The most that one commit may write, sealed.
@@ -71,13 +72,14 @@ pub(crate) struct Commit {
 impl Commit {
     /// Seals what a decision wants. Of two writes of one record the last stands.
     pub(crate) fn prepare(vault: &Vault, writes: &[Write], expects: &[Expect]) -> Result<Self, StoreError> {
+        let given = Given::by(vault, expects);
         let mut changes: Vec<Change> = Vec::with_capacity(writes.len());
         for write in writes {
-            let new = change(vault, write);
+            let new = change(vault, write, &given);
             changes.retain(|it| it.key() != new.key());
             changes.push(new);
         }
-        let checks = expects.iter().map(|it| check(vault, it)).collect();
+        let checks = given.made.iter().map(|(expect, key)| Check { key: *key, want: want(expect) }).collect();
         Self { changes, checks }.bounded()
     }
 
@@ -86,7 +88,7 @@ impl Commit {
         let mut changes: Vec<Change> = Vec::with_capacity(values.len());
         for (name, value) in values {
             let key = Keys(vault).note(&name);
-            let body = value.map(|value| row::seal(vault, &key, &encode_note(&name, &value), true));
+            let body = value.map(|value| row::seal_in_place(vault, &key, encode_note(&name, &value), true));
             changes.retain(|it| it.key() != key);
             changes.push(Change::Record { key, body, aside: Aside::Note(name) });
         }
@@ -113,19 +115,18 @@ impl Change {
         }
     }
 
-    /// What else another commit may want that this one changes.
-    pub(crate) fn touches(&self, published: &Published) -> Vec<Key> {
-        let mut keys = vec![self.key()];
-        match self {
-            Self::Aggregate { id, facts, .. } => {
-                let old = published.entries.get(id).map(|it| it.facts.clone());
-                touched(facts, &mut keys);
-                old.iter().for_each(|it| touched(it, &mut keys));
-            }
-            Self::Record { aside: Aside::OptOut(address, _), .. } => keys.push(Key::new(kind::ADDRESS, *address)),
-            _ => {}
-        }
-        keys
+    /// What another commit may want that this one changes: the record, and what is no record of its own.
+    pub(crate) fn touches<'a>(&'a self, published: &'a Published) -> impl Iterator<Item = Key> + 'a {
+        let (new, old) = match self {
+            Self::Aggregate { id, facts, .. } => (Some(&**facts), published.entries.get(id).map(|it| &*it.facts)),
+            _ => (None, None),
+        };
+        let address = match self {
+            Self::Record { aside: Aside::OptOut(address, _), .. } => Some(Key::new(kind::ADDRESS, *address)),
+            _ => None,
+        };
+        let facts = new.into_iter().chain(old).flat_map(touched);
+        [self.key()].into_iter().chain(facts).chain(address)
     }
 
     fn bytes(&self) -> usize {
@@ -137,58 +138,55 @@ impl Change {
     }
 }
 
-fn touched(facts: &Facts, keys: &mut Vec<Key>) {
-    keys.extend(facts.addresses().map(|it| Key::new(kind::ADDRESS, it)));
-    keys.extend(facts.live.slot.map(|it| Key::new(kind::SLOT, it)));
-    keys.extend(facts.repeat.iter().map(|it| Key::new(kind::REPEAT, it.0)));
-    keys.extend(facts.seen.iter().map(|it| Key::new(kind::SEEN, it.0)));
+fn touched(facts: &Facts) -> impl Iterator<Item = Key> + '_ {
+    let addresses = facts.addresses().map(|it| Key::new(kind::ADDRESS, it));
+    let slot = facts.live.slot.map(|it| Key::new(kind::SLOT, it));
+    let repeat = facts.repeat.iter().map(|it| Key::new(kind::REPEAT, it.0));
+    let seen = facts.seen.iter().map(|it| Key::new(kind::SEEN, it.0));
+    addresses.chain(slot).chain(repeat).chain(seen)
 }
 
-fn change(vault: &Vault, write: &Write) -> Change {
+fn change(vault: &Vault, write: &Write, given: &Given<'_>) -> Change {
     let keys = Keys(vault);
     match write {
-        Write::Aggregate(it) => aggregate(vault, it),
+        Write::Aggregate(it) => aggregate(vault, it, given),
         Write::Budget(key, budget) => {
             let key = keys.budget(key);
-            let body = row::seal(vault, &key, &rows::encode_budget(budget), true);
+            let body = row::seal_in_place(vault, &key, rows::encode_budget(budget, ROOM), true);
             Change::Record { key, body: Some(body), aside: Aside::None }
         }
         Write::OptOut(publisher, address, stopped) => {
             let (key, route) = (keys.opt_out(publisher, address), keys.address(address));
-            let body = stopped.then(|| row::seal(vault, &key, &encode_opt_out(&route, publisher.as_str()), true));
+            let body = stopped.then(|| row::seal_in_place(vault, &key, encode_opt_out(&route, publisher.as_str()), true));
             Change::Record { key, body, aside: Aside::OptOut(route, publisher.clone()) }
         }
         Write::Recipient(name, recipient) => {
             let key = keys.recipient(name);
-            let body = recipient.as_ref().map(|it| row::seal(vault, &key, &rows::encode_recipient(it), true));
+            let body = recipient.as_ref().map(|it| row::seal_in_place(vault, &key, rows::encode_recipient(it, ROOM), true));
             Change::Record { key, body, aside: Aside::Recipient(name.clone()) }
         }
     }
 }
 
-fn aggregate(vault: &Vault, it: &Aggregate) -> Change {
+fn aggregate(vault: &Vault, it: &Aggregate, given: &Given<'_>) -> Change {
     let key = Key::aggregate(it.id());
-    let body = row::seal(vault, &key, &zeroize::Zeroizing::new(rows::encode_aggregate(it)), false);
-    Change::Aggregate { id: it.id(), body, facts: Arc::new(Facts::of(it, vault)), events: it.events().len() }
+    let body = row::seal_in_place(vault, &key, rows::encode_aggregate(it, ROOM), false);
+    Change::Aggregate { id: it.id(), body, facts: Arc::new(Facts::given(it, given)), events: it.events().len() }
 }
 
-fn check(vault: &Vault, expect: &Expect) -> Check {
-    let keys = Keys(vault);
-    let (key, want) = match expect {
-        Expect::Aggregate(id, version) => (Key::aggregate(*id), Want::Version(*version)),
-        Expect::Budget(key, version) => (keys.budget(key), Want::Version(*version)),
-        Expect::Recipient(key, version) => (keys.recipient(key), Want::Version(*version)),
-        Expect::Address(address, version) => (Key::new(kind::ADDRESS, keys.address(address)), Want::Version(*version)),
-        Expect::Slot(slot, holder) => (Key::new(kind::SLOT, keys.slot(slot)), Want::Holder(*holder)),
-        Expect::Unrepeated(publisher, institution, key) => (Key::new(kind::REPEAT, keys.repeat(publisher, institution, key)), Want::Absent),
-        Expect::Unseen(provider_id) => (Key::new(kind::SEEN, keys.seen(provider_id)), Want::Absent),
-    };
-    Check { key, want }
+fn want(expect: &Expect) -> Want {
+    match expect {
+        Expect::Aggregate(_, version) | Expect::Budget(_, version) | Expect::Recipient(_, version) | Expect::Address(_, version) => {
+            Want::Version(*version)
+        }
+        Expect::Slot(_, holder) => Want::Holder(*holder),
+        Expect::Unrepeated(..) | Expect::Unseen(_) => Want::Absent,
+    }
 }
 
-/// A note's stored form: its name, then its value.
+/// A note's stored form, to be sealed in place: its name, then its value.
 fn encode_note(name: &str, value: &[u8]) -> Vec<u8> {
-    let mut out = Encoder::with_capacity(name.len() + value.len() + 8);
+    let mut out = Encoder::after(ROOM, name.len() + value.len() + 8);
     out.text(name);
     out.bytes(value);
     out.finish()
@@ -202,9 +200,9 @@ pub(crate) fn decode_note(plain: &[u8]) -> Result<(&str, &[u8]), Malformed> {
     Ok(note)
 }
 
-/// An opt-out's stored form: the address's route, then the publisher.
+/// An opt-out's stored form, to be sealed in place: the address's route, then the publisher.
 fn encode_opt_out(route: &Route, publisher: &str) -> Vec<u8> {
-    let mut out = Encoder::with_capacity(48);
+    let mut out = Encoder::after(ROOM, 48);
     out.fixed(route);
     out.text(publisher);
     out.finish()

@@ -5,8 +5,10 @@
 
 use super::addresses::Addresses;
 use super::key::{Key, Route, kind};
+use super::keyed::Keyed;
 use super::outbox::Outbox;
 pub(crate) use super::shown::{Aside, Entry, Row, Shown};
+use super::slots::Slots;
 use crate::domain::answer::Verdict;
 use crate::domain::id::{AggregateId, DeliveryId, InstitutionId, PublisherId};
 use crate::domain::recipient::RecipientKey;
@@ -33,8 +35,8 @@ pub(crate) struct Published {
     pub(crate) records: u64,
     /// Bytes of their values.
     pub(crate) bytes: u64,
-    pub(crate) entries: HashMap<AggregateId, Entry>,
-    pub(crate) rows: HashMap<Key, Row>,
+    pub(crate) entries: Keyed<AggregateId, Entry>,
+    pub(crate) rows: Keyed<Key, Row>,
     pub(crate) recipients: BTreeMap<RecipientKey, Key>,
     pub(crate) notes: BTreeMap<String, Key>,
     pub(crate) feeds: HashMap<InstitutionId, Feed>,
@@ -42,14 +44,15 @@ pub(crate) struct Published {
     pub(crate) history: BTreeMap<u32, u64>,
     /// What is known of each address.
     pub(crate) addresses: Addresses,
-    slots: BTreeSet<(Route, Timestamp, AggregateId)>,
-    repeats: HashMap<Route, AggregateId>,
-    seen: HashMap<Route, (Verdict, AggregateId)>,
-    deliveries: HashMap<DeliveryId, AggregateId>,
+    slots: Slots,
+    repeats: Keyed<Route, AggregateId>,
+    seen: Keyed<Route, (Verdict, AggregateId)>,
+    deliveries: Keyed<DeliveryId, AggregateId>,
     timers: BTreeSet<(Timestamp, AggregateId)>,
     /// Deliveries that wait, and who works on them.
     pub(crate) outbox: Outbox,
-    today: HashMap<(PublisherId, u32), u64>,
+    /// Challenges that each publisher opened in a UTC day.
+    today: HashMap<PublisherId, BTreeMap<u32, u64>>,
     finished: BTreeSet<(Timestamp, AggregateId)>,
     graves: BTreeSet<(Timestamp, AggregateId)>,
 }
@@ -93,15 +96,14 @@ impl Published {
     pub(crate) fn version(&self, key: &Key) -> u64 {
         match key.kind() {
             kind::AGGREGATE => self.entries.get(&key.id()).map_or(0, |it| it.version),
-            kind::ADDRESS => self.addresses.version(key.rest()),
+            kind::ADDRESS => self.addresses.version(&key.rest()),
             _ => self.rows.get(key).map_or(0, |it| it.version),
         }
     }
 
     /// Who holds a slot: the newest open challenge, where several do.
     pub(crate) fn holder(&self, slot: &Route) -> Option<AggregateId> {
-        let (first, last) = (Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX));
-        self.slots.range((*slot, first, FIRST)..=(*slot, last, LAST)).next_back().map(|it| it.2)
+        self.slots.holder(slot)
     }
 
     /// The challenge with this idempotency key.
@@ -119,29 +121,21 @@ impl Published {
         self.deliveries.get(&id).copied()
     }
 
-    /// Open TwoWay challenges on an address, newest first.
-    pub(crate) fn open_on(&self, address: Route) -> impl Iterator<Item = (AggregateId, &Entry)> + '_ {
-        self.addresses.open(address).filter_map(|id| Some((id, self.entries.get(&id)?)))
-    }
-
-    /// Challenges that ended on an address since `from`, newest first.
-    pub(crate) fn ended_on(&self, address: Route, from: Timestamp) -> impl Iterator<Item = (AggregateId, &Entry)> + '_ {
-        self.addresses.ended(address, from).filter_map(|id| Some((id, self.entries.get(&id)?)))
-    }
-
     /// Challenges that a publisher opened in a UTC day.
     pub(crate) fn opened(&self, publisher: &PublisherId, day: u32) -> u64 {
-        self.today.get(&(publisher.clone(), day)).copied().unwrap_or(0)
+        self.today.get(publisher).and_then(|it| it.get(&day)).copied().unwrap_or(0)
     }
 
     /// Counts so many challenges more that a publisher opened in a UTC day.
     pub(crate) fn count(&mut self, publisher: PublisherId, day: u32, more: u64) {
-        *self.today.entry((publisher, day)).or_default() += more;
+        *self.today.entry(publisher).or_default().entry(day).or_default() += more;
     }
 
     /// Takes one of these back.
     pub(crate) fn uncount(&mut self, publisher: &PublisherId, day: u32) {
-        self.today.entry((publisher.clone(), day)).and_modify(|count| *count = count.saturating_sub(1));
+        if let Some(count) = self.today.get_mut(publisher).and_then(|it| it.get_mut(&day)) {
+            *count = count.saturating_sub(1);
+        }
     }
 
     /// Open challenges whose timer is due, soonest first.
@@ -175,15 +169,16 @@ impl Published {
         let old = self.entries.remove(&id);
         let length = |it: &Option<Entry>| it.as_ref().and_then(|it| it.bytes.as_ref()).map_or(0, |it| it.len() as u64);
         self.bytes = (self.bytes + length(&new)).saturating_sub(length(&old));
-        let changed = match (&old, &new) {
-            (Some(old), Some(new)) => !old.facts.looks_like(&new.facts),
-            _ => true,
-        };
+        let alike = matches!((&old, &new), (Some(old), Some(new)) if old.facts.looks_like(&new.facts));
         if let Some(old) = &old {
             self.unindex(id, old, new.as_ref());
         }
+        if !alike {
+            old.iter().for_each(|it| self.addresses.remove(id, &it.facts));
+        }
         let Some(new) = new else { return };
-        if changed {
+        if !alike {
+            self.addresses.insert(id, &new.facts);
             old.iter().for_each(|it| self.addresses.touch(it.facts.addresses(), sequence));
             self.addresses.touch(new.facts.addresses(), sequence);
         }
@@ -193,7 +188,6 @@ impl Published {
 
     fn index(&mut self, id: AggregateId, it: &Entry) {
         let facts = &it.facts;
-        self.addresses.insert(id, facts);
         if let Some((route, _)) = &facts.repeat {
             self.repeats.entry(*route).or_insert(id);
         }
@@ -208,7 +202,7 @@ impl Published {
 
     fn index_live(&mut self, id: AggregateId, it: &Entry) {
         let (facts, live) = (&it.facts, &it.facts.live);
-        self.slots.extend(live.slot.map(|route| (route, facts.at, id)));
+        live.slot.into_iter().for_each(|slot| self.slots.insert(slot, facts.at, id));
         self.timers.extend(live.timer.map(|at| (at, id)));
         for (at, delivery, _) in &live.due {
             self.outbox.insert(*at, *delivery, id);
@@ -216,7 +210,10 @@ impl Published {
         if live.finished {
             self.finished.insert((facts.over_at(), id));
         }
-        let feed = self.feeds.entry(facts.institution.clone()).or_default();
+        let feed = match self.feeds.get_mut(&facts.institution) {
+            Some(feed) => feed,
+            None => self.feeds.entry(facts.institution.clone()).or_default(),
+        };
         for (index, seq) in it.seqs.iter().enumerate() {
             feed.last = feed.last.max(*seq);
             feed.hot.insert(*seq, (id, index as u16));
@@ -225,7 +222,6 @@ impl Published {
 
     fn unindex(&mut self, id: AggregateId, it: &Entry, new: Option<&Entry>) {
         let facts = &it.facts;
-        self.addresses.remove(id, facts);
         if let Some((route, _)) = facts.repeat.as_ref().filter(|it| self.repeats.get(&it.0) == Some(&id)) {
             self.repeats.remove(route);
         }
@@ -243,7 +239,7 @@ impl Published {
 
     fn unindex_live(&mut self, id: AggregateId, it: &Entry, new: Option<&Entry>) {
         let (facts, live) = (&it.facts, &it.facts.live);
-        live.slot.map(|route| self.slots.remove(&(route, facts.at, id)));
+        live.slot.into_iter().for_each(|slot| self.slots.remove(slot, facts.at, id));
         live.timer.map(|at| self.timers.remove(&(at, id)));
         self.finished.remove(&(facts.over_at(), id));
         for due in &live.due {
@@ -287,9 +283,9 @@ impl Published {
 
     /// Forgets the daily counts before `day`.
     pub(crate) fn forget_counts(&mut self, day: u32) {
-        self.today.retain(|(_, of), _| *of >= day);
+        self.today.values_mut().for_each(|days| days.retain(|of, _| *of >= day));
+        self.today.retain(|_, days| !days.is_empty());
     }
 }
 
-const FIRST: AggregateId = AggregateId(uuid::Uuid::nil());
 const LAST: AggregateId = AggregateId(uuid::Uuid::max());

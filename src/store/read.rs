@@ -1,12 +1,14 @@
 //! Answers queries: from the published state, and after that from what history says of those who moved there (`past`).
 
 mod address;
+mod opening;
 
 use super::contract::StoreError;
 use super::key::{Key, Keys, Route, kind};
+use super::keyed::Keyed;
 use super::past::Search;
 use super::prepare::decode_note;
-use super::published::{Entry, Published};
+use super::published::{Entry, Published, Row};
 use super::{row, rows};
 use crate::domain::aggregate::Aggregate;
 use crate::domain::answer::Verdict;
@@ -15,11 +17,11 @@ use crate::domain::challenge::Challenge;
 use crate::domain::contact::Address;
 use crate::domain::id::{AggregateId, InstitutionId, PublisherId};
 use crate::domain::recipient::{Recipient, RecipientKey};
-use crate::domain::snapshot::{Prior, Query, Versioned, View};
+use crate::domain::snapshot::{Query, Versioned, View};
 use crate::domain::time::Timestamp;
-use crate::vault::{Vault, day_of};
+use crate::vault::Vault;
+use address::{Glance, Look};
 use parking_lot::RwLock;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A value found by an index, to be opened without the lock.
@@ -46,7 +48,7 @@ impl Reader<'_> {
     /// What a decision needs; it counts only when `search` wants nothing more.
     pub(crate) fn load(&self, query: &Query, search: &Search<'_>) -> Result<View, StoreError> {
         match query {
-            Query::Open { .. } => self.open(query, search),
+            Query::Open { .. } => self.opening(query, search),
             Query::Reply { from, provider_id, now } => self.reply((from, provider_id.as_deref()), *now, search),
             Query::One(id) => Ok(View { one: self.find(*id, search)?, ..View::default() }),
             Query::Budget(key) => Ok(View { budgets: vec![(key.clone(), self.budget(key)?)], ..View::default() }),
@@ -58,7 +60,7 @@ impl Reader<'_> {
     pub(crate) fn find(&self, id: AggregateId, search: &Search<'_>) -> Result<Option<Versioned<Aggregate>>, StoreError> {
         let hit = self.published.read().entries.get(&id).map(|it| Hit::of(id, it));
         match hit {
-            Some(hit) => Ok(self.aggregates(vec![hit], search)?.pop()),
+            Some(hit) => Ok(self.aggregates([hit], search)?.pop()),
             None => Ok(search.ask(Key::aggregate(id)).first().map(|it| Versioned { value: it.aggregate.clone(), version: it.version })),
         }
     }
@@ -109,59 +111,47 @@ impl Reader<'_> {
         };
         let unbroken = hits.iter().zip(after.saturating_add(1)..).all(|(hit, seq)| hit.0 == seq);
         let complete = unbroken && (hits.len() == max || after.saturating_add(hits.len() as u64) >= last);
-        let mut opened: HashMap<AggregateId, Aggregate> = HashMap::new();
+        Ok((self.events(hits)?, complete))
+    }
+
+    // Each aggregate is opened once, and copied only for more than one of its events.
+    fn events(&self, hits: Vec<(u64, AggregateId, u16, Arc<[u8]>)>) -> Result<FeedPart, StoreError> {
+        let mut opened: Keyed<AggregateId, (usize, Option<Aggregate>)> = Keyed::with_capacity_and_hasher(hits.len(), Default::default());
+        hits.iter().for_each(|it| opened.entry(it.1).or_default().0 += 1);
         let mut events = Vec::with_capacity(hits.len());
         for (seq, id, index, bytes) in hits {
-            let aggregate = match opened.get(&id) {
-                Some(known) => known.clone(),
-                None => opened.entry(id).or_insert(self.open_aggregate(id, &bytes)?).clone(),
+            let (left, known) = opened.entry(id).or_default();
+            *left = left.saturating_sub(1);
+            let aggregate = match known.take() {
+                Some(known) => known,
+                None => self.open_aggregate(id, &bytes)?,
             };
+            if *left > 0 {
+                *known = Some(aggregate.clone());
+            }
             events.push((seq, aggregate, usize::from(index)));
         }
-        Ok((events, complete))
+        Ok(events)
     }
 
     /// Opens an aggregate's value, from wherever it was kept.
     pub(crate) fn open_aggregate(&self, id: AggregateId, bytes: &[u8]) -> Result<Aggregate, StoreError> {
-        let (_, plain) = row::open(self.vault, &Key::aggregate(id), bytes).map_err(unreadable)?;
+        let plain = row::plain(self.vault, &Key::aggregate(id), bytes).map_err(unreadable)?;
         rows::decode_aggregate(&plain).map_err(unreadable)
     }
 
-    fn open(&self, query: &Query, search: &Search<'_>) -> Result<View, StoreError> {
-        let Query::Open { publisher, institution, repeat, recipient, phone, slot, now } = query else { return Ok(View::default()) };
-        let keys = Keys(self.vault);
-        let mut view = View::default();
-        if let Some(key) = recipient {
-            view.recipient = self.recipient(key)?;
-            let budget = BudgetKey::Recipient(key.institution.clone(), key.publisher.clone(), key.id.clone());
-            view.budgets.push((budget.clone(), self.budget(&budget)?));
-        }
-        for address in addresses(phone.as_ref(), view.recipient.as_ref()) {
-            let budget = BudgetKey::Address(institution.clone(), address.clone());
-            view.budgets.push((budget.clone(), self.budget(&budget)?));
-            view.addresses.push(self.address((address, false), *now, search)?);
-        }
-        if let Some(key) = repeat {
-            view.prior = self.prior(keys.repeat(publisher, institution, key), search)?;
-        }
-        let slot = keys.slot(slot);
-        let holder = {
-            let published = self.published.read();
-            view.publisher_today = published.opened(publisher, day_of(*now));
-            published.holder(&slot).and_then(|id| Some(Hit::of(id, published.entries.get(&id)?)))
-        };
-        view.holder = self.challenges(holder.into_iter().collect(), search)?.pop();
-        Ok(view)
-    }
-
     fn reply(&self, (from, provider_id): (&Address, Option<&str>), now: Timestamp, search: &Search<'_>) -> Result<View, StoreError> {
-        let seen = provider_id.map(|id| Keys(self.vault).seen(id)).and_then(|route| self.seen(route, search));
-        let address = self.address((from.clone(), true), now, search)?;
+        let keys = Keys(self.vault);
+        let seen = provider_id.map(|id| keys.seen(id)).and_then(|route| self.seen(route, search));
+        let (route, glance) = (keys.address(from), Glance { now, with_ended: true });
+        let look = Look::at(&self.published.read(), route, glance);
+        let address = self.address((from.clone(), look), glance, search)?;
         let mut budgets: Vec<(BudgetKey, Versioned<Budget>)> = Vec::new();
         for challenge in address.open.iter().chain(&address.ended) {
             for key in challenge.value.budgets(from) {
                 if !budgets.iter().any(|(known, _)| *known == key) {
-                    budgets.push((key.clone(), self.budget(&key)?));
+                    let budget = self.budget(&key)?;
+                    budgets.push((key, budget));
                 }
             }
         }
@@ -176,27 +166,15 @@ impl Reader<'_> {
         })
     }
 
-    fn prior(&self, route: Route, search: &Search<'_>) -> Result<Option<Prior>, StoreError> {
-        let hit = {
-            let published = self.published.read();
-            published.repeated(&route).and_then(|id| published.entries.get(&id).map(|it| (id, it.clone())))
-        };
-        let Some((id, entry)) = hit else {
-            let buried = search.ask(Key::new(kind::REPEAT, route)).first();
-            return Ok(buried.and_then(|it| Some(Prior { id: it.id, payload: it.facts.repeat.as_ref()?.1, material: None })));
-        };
-        let Some((_, payload)) = entry.facts.repeat else { return Ok(None) };
-        let aggregate = entry.bytes.map(|bytes| self.open_aggregate(id, &bytes)).transpose()?;
-        let material = aggregate.and_then(|it| it.challenge().and_then(|it| it.material.clone()));
-        Ok(Some(Prior { id, payload, material }))
-    }
-
     fn budget(&self, key: &BudgetKey) -> Result<Versioned<Budget>, StoreError> {
         let key = Keys(self.vault).budget(key);
-        let Some(row) = self.published.read().rows.get(&key).cloned() else {
-            return Ok(Versioned { value: Budget::default(), version: 0 });
-        };
-        let (_, plain) = row::open(self.vault, &key, &row.bytes).map_err(unreadable)?;
+        let row = self.published.read().rows.get(&key).cloned();
+        self.open_budget(&key, row.as_ref())
+    }
+
+    fn open_budget(&self, key: &Key, row: Option<&Row>) -> Result<Versioned<Budget>, StoreError> {
+        let Some(row) = row else { return Ok(Versioned { value: Budget::default(), version: 0 }) };
+        let plain = row::plain(self.vault, key, &row.bytes).map_err(unreadable)?;
         Ok(Versioned { value: rows::decode_budget(&plain).map_err(unreadable)?, version: row.version })
     }
 
@@ -207,16 +185,16 @@ impl Reader<'_> {
     }
 
     fn open_recipient(&self, key: &Key, version: u64, bytes: &[u8]) -> Result<Versioned<Recipient>, StoreError> {
-        let (_, plain) = row::open(self.vault, key, bytes).map_err(unreadable)?;
+        let plain = row::plain(self.vault, key, bytes).map_err(unreadable)?;
         Ok(Versioned { value: rows::decode_recipient(&plain).map_err(unreadable)?, version })
     }
 
     fn open_note(&self, key: &Key, bytes: &[u8]) -> Result<Vec<u8>, StoreError> {
-        let (_, plain) = row::open(self.vault, key, bytes).map_err(unreadable)?;
+        let plain = row::plain(self.vault, key, bytes).map_err(unreadable)?;
         decode_note(&plain).map(|(_, value)| value.to_vec()).map_err(unreadable)
     }
 
-    fn challenges(&self, hits: Vec<Hit>, search: &Search<'_>) -> Result<Vec<Versioned<Challenge>>, StoreError> {
+    fn challenges(&self, hits: impl IntoIterator<Item = Hit>, search: &Search<'_>) -> Result<Vec<Versioned<Challenge>>, StoreError> {
         let all = self.aggregates(hits, search)?.into_iter();
         Ok(all
             .filter_map(|it| match it.value {
@@ -227,8 +205,8 @@ impl Reader<'_> {
     }
 
     // A tombstone of the store's earlier form has its value in history.
-    fn aggregates(&self, hits: Vec<Hit>, search: &Search<'_>) -> Result<Vec<Versioned<Aggregate>>, StoreError> {
-        let mut found = Vec::with_capacity(hits.len());
+    fn aggregates(&self, hits: impl IntoIterator<Item = Hit>, search: &Search<'_>) -> Result<Vec<Versioned<Aggregate>>, StoreError> {
+        let mut found = Vec::new();
         for hit in hits {
             let value = match &hit.bytes {
                 Some(bytes) => Some(self.open_aggregate(hit.id, bytes)?),
@@ -246,15 +224,4 @@ pub(crate) type FeedPart = Vec<(u64, Aggregate, usize)>;
 // A value that was verified when the store was opened can't be read: memory or a key is gone.
 fn unreadable(error: impl std::fmt::Display) -> StoreError {
     StoreError::Failed(error.to_string())
-}
-
-fn addresses(phone: Option<&Address>, recipient: Option<&Versioned<Recipient>>) -> Vec<Address> {
-    let contacts = recipient.into_iter().flat_map(|it| it.value.contacts.iter().map(|contact| &contact.address));
-    let mut all: Vec<Address> = Vec::new();
-    for address in phone.into_iter().chain(contacts) {
-        if !all.contains(address) {
-            all.push(address.clone());
-        }
-    }
-    all
 }

@@ -31,6 +31,11 @@ pub(crate) fn seal(vault: &Vault, key: &Key, plain: &[u8], long_lived: bool) -> 
     vault.seal_row(long_lived, &key.0, plain)
 }
 
+/// Seals what `bytes` holds after its first [`ROOM`](crate::vault::ROOM), in its place.
+pub(crate) fn seal_in_place(vault: &Vault, key: &Key, bytes: Vec<u8>, long_lived: bool) -> SealedRow {
+    vault.seal_row_in_place(long_lived, &key.0, bytes)
+}
+
 /// How long the whole value will be.
 pub(crate) fn length(body: &SealedRow, seqs: usize) -> usize {
     HEAD + seqs * 8 + body.bytes.len() + SUM
@@ -40,27 +45,35 @@ pub(crate) fn length(body: &SealedRow, seqs: usize) -> usize {
 pub(crate) fn assemble(key: &Key, version: u64, due: Option<Timestamp>, seqs: &[u64], body: &SealedRow) -> Vec<u8> {
     let mut out = Vec::with_capacity(length(body, seqs.len()));
     out.push(FORM);
-    out.extend(version.to_be_bytes());
-    out.extend(body.day.to_be_bytes());
-    out.extend(due.map_or(i64::MAX, Timestamp::millis).to_be_bytes());
-    out.extend(u16::try_from(seqs.len()).expect("an aggregate has fewer than 65,536 events: its size is bounded").to_be_bytes());
-    seqs.iter().for_each(|seq| out.extend(seq.to_be_bytes()));
-    out.extend(&body.bytes);
+    out.extend_from_slice(&version.to_be_bytes());
+    out.extend_from_slice(&body.day.to_be_bytes());
+    out.extend_from_slice(&due.map_or(i64::MAX, Timestamp::millis).to_be_bytes());
+    let count = u16::try_from(seqs.len()).expect("an aggregate has fewer than 65,536 events: its size is bounded");
+    out.extend_from_slice(&count.to_be_bytes());
+    seqs.iter().for_each(|seq| out.extend_from_slice(&seq.to_be_bytes()));
+    out.extend_from_slice(&body.bytes);
     let sum = checksum(key, &out);
-    out.extend(sum.to_be_bytes());
+    out.extend_from_slice(&sum.to_be_bytes());
     out
 }
 
 /// Reads the head of a value, without looking at its checksum or seal.
 pub(crate) fn head(value: &[u8]) -> Result<Head, Malformed> {
-    split(value).map(|(head, _)| head)
+    let Parts { version, day, due, seqs, .. } = split(value)?;
+    let seqs = seqs.chunks_exact(8).filter_map(|it| it.try_into().ok()).map(u64::from_be_bytes).collect();
+    let due = (due != i64::MAX).then(|| Timestamp::from_millis(due));
+    Ok(Head { version, day, due, seqs })
 }
 
-/// Opens a value. The error names no content.
+/// Opens a value, for whoever knows its head. The error names no content.
+pub(crate) fn plain(vault: &Vault, key: &Key, value: &[u8]) -> Result<Zeroizing<Vec<u8>>, RowError> {
+    let Parts { day, body, .. } = split(value)?;
+    Ok(vault.open_row(day, &key.0, body)?)
+}
+
+/// Opens a value, with its head. The error names no content.
 pub(crate) fn open(vault: &Vault, key: &Key, value: &[u8]) -> Result<(Head, Zeroizing<Vec<u8>>), RowError> {
-    let (head, body) = split(value)?;
-    let plain = vault.open_row(head.day, &key.0, body)?;
-    Ok((head, plain))
+    Ok((head(value)?, plain(vault, key, value)?))
 }
 
 /// Whether the checksum holds.
@@ -84,7 +97,16 @@ fn checksum(key: &Key, bytes: &[u8]) -> u32 {
     sum.finalize()
 }
 
-fn split(value: &[u8]) -> Result<(Head, &[u8]), Malformed> {
+/// A value as it lies there.
+struct Parts<'a> {
+    version: u64,
+    day: u32,
+    due: i64,
+    seqs: &'a [u8],
+    body: &'a [u8],
+}
+
+fn split(value: &[u8]) -> Result<Parts<'_>, Malformed> {
     let (fixed, rest) = value.split_first_chunk::<HEAD>().ok_or(Malformed)?;
     let (rest, _) = rest.split_last_chunk::<SUM>().ok_or(Malformed)?;
     if fixed[0] != FORM {
@@ -94,7 +116,5 @@ fn split(value: &[u8]) -> Result<(Head, &[u8]), Malformed> {
     let (version, day) = (u64::from_be_bytes(from.array()?), u32::from_be_bytes(from.array()?));
     let (due, count) = (i64::from_be_bytes(from.array()?), u16::from_be_bytes(from.array()?));
     let (seqs, body) = rest.split_at_checked(usize::from(count) * 8).ok_or(Malformed)?;
-    let seqs = seqs.chunks_exact(8).filter_map(|it| it.try_into().ok()).map(u64::from_be_bytes).collect();
-    let due = (due != i64::MAX).then(|| Timestamp::from_millis(due));
-    Ok((Head { version, day, due, seqs }, body))
+    Ok(Parts { version, day, due, seqs, body })
 }

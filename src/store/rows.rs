@@ -14,9 +14,9 @@ use crate::domain::recipient::{Contact, Recipient, RecipientKey, Subscription};
 // The forms' number. A reader of form 2 still reads form 1.
 const FORM: u8 = 1;
 
-/// The stored form of an aggregate.
-pub(crate) fn encode_aggregate(it: &Aggregate) -> Vec<u8> {
-    let mut out = Encoder::with_capacity(768);
+/// The stored form of an aggregate, with `room` bytes before it.
+pub(crate) fn encode_aggregate(it: &Aggregate, room: usize) -> Vec<u8> {
+    let mut out = Encoder::after(room, 768);
     out.byte(FORM);
     match it {
         Aggregate::Challenge(it) => {
@@ -40,9 +40,9 @@ pub(crate) fn decode_aggregate(bytes: &[u8]) -> Result<Aggregate, Malformed> {
     })
 }
 
-/// The stored form of a budget.
-pub(crate) fn encode_budget(it: &Budget) -> Vec<u8> {
-    let mut out = Encoder::with_capacity(64);
+/// The stored form of a budget, with `room` bytes before it.
+pub(crate) fn encode_budget(it: &Budget, room: usize) -> Vec<u8> {
+    let mut out = Encoder::after(room, 64);
     out.byte(FORM);
     out.list(&it.recent, |out, at| out.time(*at));
     out.number(it.consecutive.into());
@@ -54,9 +54,9 @@ pub(crate) fn decode_budget(bytes: &[u8]) -> Result<Budget, Malformed> {
     whole(bytes, |from| Ok(Budget { recent: from.list(Decoder::time)?, consecutive: from.small()? }))
 }
 
-/// The stored form of a recipient.
-pub(crate) fn encode_recipient(it: &Recipient) -> Vec<u8> {
-    let mut out = Encoder::with_capacity(256);
+/// The stored form of a recipient, with `room` bytes before it.
+pub(crate) fn encode_recipient(it: &Recipient, room: usize) -> Vec<u8> {
+    let mut out = Encoder::after(room, 256);
     out.byte(FORM);
     out.text(it.key.publisher.as_str());
     out.text(it.key.institution.as_str());

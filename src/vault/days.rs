@@ -2,7 +2,7 @@
 
 use super::error::VaultError;
 use crate::domain::time::Timestamp;
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::aead::{AES_256_GCM, AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::hkdf;
 use parking_lot::RwLock;
 use std::collections::HashMap;
@@ -11,6 +11,9 @@ use zeroize::Zeroizing;
 
 /// The key id of what is sealed under the standing key, which does not rotate.
 pub const STANDING: u32 = u32::MAX;
+
+/// Bytes that a value sealed in place leaves free before it: the nonce comes there.
+pub const ROOM: usize = NONCE;
 
 const NONCE: usize = 12;
 const DAY_MILLIS: i64 = 86_400_000;
@@ -29,23 +32,35 @@ pub fn day_of(at: Timestamp) -> u32 {
     u32::try_from(at.millis().div_euclid(DAY_MILLIS)).unwrap_or(0)
 }
 
-/// AES-256-GCM with one key; what it seals starts with the nonce.
+/// A cipher with one key; what it seals starts with the nonce.
 pub(super) struct AeadKey(LessSafeKey);
 
 impl AeadKey {
+    /// AES-256-GCM (NIST SP 800-38D), where random nonces are good for 2^32 values.
     pub(super) fn new(key: &[u8; 32]) -> Self {
         let unbound = UnboundKey::new(&AES_256_GCM, key).expect("an AES-256 key has 32 bytes");
         Self(LessSafeKey::new(unbound))
     }
 
+    /// AES-256-GCM-SIV (RFC 8452), for a key that lives as long as the data: each nonce gets keys of its own, and should two
+    /// values ever share one, that tells no more than whether they are equal.
+    pub(super) fn lasting(key: &[u8; 32]) -> Self {
+        let unbound = UnboundKey::new(&AES_256_GCM_SIV, key).expect("an AES-256 key has 32 bytes");
+        Self(LessSafeKey::new(unbound))
+    }
+
     pub(super) fn seal(&self, aad: &[u8], nonce: [u8; NONCE], plain: &[u8]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(NONCE + plain.len() + AES_256_GCM.tag_len());
-        out.extend(nonce);
-        out.extend(plain);
-        let nonce = Nonce::assume_unique_for_key(nonce);
-        let tag = self.0.seal_in_place_separate_tag(nonce, Aad::from(aad), &mut out[NONCE..]);
-        out.extend(tag.expect("a value is far below what AES-GCM seals at once").as_ref());
+        let mut out = with_room(plain);
+        self.seal_in_place(aad, nonce, &mut out);
         out
+    }
+
+    /// Seals what follows the first [`ROOM`] bytes, which become the nonce.
+    pub(super) fn seal_in_place(&self, aad: &[u8], nonce: [u8; NONCE], bytes: &mut Vec<u8>) {
+        let (room, plain) = bytes.split_at_mut(NONCE);
+        room.copy_from_slice(&nonce);
+        let tag = self.0.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad), plain);
+        bytes.extend_from_slice(tag.expect("a value is far below what AES-GCM seals at once").as_ref());
     }
 
     pub(super) fn open(&self, aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
@@ -56,6 +71,14 @@ impl AeadKey {
         out.truncate(len);
         Ok(out)
     }
+}
+
+/// A copy of `plain` that can be sealed in place.
+pub(super) fn with_room(plain: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(ROOM + plain.len() + AES_256_GCM.tag_len());
+    out.extend_from_slice(&[0; ROOM]);
+    out.extend_from_slice(plain);
+    out
 }
 
 /// What one data key becomes: keys of their own for material and for rows, so that their nonces never meet.

@@ -8,29 +8,30 @@ mod root;
 use crate::domain::code::{HashKind, Sealed, Tag};
 use crate::domain::id::AggregateId;
 use crate::domain::keyring::Keyring;
-use aws_lc_rs::{cmac, digest, hkdf, hmac};
-use days::{AeadKey, DayKeys, Days};
-use derive::{expand, mac, random, secret, short_mac};
+use aws_lc_rs::{digest, hkdf, hmac};
+use days::{AeadKey, DayKeys, Days, with_room};
+use derive::{ShortMac, expand, mac, random, secret};
 use std::path::Path;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
-pub use days::{STANDING, SealedRow, day_of};
+pub use days::{ROOM, STANDING, SealedRow, day_of};
 pub use error::VaultError;
 
 /// Holds the derived keys for the life of the process.
 ///
 /// Keys of their own for: the code pepper, the payload MAC, the index MAC, the credential MAC, wrapping data keys, and what is
 /// long-lived (recipients, budgets, notes). Challenges are sealed under a random data key a UTC day, which the store keeps
-/// wrapped and destroys after retention (decision 3). A random nonce is good for 2^32 messages under one key.
+/// wrapped and destroys after retention (decision 3). There a random nonce is good for 2^32 messages under one key; the key for
+/// what is long-lived is used in a way that knows no such limit.
 pub struct Vault {
     pepper: hmac::Key,
     payload: hmac::Key,
-    index: cmac::Key,
+    index: ShortMac,
     credential: hmac::Key,
     wrapping: AeadKey,
     standing: DayKeys,
-    standing_rows: hmac::Key,
+    standing_rows: AeadKey,
     fingerprint: String,
     days: Days,
 }
@@ -44,12 +45,12 @@ impl Vault {
         Self {
             pepper: mac("code pepper"),
             payload: mac("payload tag"),
-            index: cmac::Key::new(cmac::AES_256, derive("index tag v2").as_slice()).expect("an AES-256 key has 32 bytes"),
+            index: ShortMac::new(&derive("index tag v3")),
             credential: mac("credential tag"),
             wrapping: AeadKey::new(&derive("wrapping")),
             standing: DayKeys::new(STANDING, &derive("standing")),
-            standing_rows: mac("standing rows"),
-            fingerprint: hex::encode(&derive("fingerprint v2")[..8]),
+            standing_rows: AeadKey::lasting(&derive("standing rows v2")),
+            fingerprint: hex::encode(&derive("fingerprint v3")[..8]),
             days: Days::default(),
         }
     }
@@ -86,24 +87,30 @@ impl Vault {
 
     /// Routing MAC of `parts` for one `purpose`, 16 bytes: equal parts give equal tags. Its key does not rotate.
     pub fn index_tag(&self, purpose: u8, parts: &[&[u8]]) -> [u8; 16] {
-        short_mac(&self.index, purpose, parts)
+        self.index.tag(purpose, parts)
     }
 
-    /// Seals a stored value: `long_lived` under the standing key, else under the current day's. `aad` is bound to it.
+    /// Seals a stored value: `long_lived` under the standing key, else under the current day's. `aad`, at most 27 bytes, is
+    /// bound to it.
     pub fn seal_row(&self, long_lived: bool, aad: &[u8], plain: &[u8]) -> SealedRow {
-        match self.days.current().filter(|_| !long_lived) {
-            Some(keys) => SealedRow { day: keys.day, bytes: keys.rows.seal(&row_aad(keys.day, aad), random(), plain) },
-            None => self.seal_standing(aad, plain),
-        }
+        self.seal_row_in_place(long_lived, aad, with_room(plain))
+    }
+
+    /// [`Vault::seal_row`] of what `bytes` holds after its first [`ROOM`], which are free: no clear copy of it stays behind.
+    pub fn seal_row_in_place(&self, long_lived: bool, aad: &[u8], mut bytes: Vec<u8>) -> SealedRow {
+        let current = self.days.current().filter(|_| !long_lived);
+        let (day, key) = current.as_ref().map_or((STANDING, &self.standing_rows), |keys| (keys.day, &keys.rows));
+        key.seal_in_place(&row_aad(day, aad), random(), &mut bytes);
+        SealedRow { day, bytes }
     }
 
     /// Opens what [`Vault::seal_row`] sealed under the key of `day` with the same `aad`.
     pub fn open_row(&self, day: u32, aad: &[u8], bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-        if day != STANDING {
-            return self.days.get(day).ok_or(VaultError::Sealed)?.rows.open(&row_aad(day, aad), bytes);
+        let aad = row_aad(day, aad);
+        match day {
+            STANDING => self.standing_rows.open(&aad, bytes),
+            _ => self.days.get(day).ok_or(VaultError::Sealed)?.rows.open(&aad, bytes),
         }
-        let (salt, rest) = bytes.split_at_checked(SALT).ok_or(VaultError::Sealed)?;
-        self.standing_key(salt).open(&row_aad(day, aad), rest)
     }
 
     /// A new random data key for `day` (days since 1970-01-01 UTC), wrapped: for the store to keep. Not yet known here.
@@ -129,18 +136,6 @@ impl Vault {
         self.days.forget(day);
     }
 
-    // The standing key lives as long as the data, so each value gets a key of its own from a random salt: 224 random bits a
-    // value instead of a nonce's 96, and no limit on how many there are.
-    fn seal_standing(&self, aad: &[u8], plain: &[u8]) -> SealedRow {
-        let salt: [u8; SALT] = random();
-        let sealed = self.standing_key(&salt).seal(&row_aad(STANDING, aad), random(), plain);
-        SealedRow { day: STANDING, bytes: [salt.as_slice(), &sealed].concat() }
-    }
-
-    fn standing_key(&self, salt: &[u8]) -> AeadKey {
-        AeadKey::new(&Zeroizing::new(mac(&self.standing_rows, &[salt])))
-    }
-
     fn keys_of(&self, day: u32) -> Result<KeysOf<'_>, VaultError> {
         if day == STANDING {
             return Ok(KeysOf::Standing(&self.standing));
@@ -164,8 +159,8 @@ impl Keyring for Vault {
         let sealed = keys.material.seal(&material_aad(challenge, keys.day), nonce, plain);
         let mut out = Vec::with_capacity(MATERIAL_HEAD + sealed.len());
         out.push(MATERIAL_FORM);
-        out.extend(keys.day.to_be_bytes());
-        out.extend(sealed);
+        out.extend_from_slice(&keys.day.to_be_bytes());
+        out.extend_from_slice(&sealed);
         Sealed(out.into_boxed_slice())
     }
 
@@ -184,7 +179,8 @@ impl Keyring for Vault {
 
 const MATERIAL_FORM: u8 = 1;
 const MATERIAL_HEAD: usize = 5;
-const SALT: usize = 16;
+/// Bytes that a row may be bound to.
+const AAD_MOST: usize = 27;
 
 enum KeysOf<'a> {
     Standing(&'a DayKeys),
@@ -202,12 +198,22 @@ impl std::ops::Deref for KeysOf<'_> {
     }
 }
 
-fn material_aad(challenge: AggregateId, day: u32) -> Vec<u8> {
-    [b"material".as_slice(), &day.to_be_bytes(), challenge.0.as_bytes()].concat()
+fn material_aad(challenge: AggregateId, day: u32) -> [u8; 28] {
+    let mut out = [0; 28];
+    out[..8].copy_from_slice(b"material");
+    out[8..12].copy_from_slice(&day.to_be_bytes());
+    out[12..].copy_from_slice(challenge.0.as_bytes());
+    out
 }
 
-fn row_aad(day: u32, aad: &[u8]) -> Vec<u8> {
-    [&day.to_be_bytes(), aad].concat()
+// Two blocks, whatever it is: with its length it can't be taken for another.
+fn row_aad(day: u32, aad: &[u8]) -> [u8; 32] {
+    assert!(aad.len() <= AAD_MOST, "a row is bound to a key of 17 bytes, or to a name that is not longer than {AAD_MOST}");
+    let mut out = [0; 32];
+    out[..4].copy_from_slice(&day.to_be_bytes());
+    out[4] = aad.len() as u8;
+    out[5..5 + aad.len()].copy_from_slice(aad);
+    out
 }
 
 #[cfg(test)]
@@ -233,6 +239,10 @@ mod tests {
         assert_ne!(vault.credential_tag("ab", "c"), vault.credential_tag("a", "bc"));
         assert_ne!(vault.index_tag(1, &[b"ab", b"c"]), vault.index_tag(1, &[b"a", b"bc"]));
         assert_ne!(vault.index_tag(1, &[b"a"]), vault.index_tag(2, &[b"a"]));
+        let long = |last: u8| [&[5; 500][..], &[last]].concat();
+        assert_eq!(vault.index_tag(1, &[&long(1)]), vault.index_tag(1, &[&long(1)]));
+        assert_ne!(vault.index_tag(1, &[&long(1)]), vault.index_tag(1, &[&long(2)]));
+        assert_ne!(vault.index_tag(1, &[b"a"]), other.index_tag(1, &[b"a"]));
         assert_ne!(vault.fingerprint(), other.fingerprint());
     }
 

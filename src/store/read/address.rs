@@ -7,9 +7,12 @@ use crate::domain::contact::Address;
 use crate::domain::id::{AggregateId, PublisherId};
 use crate::domain::snapshot::{AddressView, Versioned};
 use crate::domain::time::Timestamp;
+use crate::store::addresses::Sent;
 use crate::store::contract::StoreError;
-use crate::store::key::{Key, Keys, Route, kind};
-use crate::store::past::Search;
+use crate::store::key::{Key, Route, kind};
+use crate::store::past::{Grave, Search};
+use crate::store::published::Published;
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -17,57 +20,84 @@ const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const MOST_ENDED: usize = 5;
 
+/// What an address is looked at for.
+#[derive(Clone, Copy)]
+pub(super) struct Glance {
+    pub(super) now: Timestamp,
+    /// What has ended matters only for judging a reply.
+    pub(super) with_ended: bool,
+}
+
 /// What the published state knows of an address.
-struct Look {
+pub(super) struct Look {
+    route: Route,
     version: u64,
     open: Vec<Hit>,
     ended: Vec<Hit>,
-    sends: Vec<Timestamp>,
+    sent: Vec<Sent>,
     opt_outs: Vec<PublisherId>,
-    /// Of whom these are.
-    known: HashSet<AggregateId>,
+}
+
+impl Look {
+    pub(super) fn at(published: &Published, route: Route, glance: Glance) -> Self {
+        let sent = published.addresses.sent(&route);
+        Self {
+            route,
+            version: published.addresses.version(&route),
+            open: open(published, sent),
+            ended: if glance.with_ended { ended(published, sent, glance.now) } else { Vec::new() },
+            sent: sent.to_vec(),
+            opt_outs: published.addresses.opted_out_of(&route).to_vec(),
+        }
+    }
+}
+
+// Newest first. A challenge may have two messages to one address.
+fn open(published: &Published, sent: &[Sent]) -> Vec<Hit> {
+    let entries = sent.iter().filter(|it| it.ended.is_none()).filter_map(|it| Some((it.id, published.entries.get(&it.id)?)));
+    let mut found: Vec<_> = entries.filter(|(_, entry)| entry.facts.live.listens).collect();
+    found.sort_by_key(|(id, entry)| Reverse((entry.facts.at, *id)));
+    found.dedup_by_key(|(id, _)| *id);
+    found.into_iter().map(|(id, entry)| Hit::of(id, entry)).collect()
+}
+
+// Those of the last hour, newest first.
+fn ended(published: &Published, sent: &[Sent], now: Timestamp) -> Vec<Hit> {
+    let from = now.minus(HOUR);
+    let mut found: Vec<(Timestamp, AggregateId)> = sent.iter().filter_map(|it| Some((it.ended.filter(|at| *at >= from)?, it.id))).collect();
+    found.sort_unstable_by_key(|it| Reverse(*it));
+    found.dedup();
+    found.iter().take(MOST_ENDED).filter_map(|(_, id)| Some(Hit::of(*id, published.entries.get(id)?))).collect()
 }
 
 impl Reader<'_> {
-    // What has ended matters only for judging a reply.
-    pub(super) fn address(
-        &self,
-        (address, with_ended): (Address, bool),
-        now: Timestamp,
-        search: &Search<'_>,
-    ) -> Result<AddressView, StoreError> {
-        let route = Keys(self.vault).address(&address);
-        let mut look = self.look(route, with_ended, now);
-        let open = self.challenges(std::mem::take(&mut look.open), search)?;
-        let mut ended = self.challenges(std::mem::take(&mut look.ended), search)?;
-        let mut sends = std::mem::take(&mut look.sends);
-        // Those that are live again, or about to leave, are told as they are here.
-        for it in search.ask(Key::new(kind::ADDRESS, route)).iter().filter(|it| !look.known.contains(&it.id)) {
-            sends.extend(it.facts.sent.iter().filter(|sent| sent.0 == route && sent.1 > now.minus(DAY)).map(|sent| sent.1));
-            if let (true, Some(at), Aggregate::Challenge(value)) = (with_ended, it.facts.ended_at, &it.aggregate)
-                && at >= now.minus(HOUR)
-            {
-                ended.push(Versioned { value: (**value).clone(), version: it.version });
+    /// Opens what was found of an address, and adds what history knows.
+    pub(super) fn address(&self, (address, look): (Address, Look), glance: Glance, search: &Search<'_>) -> Result<AddressView, StoreError> {
+        let (open, mut ended) = (self.challenges(look.open, search)?, self.challenges(look.ended, search)?);
+        let since = glance.now.minus(DAY);
+        let mut sends: Vec<Timestamp> = look.sent.iter().map(|it| it.at).filter(|at| *at > since).collect();
+        let graves = search.ask(Key::new(kind::ADDRESS, look.route));
+        if !graves.is_empty() {
+            // Those that are live again, or about to leave, are told as they are here.
+            let known: HashSet<AggregateId> = look.sent.iter().map(|it| it.id).collect();
+            for it in graves.iter().filter(|it| !known.contains(&it.id)) {
+                sends.extend(it.facts.sent.iter().filter(|sent| sent.0 == look.route && sent.1 > since).map(|sent| sent.1));
+                ended.extend(late(it, glance));
             }
+            sends.sort();
+            ended.sort_by_key(|it| Reverse(ended_at(&it.value)));
+            ended.truncate(MOST_ENDED);
         }
-        sends.sort();
-        ended.sort_by_key(|it| std::cmp::Reverse(ended_at(&it.value)));
-        ended.truncate(MOST_ENDED);
         Ok(AddressView { address, version: look.version, open, ended, sends, opt_outs: look.opt_outs })
     }
+}
 
-    fn look(&self, route: Route, with_ended: bool, now: Timestamp) -> Look {
-        let published = self.published.read();
-        let ended = published.ended_on(route, now.minus(HOUR)).take(if with_ended { MOST_ENDED } else { 0 });
-        let sent = || published.addresses.sent(route, Timestamp::from_millis(i64::MIN));
-        Look {
-            version: published.version(&Key::new(kind::ADDRESS, route)),
-            open: published.open_on(route).map(|(id, entry)| Hit::of(id, entry)).collect(),
-            ended: ended.map(|(id, entry)| Hit::of(id, entry)).collect(),
-            known: sent().map(|it| it.1).collect(),
-            sends: sent().map(|it| it.0).filter(|at| *at > now.minus(DAY)).collect(),
-            opt_outs: published.addresses.opted_out_of(route).cloned().collect(),
-        }
+// One in history that a late answer can still be for.
+fn late(it: &Grave, glance: Glance) -> Option<Versioned<Challenge>> {
+    let at = it.facts.ended_at.filter(|_| glance.with_ended)?;
+    match &it.aggregate {
+        Aggregate::Challenge(value) if at >= glance.now.minus(HOUR) => Some(Versioned { value: (**value).clone(), version: it.version }),
+        _ => None,
     }
 }
 

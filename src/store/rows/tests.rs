@@ -153,7 +153,7 @@ proptest! {
 
     #[test]
     fn an_aggregate_is_read_as_written_and_cut_or_longer_it_is_refused(it in prop_oneof![challenge(), inbound()], at: prop::sample::Index) {
-        let mut bytes = encode_aggregate(&it);
+        let mut bytes = encode_aggregate(&it, 0);
         prop_assert_eq!(decode_aggregate(&bytes), Ok(it));
         prop_assert_eq!(decode_aggregate(&bytes[..at.index(bytes.len())]), Err(Malformed));
         bytes.push(0);
@@ -163,7 +163,7 @@ proptest! {
     #[test]
     fn a_budget_is_read_as_written(recent in vec(time(), 0..30), consecutive: u32) {
         let it = Budget { recent, consecutive };
-        prop_assert_eq!(decode_budget(&encode_budget(&it)), Ok(it));
+        prop_assert_eq!(decode_budget(&encode_budget(&it, 0)), Ok(it));
     }
 
     #[test]
@@ -189,7 +189,7 @@ proptest! {
                 .map(|(account, alert, active, utc_offset_minutes, contacts)| Subscription { account, alert, active, utc_offset_minutes, contacts })
                 .collect(),
         };
-        prop_assert_eq!(decode_recipient(&encode_recipient(&it)), Ok(it));
+        prop_assert_eq!(decode_recipient(&encode_recipient(&it, 0)), Ok(it));
     }
 
     #[test]
