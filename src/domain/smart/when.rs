@@ -51,6 +51,15 @@ impl When {
         })
     }
 
+    /// Whether `value` can be read.
+    pub fn reads(&self, value: &str) -> bool {
+        match read(value) {
+            Some(Moment::Day(_)) => self.part == Part::Date,
+            Some(Moment::At(_)) => true,
+            None => false,
+        }
+    }
+
     fn day(&self, day: NaiveDate, today: NaiveDate) -> String {
         let [this, next] = self.tongue.near();
         if day == today {
