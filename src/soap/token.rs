@@ -1,9 +1,11 @@
-//! Cuts a document into tokens, front to back and without copies. It holds them to XML 1.0 as far as a token by itself shows it,
-//! and end tags to their start tags; what tokens mean, and where they may stand, is the reader's.
+//! Cuts a document into tokens, front to back and without copies: quick-xml finds where each ends. What it lets pass is looked at
+//! here: tokens are held to XML 1.0 as far as one by itself shows it, and end tags to their start tags; what tokens mean, and where
+//! they may stand, is the reader's.
 
 use super::malformed::{Malformed, Position};
 use super::text::{is_name, name_len};
-use memchr::{memchr2, memchr3};
+use quick_xml::Reader;
+use quick_xml::events::Event;
 
 /// Most attributes of an element, namespace declarations included.
 pub const MAX_ATTRIBUTES: usize = 32;
@@ -48,47 +50,61 @@ pub struct Tokens<'a> {
     pub pairs: Vec<(Name<'a>, &'a str)>,
     /// The elements that are open, outermost first.
     pub open: Vec<Name<'a>>,
+    cutter: Reader<&'a [u8]>,
     text: &'a str,
+    // The token read last: from where to where, and how far it was looked at.
     start: usize,
+    end: usize,
     at: usize,
+    // White space that was kept from the cutter.
+    skipped: usize,
 }
 
 impl<'a> Tokens<'a> {
     /// The tokens of `text`; at most `depth` elements are open at once.
     pub fn new(text: &'a str, depth: usize) -> Self {
-        Self { pairs: Vec::new(), open: Vec::with_capacity(depth), text, start: 0, at: 0 }
+        let mut cutter = Reader::from_str(text);
+        cutter.config_mut().check_comments = true;
+        // Names are compared here, without a copy of each.
+        cutter.config_mut().check_end_names = false;
+        Self { pairs: Vec::new(), open: Vec::with_capacity(depth), cutter, text, start: 0, end: 0, at: 0, skipped: 0 }
     }
 
     /// The next token. What is refused by its first bytes is refused before it is read.
     pub fn next(&mut self) -> Result<Token<'a>, Malformed> {
-        self.start = self.at;
-        match self.rest() {
-            [] => Ok(Token::End),
-            [b'<', b'/', ..] => self.end_tag(),
-            [b'<', b'!', b'-', b'-', ..] => self.comment(),
-            [b'<', b'!', b'[', b'C', b'D', b'A', b'T', b'A', b'[', ..] => self.up_to("<![CDATA[", "]]>").map(Token::Section),
-            [b'<', b'?', b'x', b'm', b'l', b' ' | b'\t' | b'\r' | b'\n', ..] if self.start == 0 => self.declaration(),
-            [b'<', b'!' | b'?', ..] => Err(self.fail("A document type or processing instruction is not allowed.")),
-            [b'<', ..] => self.start_tag(),
-            [b'&', ..] => self.reference(),
-            rest => {
-                let len = memchr2(b'<', b'&', rest).unwrap_or(rest.len());
-                self.at += len;
-                Ok(Token::Text(self.source()))
-            }
+        self.start = self.end;
+        self.refuse_early()?;
+        // The library's own message may quote the document.
+        let event = self.cutter.read_event().map_err(|_| self.broken())?;
+        self.end = usize::try_from(self.cutter.buffer_position()).map_or(self.text.len(), |it| it + self.skipped);
+        match event {
+            Event::Start(_) => self.start_tag(1, Token::Open { empty: false }),
+            Event::Empty(_) => self.start_tag(2, Token::Open { empty: true }),
+            Event::End(_) => self.end_tag(),
+            Event::Text(_) => Ok(Token::Text(self.source())),
+            Event::CData(_) => self.between("<![CDATA[", "]]>").map(Token::Section),
+            Event::GeneralRef(_) => self.between("&", ";").map(Token::Reference),
+            Event::Comment(_) => Ok(Token::Aside),
+            Event::Decl(_) => self.declaration(),
+            Event::Eof => Ok(Token::End),
+            Event::DocType(_) | Event::PI(_) => Err(self.fail(NOT_TAKEN)),
         }
     }
 
     /// The token read last, whole.
     pub fn source(&self) -> &'a str {
-        &self.text[self.start..self.at]
+        self.text.get(self.start..self.end).unwrap_or_default()
     }
 
     /// Passes over white space before a tag, which a pretty message has before each: as a token it would cost as much as a tag.
     pub fn pass_blank(&mut self) {
-        let begun = self.at;
-        if self.blank() && !self.rest().starts_with(b"<") {
-            self.at = begun;
+        let rest = self.rest();
+        let blank = rest.iter().position(|byte| !is_blank(*byte)).unwrap_or(0);
+        if blank > 0 && rest.get(blank) == Some(&b'<') {
+            let ahead = self.cutter.get_mut();
+            *ahead = ahead.get(blank..).unwrap_or_default();
+            self.skipped += blank;
+            self.end += blank;
         }
     }
 
@@ -98,51 +114,51 @@ impl<'a> Tokens<'a> {
         Malformed::at(Position::of(self.text, self.start), message)
     }
 
-    fn rest(&self) -> &'a [u8] {
-        &self.text.as_bytes()[self.at..]
-    }
-
     #[cold]
-    fn broken<T>(&self) -> Result<T, Malformed> {
-        Err(self.fail("The XML is not well-formed here."))
+    fn broken(&self) -> Malformed {
+        self.fail("The XML is not well-formed here.")
     }
 
-    fn start_tag(&mut self) -> Result<Token<'a>, Malformed> {
-        self.at += 1;
+    // What comes after the token read last.
+    fn rest(&self) -> &'a [u8] {
+        self.text.as_bytes().get(self.end..).unwrap_or_default()
+    }
+
+    fn refuse_early(&self) -> Result<(), Malformed> {
+        match self.rest() {
+            [b'<', b'?', b'x', b'm', b'l', b' ' | b'\t' | b'\r' | b'\n', ..] if self.start == 0 => Ok(()),
+            [b'<', b'!', b'-', b'-', ..] | [b'<', b'!', b'[', b'C', b'D', b'A', b'T', b'A', b'[', ..] => Ok(()),
+            [b'<', b'!' | b'?', ..] => Err(self.fail(NOT_TAKEN)),
+            [b'<', b'/', ..] => Ok(()),
+            rest @ [b'<', ..] if is_long(rest) => Err(self.fail(format!("A start tag is longer than {MAX_TAG} bytes."))),
+            // The library would skip it, and its positions would no longer be ours.
+            _ if self.start == 0 && self.text.starts_with('\u{FEFF}') => {
+                Err(self.fail("The document starts with a second byte order mark."))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    // A start tag without the so many bytes at its end.
+    fn start_tag(&mut self, last: usize, token: Token<'a>) -> Result<Token<'a>, Malformed> {
+        let inside = (self.start + 1, self.end - last);
+        self.at = inside.0;
         self.pairs.clear();
         let name = self.name()?;
         self.open.push(name);
         loop {
             let blank = self.blank();
-            match self.within() {
-                [b'>', ..] => {
-                    self.at += 1;
-                    return Ok(Token::Open { empty: false });
-                }
-                [b'/', b'>', ..] => {
-                    self.at += 2;
-                    return Ok(Token::Open { empty: true });
-                }
-                [_, ..] if blank => self.pair()?,
-                _ => return self.no_tag(),
+            match self.at {
+                at if at == inside.1 => return Ok(token),
+                at if at < inside.1 && blank => self.pair()?,
+                _ => return Err(self.broken()),
             }
         }
     }
 
-    // The rest of a start tag as far as one may reach: however long a tag is, no more than this of it is read.
+    // The rest of the token.
     fn within(&self) -> &'a [u8] {
-        let end = self.text.len().min(self.start + MAX_TAG);
-        &self.text.as_bytes()[self.at.min(end)..end]
-    }
-
-    #[cold]
-    fn no_tag<T>(&self) -> Result<T, Malformed> {
-        let reach = self.text.as_bytes()[self.start..].get(..MAX_TAG);
-        let long = reach.is_some_and(|tag| matches!(self.within(), [] | [b'/']) || !tag.contains(&b'>'));
-        if long && self.text.len() > self.start + MAX_TAG {
-            return Err(self.fail(format!("A start tag is longer than {MAX_TAG} bytes.")));
-        }
-        self.broken()
+        self.text.as_bytes().get(self.at..self.end).unwrap_or_default()
     }
 
     fn name(&mut self) -> Result<Name<'a>, Malformed> {
@@ -172,14 +188,11 @@ impl<'a> Tokens<'a> {
         }
         let name = self.name()?;
         self.blank();
-        let [b'=', ..] = self.within() else { return self.no_tag() };
+        let [b'=', ..] = self.within() else { return Err(self.broken()) };
         self.at += 1;
         self.blank();
-        let [quote @ (b'"' | b'\''), value @ ..] = self.within() else { return self.no_tag() };
-        let Some(len) = memchr2(*quote, b'<', value) else {
-            self.at += 1 + value.len();
-            return self.no_tag();
-        };
+        let [quote @ (b'"' | b'\''), value @ ..] = self.within() else { return Err(self.broken()) };
+        let len = value.iter().position(|byte| byte == quote || *byte == b'<').ok_or_else(|| self.broken())?;
         if value[len] == b'<' || self.pairs.iter().any(|(known, _)| known.whole == name.whole) {
             return Err(self.fail("An attribute is not well-formed, or comes twice."));
         }
@@ -189,60 +202,60 @@ impl<'a> Tokens<'a> {
     }
 
     fn end_tag(&mut self) -> Result<Token<'a>, Malformed> {
-        let Some(name) = self.open.last().filter(|it| self.rest()[2..].starts_with(it.whole.as_bytes())) else {
-            return self.broken();
-        };
-        self.at += 2 + name.whole.len();
+        self.at = self.start + 2;
+        match self.open.last() {
+            Some(name) if self.within().starts_with(name.whole.as_bytes()) => self.at += name.whole.len(),
+            _ => return Err(self.broken()),
+        }
         self.blank();
-        let [b'>', ..] = self.rest() else { return self.broken() };
-        self.at += 1;
-        Ok(Token::Close)
-    }
-
-    // Two hyphens in a comment end it (XML 1.0, 2.5).
-    fn comment(&mut self) -> Result<Token<'a>, Malformed> {
-        self.up_to("<!--", "--")?;
-        let [b'>', ..] = self.rest() else { return self.broken() };
-        self.at += 1;
-        Ok(Token::Aside)
+        if self.at + 1 == self.end { Ok(Token::Close) } else { Err(self.broken()) }
     }
 
     fn declaration(&mut self) -> Result<Token<'a>, Malformed> {
-        self.at += "<?xml".len();
+        self.at = self.start + "<?xml".len();
         self.blank();
         self.pairs.clear();
         self.pair()?;
-        if !matches!(self.pairs[..], [(Name { whole: "version", .. }, "1.0")]) {
-            return Err(self.fail("Only XML 1.0 is allowed."));
-        }
-        self.up_to("", "?>").map(|_| Token::Aside)
-    }
-
-    fn reference(&mut self) -> Result<Token<'a>, Malformed> {
-        let rest = &self.rest()[1..];
-        match memchr3(b';', b'&', b'<', rest) {
-            Some(len) if rest[len] == b';' => {
-                self.at += len + 2;
-                Ok(Token::Reference(&self.text[self.start + 1..self.at - 1]))
-            }
-            _ => self.broken(),
+        match self.pairs[..] {
+            [(Name { whole: "version", .. }, "1.0")] => Ok(Token::Aside),
+            _ => Err(self.fail("Only XML 1.0 is allowed.")),
         }
     }
 
-    // What stands between `before`, which is next, and `after`.
-    fn up_to(&mut self, before: &str, after: &str) -> Result<&'a str, Malformed> {
-        let rest = &self.text[self.at + before.len()..];
-        let Some(len) = rest.find(after) else { return self.broken() };
-        self.at += before.len() + len + after.len();
-        Ok(&rest[..len])
+    // What stands in the token between `before` and `after`.
+    fn between(&self, before: &str, after: &str) -> Result<&'a str, Malformed> {
+        self.source().strip_prefix(before).and_then(|it| it.strip_suffix(after)).ok_or_else(|| self.broken())
     }
 
     // Passes over white space; whether there was any.
     fn blank(&mut self) -> bool {
-        let (bytes, begun) = (self.text.as_bytes(), self.at);
-        while let Some(b' ' | b'\n' | b'\t' | b'\r') = bytes.get(self.at) {
+        let begun = self.at;
+        while self.text.as_bytes().get(self.at).is_some_and(|byte| is_blank(*byte)) {
             self.at += 1;
         }
         self.at > begun
     }
+}
+
+const NOT_TAKEN: &str = "A document type or processing instruction is not allowed.";
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+// Whether a start tag does not end within MAX_TAG bytes: the library would read all of it, however many attributes it has.
+fn is_long(rest: &[u8]) -> bool {
+    if rest.len() <= MAX_TAG {
+        return false;
+    }
+    let mut quote = None;
+    for &byte in rest.iter().take(MAX_TAG) {
+        match (quote, byte) {
+            (None, b'>') => return false,
+            (None, b'"' | b'\'') => quote = Some(byte),
+            (Some(open), _) if open == byte => quote = None,
+            _ => {}
+        }
+    }
+    true
 }

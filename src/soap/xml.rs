@@ -69,7 +69,7 @@ impl<'a> Reader<'a> {
                 Token::Open { empty } => return self.open(empty),
                 Token::Close => return Ok(self.close()),
                 Token::Text(text) if inside => return self.characters(text),
-                Token::Text(text) => self.outside(text)?,
+                Token::Text(text) => self.blank(text)?,
                 Token::Section(text) if inside => return Ok(Node::Text(newlines(text))),
                 Token::Reference(name) if inside => return self.reference(name),
                 Token::Section(_) | Token::Reference(_) => return Err(self.fail("Text outside the root element.")),
@@ -198,13 +198,6 @@ impl<'a> Reader<'a> {
             Some(char) => Ok(Node::Text(Cow::Owned(char.into()))),
             None => Err(self.fail("An entity is unknown: only the five of XML and character references are allowed.")),
         }
-    }
-
-    fn outside(&self, text: &str) -> Result<(), Malformed> {
-        if self.events == 1 && text.starts_with('\u{FEFF}') {
-            return Err(self.fail("The document starts with a second byte order mark."));
-        }
-        self.blank(text)
     }
 
     fn blank(&self, text: &str) -> Result<(), Malformed> {
