@@ -34,6 +34,8 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// The envelope of the published tutorial with a security header: 1.9 KB.
 const ENVELOPE: &[u8] = include_bytes!("../fixtures/soap/case3.request.xml");
+/// To a phone, with a text and a value of the publisher's own.
+const PHONE: &str = include_str!("../src/bench/mix/case6.xml");
 const ALERT: &str =
     "First Harbor: <%username%>, reply <%$otp%> or enter it online. Valid until <%OTPExpires:SmartDateTime%>. Not you? Reply NO.";
 
@@ -41,6 +43,7 @@ const ALERT: &str =
 const STEPS: &[(&str, u64)] = &[
     ("parse", 20_000),
     ("rules", 20_000),
+    ("rules-phone", 20_000),
     ("draw", 20_000),
     ("decide", 20_000),
     ("commit-memory", 10_000),
@@ -78,7 +81,8 @@ fn names() -> Vec<&'static str> {
 fn run(name: &str, count: u64) {
     match name {
         "parse" => each(count, |_| countersign::soap::read(black_box(ENVELOPE), Some("text/xml; charset=utf-8"), None).is_ok()),
-        "rules" => rules(count),
+        "rules" => rules(count, asked()),
+        "rules-phone" => rules(count, to_phone()),
         "draw" => each(count, |_| draw(sample::at(0), &SystemChance, 1)),
         "decide" => decisions(count),
         "commit-memory" => commits(count, Arc::new(MemoryStore::new(sample::vault()))),
@@ -103,6 +107,18 @@ fn asked() -> OobValidate {
     }
 }
 
+fn to_phone() -> OobValidate {
+    let (request, phone) = (asked(), PHONE.replace("{phone}", "2145550142"));
+    let text = |name: &str| phone.split_once(&format!("<{name}>")).and_then(|(_, it)| it.split_once("</")).map(|(it, _)| it.to_owned());
+    OobValidate {
+        header: request.header,
+        phone_num: text("PhoneNum"),
+        sms_text: text("SMSText").map(Secret::new),
+        verif_val: text("VerifVal").map(Secret::new),
+        ..OobValidate::default()
+    }
+}
+
 fn registry() -> (Registry, Arc<Publisher>, Vec<Write>) {
     let registered = countersign::registration::read(&countersign::demo::registration::files()).expect("the demo's registration holds");
     let publisher = registered.registry.publishers[&PublisherId::from("demo")].clone();
@@ -115,8 +131,8 @@ fn wish(request: OobValidate, publisher: &Publisher, vault: &Vault) -> Wish {
     rules::check(origin, request, publisher, vault).expect("the fixture breaks no rule")
 }
 
-fn rules(count: u64) {
-    let ((_, publisher, _), vault, request) = (registry(), sample::vault(), asked());
+fn rules(count: u64, request: OobValidate) {
+    let ((_, publisher, _), vault) = (registry(), sample::vault());
     each(count, |_| wish(request.clone(), &publisher, &vault));
 }
 

@@ -1,6 +1,6 @@
 //! Where a message goes: phones and e-mail addresses, and the channel that reaches them.
 
-use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat};
+use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, Region};
 use std::fmt;
 
 /// How a message travels. Names of the contract's `RecipConType` in brackets.
@@ -138,10 +138,15 @@ impl Written {
 fn american(ten: &[u8]) -> Result<Address, AddressError> {
     let number = number(1, ten).ok_or(AddressError::NotTenDigits)?;
     // Checked first, since it is free: area code and exchange begin with 2 to 9.
-    if ten[0] < b'2' || ten[3] < b'2' || !PHONE_NUMBER_UTIL.is_valid_number(&number) {
+    if ten[0] < b'2' || ten[3] < b'2' || !is_valid(&number) {
         return Err(AddressError::NotInPlan);
     }
     Ok(Address::canonical(&format!("+1{}", number.national_number)))
+}
+
+// Most numbers are of the United States; asked of the whole plan, the library would judge them twice.
+fn is_valid(number: &PhoneNumber) -> bool {
+    PHONE_NUMBER_UTIL.is_valid_number_for_region(number, Region::US) || PHONE_NUMBER_UTIL.is_valid_number(number)
 }
 
 fn foreign(digits: &[u8], countries: &[String]) -> Result<Address, AddressError> {
@@ -250,6 +255,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn asking_for_the_united_states_first_changes_nothing(ten in "[2-9][0-9]{2}[2-9][0-9]{6}") {
+            let number = number(1, ten.as_bytes()).unwrap();
+            prop_assert_eq!(is_valid(&number), PHONE_NUMBER_UTIL.is_valid_number(&number));
+        }
+
         #[test]
         fn whatever_is_read_is_canonical(text in "[+0-9() \u{ff10}-\u{ff19}-]{0,20}|\\PC{0,50}") {
             let countries = ["FR".to_owned(), "DE".to_owned()];

@@ -16,17 +16,20 @@ pub enum Keyword {
 
 /// The keyword that a text is, if it is one. The text is the person's own, without quoted originals.
 pub fn classify(text: &str) -> Option<Keyword> {
-    let words = words(text);
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    of(&words(text).iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// The same of a text's [`words`].
+pub fn of(words: &[&str]) -> Option<Keyword> {
     let telling: Vec<&str> = words.iter().copied().filter(|it| !FILLERS.contains(it)).collect();
     // Our own text, repeated without quotation marks: "Reply STOP to opt out".
     let quotes_us = words.windows(2).any(|it| ["reply", "text", "txt", "send"].contains(&it[0]) && ["stop", "help"].contains(&it[1]));
     if quotes_us {
         return None;
     }
-    if stops(&words, &telling) {
+    if stops(words, &telling) {
         Some(Keyword::Stop)
-    } else if helps(&words, &telling) {
+    } else if helps(words, &telling) {
         Some(Keyword::Help)
     } else if starts(&telling) {
         Some(Keyword::Start)

@@ -21,20 +21,9 @@ impl Material {
         self.otp.as_ref().or(self.otpa.as_ref())
     }
 
-    /// The plain bytes to seal: a count and then length-prefixed texts. The caller seals and wipes them.
+    /// The plain bytes to seal: length-prefixed texts. The caller seals and wipes them.
     pub fn to_bytes(&self) -> zeroize::Zeroizing<Vec<u8>> {
-        let mut out = zeroize::Zeroizing::new(Vec::with_capacity(256));
-        for part in [&self.otp, &self.otpa, &self.text] {
-            match part {
-                Some(text) => put(&mut out, text.expose()),
-                None => out.extend(u32::MAX.to_le_bytes()),
-            }
-        }
-        for (name, value) in &self.parameters {
-            put(&mut out, name);
-            put(&mut out, value.expose());
-        }
-        out
+        write([&self.otp, &self.otpa, &self.text].map(Option::as_ref), &self.parameters)
     }
 
     /// Reads what [`Material::to_bytes`] wrote; `None` when the bytes are not that.
@@ -53,9 +42,20 @@ impl Material {
     }
 }
 
-fn put(out: &mut Vec<u8>, text: &str) {
-    out.extend(u32::try_from(text.len()).unwrap_or(u32::MAX - 1).to_le_bytes());
-    out.extend(text.as_bytes());
+/// The same of a material in parts: the OTP, the OTPA and the text, and the parameters.
+pub fn write(heads: [Option<&Secret>; 3], parameters: &[(String, Secret)]) -> zeroize::Zeroizing<Vec<u8>> {
+    let heads = heads.map(|it| it.map(Secret::expose));
+    let texts = parameters.iter().flat_map(|(name, value)| [Some(name.as_str()), Some(value.expose())]);
+    let texts = || heads.into_iter().chain(texts.clone());
+    // Reserved at once: what grows leaves copies behind that nobody wipes.
+    let len = texts().map(|it| 4 + it.map_or(0, str::len)).sum();
+    let mut out = zeroize::Zeroizing::new(Vec::with_capacity(len));
+    for text in texts() {
+        let len = text.map_or(u32::MAX, |it| u32::try_from(it.len()).unwrap_or(u32::MAX - 1));
+        out.extend_from_slice(&len.to_le_bytes());
+        out.extend_from_slice(text.unwrap_or_default().as_bytes());
+    }
+    out
 }
 
 // The outer option: the bytes are well formed; the inner one: there is a text.

@@ -162,7 +162,12 @@ pub struct Registry {
 impl Registry {
     /// The alert `name` in `version` of the publisher's library.
     pub fn alert(&self, publisher: &PublisherId, version: &str, name: &str) -> Option<&Arc<Alert>> {
-        self.libraries.get(&(publisher.clone(), version.to_owned()))?.get(name)
+        self.library(publisher, version)?.get(name)
+    }
+
+    /// The alerts in `version` of the publisher's library, by name.
+    pub fn library(&self, publisher: &PublisherId, version: &str) -> Option<&HashMap<String, Arc<Alert>>> {
+        self.libraries.get(&(publisher.clone(), version.to_owned()))
     }
 
     /// The publisher whose number `to` is; the only one, when there is one; `None` when it can't be told.

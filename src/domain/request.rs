@@ -25,6 +25,14 @@ impl Field {
             _ => None,
         }
     }
+
+    /// The same, taken out.
+    pub fn into_text(self) -> Option<String> {
+        match self {
+            Self::Text(text) if !text.is_empty() => Some(text),
+            _ => None,
+        }
+    }
 }
 
 /// `jXchangeHdr` as it came (contract `oobvalidate.md`, request). `None` where an element is absent, nil or empty.

@@ -30,9 +30,6 @@ pub struct Opened<'a> {
 impl Opened<'_> {
     /// The whole message, UTF-8; HTTP status 200.
     pub fn write(&self) -> Vec<u8> {
-        let mut echo = self.header.clone();
-        echo.jx_ver.get_or_insert_with(|| JX_VER.to_owned());
-        echo.tracking_id.get_or_insert_with(|| self.tracking_id.to_owned());
         let name = match self.root {
             Root::Schema => "OOBValidateResponse",
             Root::Tutorial => "OOBValidateRs",
@@ -40,7 +37,7 @@ impl Opened<'_> {
         message(Frame { version: self.version, stamp: self.stamp }, None, |out| {
             root(out, name);
             out.raw("<MsgRsHdr><jXchangeHdr>");
-            header::write(out, &echo);
+            header::write(out, self.header, Some((JX_VER, self.tracking_id)));
             out.raw("</jXchangeHdr></MsgRsHdr>");
             out.leaf("AlrtPkgId", &self.id.to_string());
             out.optional("OTP", self.otp.map(Secret::expose));
@@ -67,5 +64,9 @@ pub fn pong(version: Version, style: Root, text: &str, stamp: Option<Stamp>) -> 
 }
 
 fn root(out: &mut Writer, name: &str) {
-    out.open(&format!("{name} xmlns=\"{TPG}\""));
+    out.raw("<");
+    out.raw(name);
+    out.raw(" xmlns=\"");
+    out.raw(TPG);
+    out.raw("\">");
 }

@@ -12,8 +12,8 @@ pub struct Element<'a> {
     pub name: &'a str,
     /// Its attributes, namespace declarations left out.
     pub attributes: Vec<Attribute<'a>>,
-    /// The URI of its namespace, where [`Ns`] has no name for it.
-    pub(super) foreign: String,
+    /// The URI of its namespace.
+    pub(super) uri: &'a str,
 }
 
 /// An attribute, normalised.
@@ -30,7 +30,7 @@ pub struct Attribute<'a> {
 impl Element<'_> {
     /// The URI of its namespace.
     pub fn uri(&self) -> &str {
-        if self.ns == Ns::Other { &self.foreign } else { self.ns.uri() }
+        self.uri
     }
 
     /// Whether this is the element `name` of `ns`.

@@ -147,7 +147,7 @@ fn detail(out: &mut Writer, name: &str, fault: &Fault<'_>) {
     match header {
         Some(header) => {
             out.open("FaultHdr");
-            header::write(out, header);
+            header::write(out, header, None);
             out.close("FaultHdr");
         }
         None => out.empty(&format!("FaultHdr xmlns:xsi=\"{XSI}\" xsi:nil=\"true\"")),

@@ -27,7 +27,7 @@ const SHAPE: Shape = Shape {
 };
 
 // A marker, and the fields of its level.
-type Level<'a> = (&'static str, &'a [(&'static str, &'a Option<String>)]);
+type Level<'a> = (&'static str, &'a [(&'static str, Option<&'a str>)]);
 
 /// Reads the open `jXchangeHdr`.
 pub fn read(reader: &mut Reader<'_>) -> Result<Header, Malformed> {
@@ -55,26 +55,28 @@ pub fn read(reader: &mut Reader<'_>) -> Result<Header, Malformed> {
 }
 
 /// Writes the content of `jXchangeHdr` or `FaultHdr`. The two audit ids are required there: an absent one is written
-/// empty. Each level's marker comes before it, also where the level is empty, as deep as there is a value.
-pub fn write(out: &mut Writer, header: &Header) {
-    out.optional("JxVer", header.jx_ver.as_deref());
+/// empty. `JxVer` and `jXLogTrackingId` are those of `filled` where there is none. Each level's marker comes before it, also where
+/// the level is empty, as deep as there is a value.
+pub fn write(out: &mut Writer, header: &Header, filled: Option<(&str, &str)>) {
+    let (jx_ver, tracking_id) = filled.unzip();
+    out.optional("JxVer", header.jx_ver.as_deref().or(jx_ver));
     out.leaf("AuditUsrId", header.audit_usr_id.as_deref().unwrap_or_default());
     out.leaf("AuditWsId", header.audit_ws_id.as_deref().unwrap_or_default());
     out.optional("AuthenUsrId", header.authen_usr_id.as_deref());
     out.optional("ConsumerName", header.consumer_name.as_deref());
     out.optional("ConsumerProd", header.consumer_prod.as_deref());
     let levels: [Level<'_>; 5] = [
-        ("Ver_1", &[("jXLogTrackingId", &header.tracking_id)]),
-        ("Ver_2", &[("InstRtId", &header.inst_rt_id), ("InstEnv", &header.inst_env)]),
-        ("Ver_3", &[("BusCorrelId", &header.bus_correl_id)]),
-        ("Ver_4", &[("WorkflowCorrelId", &header.workflow_correl_id)]),
-        ("Ver_5", &[("ValidConsmName", &header.valid_consm_name), ("ValidConsmProd", &header.valid_consm_prod)]),
+        ("Ver_1", &[("jXLogTrackingId", header.tracking_id.as_deref().or(tracking_id))]),
+        ("Ver_2", &[("InstRtId", header.inst_rt_id.as_deref()), ("InstEnv", header.inst_env.as_deref())]),
+        ("Ver_3", &[("BusCorrelId", header.bus_correl_id.as_deref())]),
+        ("Ver_4", &[("WorkflowCorrelId", header.workflow_correl_id.as_deref())]),
+        ("Ver_5", &[("ValidConsmName", header.valid_consm_name.as_deref()), ("ValidConsmProd", header.valid_consm_prod.as_deref())]),
     ];
     let depth = levels.iter().rposition(|(_, fields)| fields.iter().any(|(_, value)| value.is_some())).map_or(0, |at| at + 1);
     for (marker, fields) in &levels[..depth] {
         out.empty(marker);
         for (name, value) in *fields {
-            out.optional(name, value.as_deref());
+            out.optional(name, *value);
         }
     }
 }

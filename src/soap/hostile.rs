@@ -94,6 +94,7 @@ fn what_soap_or_xml_forbid_is_refused() {
         "<a b:c='1'/>",
         "<a:b:c xmlns:a='urn:a'/>",
         "<:a/>",
+        "<a><:b/></a>",
         "<a:/>",
         "<a xmlns:p=''/>",
         "<a xmlns:='x'/>",

@@ -25,13 +25,14 @@ pub struct Shape {
 pub struct Record {
     shape: &'static Shape,
     seen: u32,
+    after: usize,
     open: bool,
 }
 
 impl Record {
     /// The record whose start tag was just read.
     pub fn new(shape: &'static Shape) -> Self {
-        Self { shape, seen: 0, open: false }
+        Self { shape, seen: 0, after: 0, open: false }
     }
 
     /// The next element that is read, with its name from the shape; `None` at the record's end. The caller consumes it.
@@ -40,8 +41,9 @@ impl Record {
             if element.ns != Ns::Tpg {
                 return Err(unexpected(reader, &element));
             }
-            if let Some(at) = self.shape.once.iter().position(|it| *it == element.name) {
+            if let Some(at) = self.place(element.name) {
                 self.mark(reader, at, &element)?;
+                self.after = at + 1;
                 return Ok(Some((self.shape.once[at], element)));
             }
             if let Some(name) = self.shape.many.iter().find(|it| **it == element.name) {
@@ -56,6 +58,13 @@ impl Record {
             reader.skip()?;
         }
         Ok(None)
+    }
+
+    // Most senders keep to the schema's order, so what comes next is looked for behind what came last.
+    fn place(&self, name: &str) -> Option<usize> {
+        let (before, behind) = self.shape.once.split_at(self.after);
+        let found = behind.iter().position(|it| *it == name).map(|at| at + self.after);
+        found.or_else(|| before.iter().position(|it| *it == name))
     }
 
     fn mark(&mut self, reader: &Reader<'_>, at: usize, element: &Element<'_>) -> Result<(), Malformed> {

@@ -55,13 +55,24 @@ pub fn is_xml(text: &str) -> bool {
     traits.is_plain() || (traits.0 & CONTROL == 0 && !text.contains(['\u{FFFE}', '\u{FFFF}']))
 }
 
+/// How far what may be a name without a colon reaches, in bytes, and whether it is surely one: a name of ASCII.
+pub fn name_len(bytes: &[u8]) -> (usize, bool) {
+    let (mut len, mut all) = (0, INNER);
+    while let Some(byte) = bytes.get(len) {
+        let kind = KINDS[usize::from(*byte)];
+        if kind == 0 {
+            break;
+        }
+        all &= kind;
+        len += 1;
+    }
+    (len, all != 0 && bytes.first().is_some_and(|byte| KINDS[usize::from(*byte)] & FIRST != 0))
+}
+
 /// Whether `text` is a name without a colon (Namespaces in XML 1.0, production 4).
 pub fn is_name(text: &str) -> bool {
-    if let [first, rest @ ..] = text.as_bytes() {
-        let all = rest.iter().fold(INNER, |all, byte| all & ASCII[usize::from(*byte)]);
-        if ASCII[usize::from(*first)] & FIRST != 0 && all != 0 {
-            return true;
-        }
+    if name_len(text.as_bytes()) == (text.len(), true) {
+        return true;
     }
     let mut chars = text.chars();
     chars.next().is_some_and(starts_name) && chars.all(continues_name)
@@ -69,18 +80,21 @@ pub fn is_name(text: &str) -> bool {
 
 const FIRST: u8 = 1;
 const INNER: u8 = 2;
+const OTHER: u8 = 4;
 
-// Where in a name each byte of ASCII may stand: nearly every name is of these, and every tag has one.
-const ASCII: [u8; 256] = {
-    let mut kinds = [0; 256];
+// Where in a name each byte of ASCII may stand: nearly every name is of these, and every tag has one. Others may belong to a name.
+const KINDS: [u8; 256] = {
+    let mut kinds = [OTHER; 256];
     let mut byte = 0;
     while byte < 128 {
         let at = byte as u8;
-        if at.is_ascii_alphabetic() || at == b'_' {
-            kinds[byte] = FIRST | INNER;
+        kinds[byte] = if at.is_ascii_alphabetic() || at == b'_' {
+            FIRST | INNER
         } else if at.is_ascii_digit() || at == b'-' || at == b'.' {
-            kinds[byte] = INNER;
-        }
+            INNER
+        } else {
+            0
+        };
         byte += 1;
     }
     kinds
@@ -96,7 +110,7 @@ pub fn newlines(text: &str) -> Cow<'_, str> {
 
 /// An attribute's value, unescaped and with white space as blanks; `None` for an entity that isn't XML's own.
 pub fn unescape(raw: &str) -> Option<Cow<'_, str>> {
-    if !raw.bytes().any(|byte| matches!(byte, b'&' | b'\t' | b'\n' | b'\r')) {
+    if !raw.bytes().fold(false, |found, byte| found | matches!(byte, b'&' | b'\t' | b'\n' | b'\r')) {
         return Some(Cow::Borrowed(raw));
     }
     let mut out = String::with_capacity(raw.len());

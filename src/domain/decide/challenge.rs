@@ -15,7 +15,7 @@ use crate::domain::delivery::{Delivery, Purpose, Status};
 use crate::domain::draw::Draw;
 use crate::domain::event::Act;
 use crate::domain::fault::{Violation, own};
-use crate::domain::material::Material;
+use crate::domain::material;
 use crate::domain::publisher::Publisher;
 use crate::domain::snapshot::{AddressView, Decision, Expect, Write};
 use std::time::Duration;
@@ -133,16 +133,13 @@ fn pick(facts: Facts<'_>, kind: CodeKind, draw: &mut Draw) -> Secret {
 fn build(facts: Facts<'_>, wish: &Wish, found: &Found<'_>, code: Option<&(CodeKind, Secret)>, draw: &mut Draw) -> Challenge {
     let id = draw.aggregate;
     let text = match &wish.target {
-        Goal::Explicit { text, .. } => text.as_ref().map(|(text, _)| text.clone()),
+        Goal::Explicit { text, .. } => text.as_ref().map(|(text, _)| text),
         Goal::Native { .. } => None,
     };
-    let material = Material {
-        otp: code.filter(|(kind, _)| *kind == CodeKind::Otp).map(|(_, code)| code.clone()),
-        otpa: code.filter(|(kind, _)| *kind == CodeKind::Otpa).map(|(_, code)| code.clone()),
-        text,
-        parameters: if found.native.is_some() { wish.parameters.clone() } else { Vec::new() },
-    };
-    let sealed: Sealed = facts.keyring.seal(id, draw.nonce, &material.to_bytes());
+    let of_kind = |wanted| code.filter(|(kind, _)| *kind == wanted).map(|(_, code)| code);
+    let parameters: &[_] = if found.native.is_some() { &wish.parameters } else { &[] };
+    let plain = material::write([of_kind(CodeKind::Otp), of_kind(CodeKind::Otpa), text], parameters);
+    let sealed: Sealed = facts.keyring.seal(id, draw.nonce, &plain);
     let mut challenge = Challenge {
         id,
         publisher: wish.origin.publisher.clone(),

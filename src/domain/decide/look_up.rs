@@ -61,9 +61,8 @@ pub fn look_up<'a>(facts: Facts<'a>, wish: &Wish) -> Result<Found<'a>, Vec<Viola
             Ok(Found { publisher, places: vec![place], code, native: None })
         }
         Goal::Native { alert, account, contacts, .. } => {
-            let library = version.filter(|version| facts.registry.libraries.contains_key(&(publisher.id.clone(), (*version).to_owned())));
-            let library = library.ok_or_else(|| vec![no_library()])?;
-            let alert = facts.registry.alert(&publisher.id, library, alert).ok_or_else(|| {
+            let library = version.and_then(|it| facts.registry.library(&publisher.id, it)).ok_or_else(|| vec![no_library()])?;
+            let alert = library.get(alert).ok_or_else(|| {
                 vec![
                     Violation::new(3121, "AlrtName", "The alert name is not in this publisher's library at this institution.")
                         .with_value(alert),
@@ -189,7 +188,7 @@ fn bodies(native: &Native<'_>, places: &[Place], publisher: &Publisher, wish: &W
         for template in templates {
             otp |= template.shows(CodeKind::Otp);
             otpa |= template.shows(CodeKind::Otpa);
-            for name in template.render(&values).err().unwrap_or_default() {
+            for name in template.check(&values).err().unwrap_or_default() {
                 let violation = Violation::new(
                     own::PARAMETER_MISSING,
                     "AlrtDataInfoRec",

@@ -1,6 +1,6 @@
 //! "No", "not me": the person did not ask for this.
 
-use crate::domain::keyword::{BUSINESS, position, words};
+use crate::domain::keyword::{BUSINESS, position};
 
 /// What a text says of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -13,10 +13,8 @@ pub enum Denial {
     Said,
 }
 
-/// Looks for a denial. It may stand anywhere, beside a code too: then the code doesn't count (decision 18).
-pub fn read(text: &str) -> Denial {
-    let words = words(text);
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+/// Looks for a denial in a text's words. It may stand anywhere, beside a code too: then the code doesn't count (decision 18).
+pub fn read(words: &[&str]) -> Denial {
     let refused = |at: usize| !words.get(at + 1).is_some_and(|next| NO_WHAT.contains(next));
     let repeated = |at: usize| at > 0 && ["reply", "answer"].contains(&words[at - 1]);
     let halts = |at: usize| HALTS.contains(&words[at]) && !repeated(at);
@@ -25,7 +23,7 @@ pub fn read(text: &str) -> Denial {
         || (words.len() == 1 && ["n", "non", "nein", "nie"].contains(&words[0]))
         || words.iter().any(|it| ALARMS.contains(it))
         || (words.iter().any(|it| BUSINESS.contains(it)) && all().any(halts))
-        || PHRASES.iter().any(|phrase| position(&words, phrase).is_some())
+        || PHRASES.iter().any(|phrase| position(words, phrase).is_some())
         || all().any(|at| disowns(&words[..=at], &words[at + 1..]));
     match (said, words.iter().enumerate().any(|(at, it)| NO.contains(it) && repeated(at))) {
         (true, _) => Denial::Said,

@@ -9,7 +9,7 @@ mod quote;
 use super::challenge::Shape;
 use super::code::{CodeKind, Secret};
 use super::fold::fold;
-use super::keyword::{Keyword, classify};
+use super::keyword::{self, Keyword, words};
 use denial::Denial;
 use label::{unlabelled, untailed};
 
@@ -43,9 +43,11 @@ pub fn read(text: &str) -> Reading {
     let considered = &text[..end.unwrap_or(text.len())];
     let folded = zeroize::Zeroizing::new(fold(considered));
     let own = quote::own(&folded);
+    let words = words(&own);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
     Reading {
-        keyword: classify(&own),
-        denial: denial::read(&own),
+        keyword: keyword::of(&words),
+        denial: denial::read(&words),
         exact: Secret::new(considered.trim()),
         own: Secret::new(own),
         cut: end.is_some(),

@@ -5,11 +5,7 @@ use super::words::{Style, Tongue, Unit};
 /// `SmartDuration`: whole seconds as days, hours, minutes and seconds; those that are zero are left out. `None` when it is not a
 /// whole number of at most 100 years.
 pub fn duration(value: &str, style: Style, tongue: Tongue) -> Option<String> {
-    let value = value.trim();
-    if value.is_empty() || value.len() > 10 || !value.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let mut left: u64 = value.parse().ok().filter(|it| *it <= 100 * 366 * 86_400)?;
+    let mut left = seconds(value)?;
     let mut shown = Vec::with_capacity(4);
     for (unit, span) in [(Unit::Day, 86_400), (Unit::Hour, 3_600), (Unit::Minute, 60), (Unit::Second, 1)] {
         let count = left / span;
@@ -19,6 +15,13 @@ pub fn duration(value: &str, style: Style, tongue: Tongue) -> Option<String> {
         }
     }
     Some(shown.join(" "))
+}
+
+/// The seconds that a duration is written as.
+pub fn seconds(value: &str) -> Option<u64> {
+    let value = value.trim();
+    let digits = (1..=10).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_digit());
+    value.parse().ok().filter(|it| digits && *it <= 100 * 366 * 86_400)
 }
 
 /// A currency: its ISO 4217 letters.

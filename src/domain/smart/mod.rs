@@ -66,6 +66,21 @@ impl Format {
         }
     }
 
+    /// Whether this format can read `value`.
+    pub fn reads(&self, value: &str) -> bool {
+        match self.0 {
+            Kind::When(when) => when.reads(value),
+            Kind::Duration { .. } => amount::seconds(value).is_some(),
+            Kind::Currency { code, tongue } => amount::money(value, code, tongue).is_some(),
+            Kind::Mask { .. } | Kind::Upper | Kind::Lower => true,
+        }
+    }
+
+    /// Bytes that any format's output for a value of `len` bytes takes at most: words for it, or each letter in another case.
+    pub const fn longest(len: usize) -> usize {
+        len.saturating_mul(3).saturating_add(96)
+    }
+
     /// A long output of this format, for estimating a message before its values are known; `plain` is what a parameter without
     /// a format is taken to be.
     pub fn sample(&self, plain: &str) -> String {

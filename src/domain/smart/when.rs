@@ -2,6 +2,8 @@
 
 use super::words::{Style, Tongue};
 use super::zone::Zone;
+use chrono::format::Numeric::{Day, Hour, Minute, Month, Second, Year};
+use chrono::format::{Fixed, Item, Numeric, Pad, Parsed, parse};
 use chrono::{DateTime, Datelike, Days, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Offset, Timelike, Utc};
 
 /// Which part of a point in time is shown.
@@ -51,6 +53,15 @@ impl When {
         })
     }
 
+    /// Whether `value` can be read.
+    pub fn reads(&self, value: &str) -> bool {
+        match read(value) {
+            Some(Moment::Day(_)) => self.part == Part::Date,
+            Some(Moment::At(_)) => true,
+            None => false,
+        }
+    }
+
     fn day(&self, day: NaiveDate, today: NaiveDate) -> String {
         let [this, next] = self.tongue.near();
         if day == today {
@@ -83,25 +94,39 @@ fn read(value: &str) -> Option<Moment> {
 }
 
 fn read_date(text: &str) -> Option<NaiveDate> {
-    let form = match text.len() {
-        10 => "%Y-%m-%d",
-        8 => "%Y%m%d",
+    let form: &[Item<'_>] = match text.len() {
+        10 => &[number(Year), DASH, number(Month), DASH, number(Day)],
+        8 => &[number(Year), number(Month), number(Day)],
         _ => return None,
     };
     text.bytes().next().filter(u8::is_ascii_digit)?;
-    NaiveDate::parse_from_str(text, form).ok()
+    parsed(text, form)?.to_naive_date().ok()
 }
 
 fn read_clock(text: &str) -> Option<NaiveTime> {
     let text = text.replace(',', ".");
-    let form = match text.split('.').next().unwrap_or_default().len() {
-        8 => "%H:%M:%S%.f",
-        6 => "%H%M%S%.f",
-        5 => "%H:%M",
-        4 => "%H%M",
+    let form: &[Item<'_>] = match text.split('.').next().unwrap_or_default().len() {
+        8 => &[number(Hour), COLON, number(Minute), COLON, number(Second), FRACTION],
+        6 => &[number(Hour), number(Minute), number(Second), FRACTION],
+        5 => &[number(Hour), COLON, number(Minute)],
+        4 => &[number(Hour), number(Minute)],
         _ => return None,
     };
-    NaiveTime::parse_from_str(&text, form).ok()
+    parsed(&text, form)?.to_naive_time().ok()
+}
+
+// Forms in chrono's own terms: a pattern in letters would be read anew for each value.
+const DASH: Item<'_> = Item::Literal("-");
+const COLON: Item<'_> = Item::Literal(":");
+const FRACTION: Item<'_> = Item::Fixed(Fixed::Nanosecond);
+
+const fn number(of: Numeric) -> Item<'static> {
+    Item::Numeric(of, Pad::Zero)
+}
+
+fn parsed(text: &str, form: &[Item<'_>]) -> Option<Parsed> {
+    let mut parsed = Parsed::new();
+    parse(&mut parsed, text, form.iter()).ok().map(|()| parsed)
 }
 
 fn split_offset(clock: &str) -> Option<(&str, FixedOffset)> {

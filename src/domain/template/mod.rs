@@ -9,7 +9,7 @@ pub use source::{NAME_LENGTH, SOURCE_LIMIT, Span, TAG_LIMIT, TemplateError, plac
 pub use target::Target;
 
 use super::code::{CodeKind, Secret};
-use super::smart::Zone;
+use super::smart::{Format, Zone};
 use super::time::Timestamp;
 use source::{Parameter, Segment};
 use std::fmt;
@@ -110,10 +110,26 @@ impl Template {
         })
     }
 
+    /// Whether it can be rendered, as [`Template::render`] says. The text is made only where it may be too long.
+    pub fn check(&self, values: &Values<'_>) -> Result<(), Vec<String>> {
+        let shown = |segment: &Segment| match segment {
+            Segment::Literal(_) => true,
+            Segment::Code(kind) => code(values, *kind).is_some(),
+            Segment::Parameter(tag) => match find(values, &tag.name) {
+                Some(value) => tag.format.is_none_or(|it| it.reads(value)),
+                None => tag.fallback.is_some(),
+            },
+        };
+        match self.segments.iter().all(shown) && self.room(values) <= self.target.limit() {
+            true => Ok(()),
+            false => self.render(values).map(drop),
+        }
+    }
+
     /// As [`Template::render`], saying what is wrong with each.
     pub fn try_render(&self, values: &Values<'_>) -> Result<Secret, Vec<Trouble>> {
         // Reserved at once: a buffer that grows leaves copies behind that nobody wipes.
-        let mut out = Zeroizing::new(String::with_capacity(self.room(values)));
+        let mut out = Zeroizing::new(String::with_capacity(self.room(values).min(self.target.limit() * 4)));
         let mut troubles = Vec::new();
         let mut longest: (usize, &str) = (0, "");
         for segment in &self.segments {
@@ -160,18 +176,19 @@ impl Template {
         })
     }
 
-    // Bytes that are surely enough for ordinary values; bounded, whatever is sent.
+    // Bytes that are surely enough.
     fn room(&self, values: &Values<'_>) -> usize {
         let grows = if self.target == Target::Html { 6 } else { 1 };
         let of = |segment: &Segment| match segment {
             Segment::Literal(text) => text.len(),
-            Segment::Code(_) => 16,
+            Segment::Code(kind) => code(values, *kind).map_or(0, |it| it.expose().len()),
             Segment::Parameter(tag) => {
-                let value = find(values, &tag.name).map_or(0, str::len).max(tag.fallback.as_ref().map_or(0, String::len));
-                value.saturating_mul(grows) + 64
+                let value = find(values, &tag.name).map_or(0, str::len);
+                let shown = if tag.format.is_some() { Format::longest(value) } else { value };
+                shown.max(tag.fallback.as_ref().map_or(0, String::len)).saturating_mul(grows)
             }
         };
-        self.segments.iter().map(of).sum::<usize>().min(self.target.limit() * 4)
+        self.segments.iter().map(of).fold(0, usize::saturating_add)
     }
 }
 

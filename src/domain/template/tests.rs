@@ -14,7 +14,11 @@ fn render(source: &str, target: Target, pairs: &[(&str, &str)]) -> Result<String
     let now = Timestamp::from_millis(1_674_741_600_000);
     let zone = Zone::Named(chrono_tz::America::Chicago);
     let values = Values { otp: Some(&otp), otpa: Some(&otpa), parameters: &parameters, now, zone };
-    Template::compile(source, target).unwrap().try_render(&values).map(|it| it.expose().to_owned())
+    let template = Template::compile(source, target).unwrap();
+    assert_eq!(template.check(&values), template.render(&values).map(drop), "{source}");
+    let rendered = template.try_render(&values).map(|it| it.expose().to_owned());
+    assert!(rendered.as_ref().map_or(0, String::len) <= template.room(&values), "{source}");
+    rendered
 }
 
 fn check(source: &str, target: Target, pairs: &[(&str, &str)], expected: &str) {
@@ -191,6 +195,14 @@ proptest! {
         let _ = explicit(&source);
     }
 
+    // Also what a format makes longest: names of days and months, words of units, letters that are two or three in capitals.
+    #[test]
+    fn checking_tells_what_rendering_does(tags in proptest::collection::vec(tag(), 1..20), value in value()) {
+        for target in [Target::Sms, Target::Subject, Target::Text, Target::Html] {
+            let _ = render(&tags.concat(), target, &[("v", &value)]);
+        }
+    }
+
     #[test]
     fn rendering_equals_the_naive_model(pieces in proptest::collection::vec(piece(), 0..20)) {
         let pairs = [("p0", "zero"), ("p1", "<%$otp%>"), ("p2", "€ & <")];
@@ -218,4 +230,21 @@ proptest! {
             prop_assert!(!text.contains(['<', '>', '"', '\'']));
         }
     }
+}
+
+fn tag() -> impl Strategy<Value = String> {
+    let format = prop_oneof![
+        "Smart(DateTime|Date|Time)[(]style=full, locale=(en|es|fr|de)[)]",
+        "Smart(DateTime|Date|Time)|SmartCurrency|Mask|Upper|Lower",
+        "SmartDuration[(]style=full, locale=(en|es|fr|de)[)]",
+    ];
+    prop_oneof![format.prop_map(|it| format!("<%v:{it}%>")), "<%v%>|<%w%>|<%w[|]x%>|<%[$]otp%>"]
+}
+
+fn value() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "2026-(01|02|09)-[0-3][0-9](T[0-2][0-9]:30:00(Z|[+]05:45)?)?",
+        "[0-9]{1,10}|-?[0-9]{1,15}[.][0-9]{0,3}",
+        "[a\u{390}\u{fb03}\u{130}<&\"\u{202e}\n]{0,120}",
+    ]
 }

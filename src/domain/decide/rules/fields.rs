@@ -5,7 +5,7 @@ use crate::domain::code::Secret;
 use crate::domain::fault::{Violation, own};
 use crate::domain::id::InstitutionId;
 use crate::domain::publisher::{Publisher, Required};
-use crate::domain::request::{Field, Header, OobValidate, RecipientChoice};
+use crate::domain::request::{Field, Header, OobValidate};
 
 /// Recipient id, account, contacts.
 pub(super) type Choice = (String, Option<String>, Vec<String>);
@@ -55,8 +55,8 @@ impl Findings {
         self.0.push(Violation::new(code, element, text).with_value(value));
     }
 
-    pub(super) fn header(&mut self, request: &OobValidate, publisher: &Publisher) -> Header {
-        let Some(header) = request.header.clone() else {
+    pub(super) fn header(&mut self, request: &mut OobValidate, publisher: &Publisher) -> Header {
+        let Some(header) = request.header.take() else {
             self.add(2001, "MsgRqHdr", "The message request header (MsgRqHdr with jXchangeHdr) is required.");
             return Header::default();
         };
@@ -108,7 +108,7 @@ impl Findings {
         }
     }
 
-    pub(super) fn recipient(&mut self, request: &OobValidate) -> Option<Choice> {
+    pub(super) fn recipient(&mut self, request: &mut OobValidate) -> Option<Choice> {
         match (&request.alrt_name, &request.phone_num) {
             (None, None) => self.add(3154, "AlrtName", "Either AlrtName or PhoneNum is required."),
             (Some(_), Some(_)) => self.add(own::BOTH_LEVELS, "AlrtName", "Give either AlrtName or PhoneNum, not both."),
@@ -117,7 +117,7 @@ impl Findings {
             }
             _ => {}
         }
-        let choice = request.recipient.as_ref()?;
+        let choice = request.recipient.take()?;
         match &choice.id {
             Field::Null => self.add(3103, "ConsmRecipId", "The field is required and can't be null."),
             id if id.text().is_none() => self.add(2205, "ConsmRecipId", "The recipient's unique identifier is required."),
@@ -126,20 +126,20 @@ impl Findings {
             }
             _ => {}
         }
-        let contacts = self.contacts(choice);
-        Some((choice.id.text().unwrap_or_default().to_owned(), choice.account.clone(), contacts))
+        let contacts = self.contacts(choice.contacts);
+        Some((choice.id.into_text().unwrap_or_default(), choice.account, contacts))
     }
 
-    fn contacts(&mut self, choice: &RecipientChoice) -> Vec<String> {
-        let mut contacts: Vec<String> = Vec::new();
-        if choice.contacts.len() > CONTACTS_MAX {
+    fn contacts(&mut self, chosen: Vec<Field>) -> Vec<String> {
+        let mut contacts: Vec<String> = Vec::with_capacity(chosen.len().min(CONTACTS_MAX));
+        if chosen.len() > CONTACTS_MAX {
             self.add(own::TOO_LONG, "RecipConId", "At most 20 contacts a request.");
         }
-        for contact in choice.contacts.iter().take(CONTACTS_MAX) {
-            match contact.text() {
+        for contact in chosen.into_iter().take(CONTACTS_MAX) {
+            match contact.into_text() {
                 Some(id) if id.len() > VALUE_MAX => self.add(own::TOO_LONG, "RecipConId", "At most 256 bytes."),
-                Some(id) if contacts.iter().any(|it| it == id) => {}
-                Some(id) => contacts.push(id.to_owned()),
+                Some(id) if contacts.contains(&id) => {}
+                Some(id) => contacts.push(id),
                 None => self.add(3103, "RecipConId", "The field is required and can't be null."),
             }
         }
@@ -156,7 +156,7 @@ impl Findings {
         }
         let mut parameters = Vec::with_capacity(data.len().min(PARAMETERS_MAX));
         for (name, value) in data.into_iter().take(PARAMETERS_MAX) {
-            let Some(name) = name.text().map(str::to_owned) else {
+            let Some(name) = name.into_text() else {
                 self.add(3103, "Name", "The field is required and can't be null.");
                 continue;
             };

@@ -138,11 +138,12 @@ impl Wish {
 }
 
 /// Judges all field rules at once; the violations come in schema order.
-pub fn check(origin: Origin, request: OobValidate, publisher: &Publisher, keyring: &dyn Keyring) -> Result<Wish, Vec<Violation>> {
+pub fn check(origin: Origin, mut request: OobValidate, publisher: &Publisher, keyring: &dyn Keyring) -> Result<Wish, Vec<Violation>> {
     let mut found = Findings(Vec::new());
-    let payload = keyring.payload_tag(&canonical(&request));
-    let header = found.header(&request, publisher);
-    let recipient = found.recipient(&request);
+    let repeat =
+        request.header.as_ref().and_then(repeat_key).map(|key| RepeatKey { key, payload: keyring.payload_tag(&canonical(&request)) });
+    let header = found.header(&mut request, publisher);
+    let recipient = found.recipient(&mut request);
     let parameters = found.parameters(request.data);
     let (institution, product) = found.place(&header, request.inst_rt_id, request.consumer_prod, publisher);
     let phone = found.phone(request.phone_num.as_deref(), publisher);
@@ -161,7 +162,7 @@ pub fn check(origin: Origin, request: OobValidate, publisher: &Publisher, keyrin
     };
     match (target, found.0.is_empty()) {
         (Some(target), true) => Ok(Wish {
-            repeat: repeat_key(&header).map(|key| RepeatKey { key, payload }),
+            repeat,
             consumer_name: header.valid_consm_name.or_else(|| publisher.defaults.valid_consm_name.clone()),
             tracking_id: header.tracking_id,
             bus_correl_id: header.bus_correl_id,

@@ -1,0 +1,261 @@
+//! Cuts a document into tokens, front to back and without copies: quick-xml finds where each ends. What it lets pass is looked at
+//! here: tokens are held to XML 1.0 as far as one by itself shows it, and end tags to their start tags; what tokens mean, and where
+//! they may stand, is the reader's.
+
+use super::malformed::{Malformed, Position};
+use super::text::{is_name, name_len};
+use quick_xml::Reader;
+use quick_xml::events::Event;
+
+/// Most attributes of an element, namespace declarations included.
+pub const MAX_ATTRIBUTES: usize = 32;
+/// Longest start tag, in bytes.
+pub const MAX_TAG: usize = 8 * 1024;
+
+/// A token, as it stands in the document: nothing is unescaped.
+pub enum Token<'a> {
+    /// A start tag. Its element is now the last of [`Tokens::open`], its attributes are in [`Tokens::pairs`].
+    Open {
+        /// The tag of an empty element: no end tag follows.
+        empty: bool,
+    },
+    /// The end tag of the last of [`Tokens::open`], which whoever reads the tokens then takes off.
+    Close,
+    /// Text without references.
+    Text(&'a str),
+    /// The content of a CDATA section.
+    Section(&'a str),
+    /// What stands between `&` and `;`.
+    Reference(&'a str),
+    /// A comment, or the XML declaration.
+    Aside,
+    /// The document's end.
+    End,
+}
+
+/// A name as a tag has it, its prefix and local part told apart (Namespaces in XML 1.0, production 7).
+#[derive(Clone, Copy, Debug)]
+pub struct Name<'a> {
+    /// As it is written.
+    pub whole: &'a str,
+    /// What stands before the colon; empty where there is none.
+    pub prefix: &'a str,
+    /// What stands behind it.
+    pub local: &'a str,
+}
+
+/// A document on its way through.
+pub struct Tokens<'a> {
+    /// The attributes of the start tag read last, in order: no two of one name, each value without its quotes.
+    pub pairs: Vec<(Name<'a>, &'a str)>,
+    /// The elements that are open, outermost first.
+    pub open: Vec<Name<'a>>,
+    cutter: Reader<&'a [u8]>,
+    text: &'a str,
+    // The token read last: from where to where, and how far it was looked at.
+    start: usize,
+    end: usize,
+    at: usize,
+    // White space that was kept from the cutter.
+    skipped: usize,
+}
+
+impl<'a> Tokens<'a> {
+    /// The tokens of `text`; at most `depth` elements are open at once.
+    pub fn new(text: &'a str, depth: usize) -> Self {
+        let mut cutter = Reader::from_str(text);
+        cutter.config_mut().check_comments = true;
+        // Names are compared here, without a copy of each.
+        cutter.config_mut().check_end_names = false;
+        Self { pairs: Vec::new(), open: Vec::with_capacity(depth), cutter, text, start: 0, end: 0, at: 0, skipped: 0 }
+    }
+
+    /// The next token. What is refused by its first bytes is refused before it is read.
+    pub fn next(&mut self) -> Result<Token<'a>, Malformed> {
+        self.start = self.end;
+        self.refuse_early()?;
+        // The library's own message may quote the document.
+        let event = self.cutter.read_event().map_err(|_| self.broken())?;
+        self.end = usize::try_from(self.cutter.buffer_position()).map_or(self.text.len(), |it| it + self.skipped);
+        match event {
+            Event::Start(_) => self.start_tag(1, Token::Open { empty: false }),
+            Event::Empty(_) => self.start_tag(2, Token::Open { empty: true }),
+            Event::End(_) => self.end_tag(),
+            Event::Text(_) => Ok(Token::Text(self.source())),
+            Event::CData(_) => self.between("<![CDATA[", "]]>").map(Token::Section),
+            Event::GeneralRef(_) => self.between("&", ";").map(Token::Reference),
+            Event::Comment(_) => Ok(Token::Aside),
+            Event::Decl(_) => self.declaration(),
+            Event::Eof => Ok(Token::End),
+            Event::DocType(_) | Event::PI(_) => Err(self.fail(NOT_TAKEN)),
+        }
+    }
+
+    /// The token read last, whole.
+    pub fn source(&self) -> &'a str {
+        self.text.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// Passes over white space before a tag, which a pretty message has before each: as a token it would cost as much as a tag.
+    pub fn pass_blank(&mut self) {
+        let rest = self.rest();
+        let blank = rest.iter().position(|byte| !is_blank(*byte)).unwrap_or(0);
+        if blank > 0 && rest.get(blank) == Some(&b'<') {
+            let ahead = self.cutter.get_mut();
+            *ahead = ahead.get(blank..).unwrap_or_default();
+            self.skipped += blank;
+            self.end += blank;
+        }
+    }
+
+    /// A refusal at the token read last. `message` never quotes content.
+    #[cold]
+    pub fn fail(&self, message: impl Into<String>) -> Malformed {
+        Malformed::at(Position::of(self.text, self.start), message)
+    }
+
+    #[cold]
+    fn broken(&self) -> Malformed {
+        self.fail("The XML is not well-formed here.")
+    }
+
+    // What comes after the token read last.
+    fn rest(&self) -> &'a [u8] {
+        self.text.as_bytes().get(self.end..).unwrap_or_default()
+    }
+
+    fn refuse_early(&self) -> Result<(), Malformed> {
+        match self.rest() {
+            [b'<', b'?', b'x', b'm', b'l', b' ' | b'\t' | b'\r' | b'\n', ..] if self.start == 0 => Ok(()),
+            [b'<', b'!', b'-', b'-', ..] | [b'<', b'!', b'[', b'C', b'D', b'A', b'T', b'A', b'[', ..] => Ok(()),
+            [b'<', b'!' | b'?', ..] => Err(self.fail(NOT_TAKEN)),
+            [b'<', b'/', ..] => Ok(()),
+            rest @ [b'<', ..] if is_long(rest) => Err(self.fail(format!("A start tag is longer than {MAX_TAG} bytes."))),
+            // The library would skip it, and its positions would no longer be ours.
+            _ if self.start == 0 && self.text.starts_with('\u{FEFF}') => {
+                Err(self.fail("The document starts with a second byte order mark."))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    // A start tag without the so many bytes at its end.
+    fn start_tag(&mut self, last: usize, token: Token<'a>) -> Result<Token<'a>, Malformed> {
+        let inside = (self.start + 1, self.end - last);
+        self.at = inside.0;
+        self.pairs.clear();
+        let name = self.name()?;
+        self.open.push(name);
+        loop {
+            let blank = self.blank();
+            match self.at {
+                at if at == inside.1 => return Ok(token),
+                at if at < inside.1 && blank => self.pair()?,
+                _ => return Err(self.broken()),
+            }
+        }
+    }
+
+    // The rest of the token.
+    fn within(&self) -> &'a [u8] {
+        self.text.as_bytes().get(self.at..self.end).unwrap_or_default()
+    }
+
+    fn name(&mut self) -> Result<Name<'a>, Malformed> {
+        let begun = self.at;
+        let first = self.name_part()?;
+        let [b':', ..] = self.within() else { return Ok(Name { whole: first, prefix: "", local: first }) };
+        self.at += 1;
+        let local = self.name_part()?;
+        Ok(Name { whole: &self.text[begun..self.at], prefix: first, local })
+    }
+
+    fn name_part(&mut self) -> Result<&'a str, Malformed> {
+        let (len, sound) = name_len(self.within());
+        match self.text.get(self.at..self.at + len).filter(|it| sound || is_name(it)) {
+            Some(part) => {
+                self.at += len;
+                Ok(part)
+            }
+            None => Err(self.fail("A name is not well-formed.")),
+        }
+    }
+
+    // An attribute: a name, an equals sign, and a value between quotes.
+    fn pair(&mut self) -> Result<(), Malformed> {
+        if self.pairs.len() == MAX_ATTRIBUTES {
+            return Err(self.fail(format!("An element has more than {MAX_ATTRIBUTES} attributes.")));
+        }
+        let name = self.name()?;
+        self.blank();
+        let [b'=', ..] = self.within() else { return Err(self.broken()) };
+        self.at += 1;
+        self.blank();
+        let [quote @ (b'"' | b'\''), value @ ..] = self.within() else { return Err(self.broken()) };
+        let len = value.iter().position(|byte| byte == quote || *byte == b'<').ok_or_else(|| self.broken())?;
+        if value[len] == b'<' || self.pairs.iter().any(|(known, _)| known.whole == name.whole) {
+            return Err(self.fail("An attribute is not well-formed, or comes twice."));
+        }
+        self.pairs.push((name, &self.text[self.at + 1..][..len]));
+        self.at += len + 2;
+        Ok(())
+    }
+
+    fn end_tag(&mut self) -> Result<Token<'a>, Malformed> {
+        self.at = self.start + 2;
+        match self.open.last() {
+            Some(name) if self.within().starts_with(name.whole.as_bytes()) => self.at += name.whole.len(),
+            _ => return Err(self.broken()),
+        }
+        self.blank();
+        if self.at + 1 == self.end { Ok(Token::Close) } else { Err(self.broken()) }
+    }
+
+    fn declaration(&mut self) -> Result<Token<'a>, Malformed> {
+        self.at = self.start + "<?xml".len();
+        self.blank();
+        self.pairs.clear();
+        self.pair()?;
+        match self.pairs[..] {
+            [(Name { whole: "version", .. }, "1.0")] => Ok(Token::Aside),
+            _ => Err(self.fail("Only XML 1.0 is allowed.")),
+        }
+    }
+
+    // What stands in the token between `before` and `after`.
+    fn between(&self, before: &str, after: &str) -> Result<&'a str, Malformed> {
+        self.source().strip_prefix(before).and_then(|it| it.strip_suffix(after)).ok_or_else(|| self.broken())
+    }
+
+    // Passes over white space; whether there was any.
+    fn blank(&mut self) -> bool {
+        let begun = self.at;
+        while self.text.as_bytes().get(self.at).is_some_and(|byte| is_blank(*byte)) {
+            self.at += 1;
+        }
+        self.at > begun
+    }
+}
+
+const NOT_TAKEN: &str = "A document type or processing instruction is not allowed.";
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+// Whether a start tag does not end within MAX_TAG bytes: the library would read all of it, however many attributes it has.
+fn is_long(rest: &[u8]) -> bool {
+    if rest.len() <= MAX_TAG {
+        return false;
+    }
+    let mut quote = None;
+    for &byte in rest.iter().take(MAX_TAG) {
+        match (quote, byte) {
+            (None, b'>') => return false,
+            (None, b'"' | b'\'') => quote = Some(byte),
+            (Some(open), _) if open == byte => quote = None,
+            _ => {}
+        }
+    }
+    true
+}
