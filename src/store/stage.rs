@@ -4,6 +4,7 @@
 use super::codec::Encoder;
 use super::contract::StoreError;
 use super::key::{Key, Keys, kind};
+use super::keyed::{Keyed, Spread};
 use super::past::{Grave, Past};
 use super::prepare::{Change, Check, Commit, Want};
 use super::published::{Aside, Entry, Published, Row, Shown};
@@ -11,6 +12,7 @@ use super::row;
 use crate::domain::id::{AggregateId, InstitutionId};
 use crate::vault::{SealedRow, Vault};
 use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
 /// How a commit fits a step.
@@ -26,6 +28,8 @@ pub(crate) enum Fit {
     Unread,
 }
 
+type Touched = HashSet<Key, BuildHasherDefault<Spread>>;
+
 /// One durable step in the making.
 pub(crate) struct Step<'a> {
     published: &'a Published,
@@ -39,7 +43,7 @@ pub(crate) struct Step<'a> {
     pub(crate) puts: Vec<(Key, Option<Arc<[u8]>>)>,
     /// What to show afterwards, each with its commit's number.
     pub(crate) shown: Vec<(u64, Shown)>,
-    touched: HashSet<Key>,
+    touched: Touched,
     feeds: HashMap<InstitutionId, u64>,
 }
 
@@ -53,7 +57,7 @@ impl<'a> Step<'a> {
             records: published.records,
             puts: Vec::new(),
             shown: Vec::new(),
-            touched: HashSet::new(),
+            touched: Touched::default(),
             feeds: HashMap::new(),
         }
     }
@@ -114,8 +118,8 @@ impl<'a> Step<'a> {
     }
 
     // Those aggregates of a commit that are in history and live again.
-    fn graves(&self, commit: &Commit) -> Result<HashMap<AggregateId, Grave>, StoreError> {
-        let mut graves = HashMap::new();
+    fn graves(&self, commit: &Commit) -> Result<Keyed<AggregateId, Grave>, StoreError> {
+        let mut graves = Keyed::default();
         for change in &commit.changes {
             if let Change::Aggregate { id, .. } = change
                 && !self.published.entries.contains_key(id)
@@ -126,7 +130,7 @@ impl<'a> Step<'a> {
         Ok(graves)
     }
 
-    fn stage(&mut self, change: &Change, graves: &HashMap<AggregateId, Grave>) {
+    fn stage(&mut self, change: &Change, graves: &Keyed<AggregateId, Grave>) {
         match change {
             Change::Aggregate { id, .. } => self.aggregate(change, graves.get(id)),
             Change::Move(id) => {

@@ -11,9 +11,10 @@ use super::journal::{Frames, Journal, Put, journals};
 use super::shared::Shared;
 use super::table::{Table, sync_dir};
 use crate::store::key::{Key, kind};
+use crate::store::keyed::Keyed;
 use crate::store::row;
 use carry::carry;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,7 +25,7 @@ const FULL: u64 = 16 * 1024 * 1024;
 
 pub(super) type Outcome = Result<(), ::sled::Error>;
 /// Records with their last value; `None`: removed.
-pub(super) type Values = HashMap<Key, Option<Arc<[u8]>>>;
+pub(super) type Values = Keyed<Key, Option<Arc<[u8]>>>;
 
 /// Where steps become durable.
 pub(super) trait Durable: Send {
@@ -81,7 +82,7 @@ impl Opened {
     /// Opens the table in `dir` and reads the journals over it. Changes nothing but what sled does when it is opened. Blocks.
     pub(super) fn open(dir: &Path, cache_bytes: u64) -> Result<Self, ::sled::Error> {
         let table = Table::open(dir, cache_bytes)?;
-        let (mut sequence, mut newer) = (known(&table)?, Values::new());
+        let (mut sequence, mut newer) = (known(&table)?, Values::default());
         let (mut number, mut left, mut spent) = (0, VecDeque::new(), Vec::new());
         for (nth, path) in journals(dir)? {
             let bytes = std::fs::read(&path)?;

@@ -17,7 +17,7 @@ const BATCH: usize = 64;
 /// Carries what of a journal is still so into the table, durably, and removes the journal. Journals are carried in their order: the
 /// table has what was before.
 pub(super) fn carry(table: &Table, path: &Path, published: &RwLock<Published>) -> Outcome {
-    let mut values = Values::new();
+    let mut values = Values::default();
     let bytes = std::fs::read(path)?;
     let (mut frames, mut last) = (Frames::of(&bytes), 0);
     while let Some(frame) = frames.next().map_err(damaged)? {
