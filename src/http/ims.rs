@@ -126,12 +126,12 @@ async fn answer(state: &State, got: Got<'_>, call: Call, id: Correlation) -> Ans
                 Err(refusal) => return refuse(refusal, kind),
             };
             let origin = Origin { publisher, received_at: got.received_at };
-            open(state, (origin, *request), root, kind).await
+            open(state, (origin, request), root, kind).await
         }
     }
 }
 
-async fn open(state: &State, (origin, request): (Origin, OobValidate), root: Root, kind: Kind) -> Answered {
+async fn open(state: &State, (origin, request): (Origin, Box<OobValidate>), root: Root, kind: Kind) -> Answered {
     let echo = request.header.clone();
     let judged = timeout(state.limits.request(), state.service.open(origin, request)).await.unwrap_or(Err(Trouble::Failed));
     match judged {

@@ -67,7 +67,7 @@ pub async fn requests(nodes: &Nodes) -> Result<(), String> {
         let engine = nodes.engines[nth % 2].clone();
         let request = OobValidate { header: Some(head), ..explicit(PHONES[0]) };
         let origin = Origin { publisher: "demo".into(), received_at: engine.now() };
-        tokio::spawn(async move { engine.open(origin, request).await })
+        tokio::spawn(async move { engine.open(origin, Box::new(request)).await })
     };
     let mut answers = HashSet::new();
     for answer in join_all((0..50).map(ask)).await {
@@ -111,7 +111,7 @@ fn two_phones() -> OobValidate {
 
 async fn open(nodes: &Nodes, request: OobValidate) -> (AggregateId, String) {
     let origin = Origin { publisher: "demo".into(), received_at: nodes.engines[0].now() };
-    match nodes.engines[0].open(origin, request).await.unwrap() {
+    match nodes.engines[0].open(origin, Box::new(request)).await.unwrap() {
         Answer::Opened { id, otp } => (id, otp.map(|it| it.expose().to_owned()).unwrap_or_default()),
         other => panic!("not opened: {other:?}"),
     }
