@@ -37,7 +37,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use turns::Turns;
 
-pub use feed::Page;
+pub use feed::{Batch, Page};
 
 /// How often a decision is taken anew when what it relied on has changed.
 const RETRIES: usize = 16;
