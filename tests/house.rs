@@ -14,7 +14,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("store", &["domain", "vault"]),
     ("connect", &["domain", "soap", "dialect", "vault"]),
     ("engine", &["domain", "store", "connect", "vault"]),
-    ("http", &["domain", "soap", "dialect", "engine", "vault"]),
+    ("http", &["domain", "soap", "dialect", "engine", "vault", "telemetry"]),
     ("admin", &["domain", "registration", "engine", "store"]),
     ("demo", &["domain", "registration", "http"]),
     ("bench", &["boot", "config", "domain", "registration", "soap", "vault"]),

@@ -24,6 +24,23 @@ async fn outcomes_come_once_in_order_and_a_restart_repeats_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_happens_in_quick_succession_is_pushed_together() {
+    let (world, listener) = (World::new().await, Listener::new(taken));
+    work(&world, &listener, Filter::default(), Duration::from_secs(1)).await;
+    let busy = async {
+        for number in 101..201 {
+            fail(&world, &format!("+1202555{number:04}")).await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    };
+    work_with(&world, &listener, Filter::default(), busy).await;
+    let pushes = *listener.pushes.lock().unwrap();
+    assert_eq!(listener.codes().len(), 100);
+    assert!((4..=15).contains(&pushes), "a page every 20 ms, and what did not fit on it: {pushes}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_new_subscriber_gets_what_happens_from_now_on() {
     let (world, listener) = (World::new().await, Listener::new(taken));
     fail(&world, "+12025550101").await;

@@ -2,7 +2,7 @@
 
 use countersign::domain::code::{Secret, Tag};
 use countersign::domain::contact;
-use countersign::telemetry::{filter, subscriber};
+use countersign::telemetry::{correlated, filter, subscriber};
 use serde_json::Value;
 use std::io::Write;
 use std::process::Command;
@@ -41,6 +41,27 @@ fn a_line_has_its_fields_and_the_correlation_id_of_its_span() {
     assert_eq!((&line["message"], &line["outcome"], &line["level"]), (&"answered".into(), &"opened".into(), &"INFO".into()));
     assert_eq!(line["spans"][0]["correlation"], "c-1");
     assert!(line["timestamp"].is_string());
+}
+
+/// As if in a span `request`, but written only where a line is.
+#[test]
+fn every_line_of_a_request_has_its_correlation_id() {
+    let id = uuid::Uuid::from_u128(7);
+    let lines = logged("info", || {
+        let work = async {
+            tracing::info!(answer = "}\n,\"spans\":[", "in the request");
+            let _span = tracing::info_span!("inner", part = 3).entered();
+            tracing::info!("in a span in the request");
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(correlated(id, work));
+        tracing::info!("after the request");
+    });
+    let spans: Vec<_> = lines.iter().map(|it| it["spans"].clone()).collect();
+    let request = serde_json::json!({ "correlation": id.to_string(), "name": "request" });
+    let inner = serde_json::json!({ "part": 3, "name": "inner" });
+    assert_eq!(spans, [serde_json::json!([request]), serde_json::json!([request, inner]), Value::Null]);
+    assert_eq!(lines[0]["answer"], "}\n,\"spans\":[");
 }
 
 #[test]

@@ -41,6 +41,14 @@ impl Aggregate {
         }
     }
 
+    /// `ConsumerProd`
+    pub fn product(&self) -> &str {
+        match self {
+            Self::Challenge(it) => &it.product,
+            Self::Inbound(it) => &it.product,
+        }
+    }
+
     /// Its messages.
     pub fn deliveries(&self) -> &[Delivery] {
         match self {

@@ -38,18 +38,15 @@ impl FeedEvent {
     /// says how acts are named and whether `RecipCon` is shown whole.
     pub fn of(aggregate: &Aggregate, index: usize, seq: u64, publisher: Option<&Publisher>) -> Option<Self> {
         let event = aggregate.events().get(index)?;
-        let (product, data) = match aggregate {
-            Aggregate::Challenge(challenge) => (&challenge.product, feedback_data(challenge, event, publisher)),
-            Aggregate::Inbound(inbound) => (
-                &inbound.product,
-                vec![
-                    ("AlrtEventTimeDt", time(event.at)),
-                    ("ENSActCode", act_name(event.act, publisher)),
-                    ("RecipOrigMsgBody", event.feedback.clone()),
-                    ("ConsumerProd", inbound.product.clone()),
-                    ("InstRtId", inbound.institution.to_string()),
-                ],
-            ),
+        let data = match aggregate {
+            Aggregate::Challenge(challenge) => feedback_data(challenge, event, publisher),
+            Aggregate::Inbound(inbound) => vec![
+                ("AlrtEventTimeDt", time(event.at)),
+                ("ENSActCode", act_name(event.act, publisher)),
+                ("RecipOrigMsgBody", event.feedback.clone()),
+                ("ConsumerProd", inbound.product.clone()),
+                ("InstRtId", inbound.institution.to_string()),
+            ],
         };
         Some(Self {
             seq,
@@ -58,7 +55,7 @@ impl FeedEvent {
             act: event.act,
             at: event.at,
             institution: aggregate.institution().to_string(),
-            product: product.clone(),
+            product: aggregate.product().to_owned(),
             publisher: aggregate.publisher().to_string(),
             aggregate: aggregate.id(),
             data,

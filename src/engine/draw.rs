@@ -4,8 +4,8 @@ use crate::domain::code::{Candidates, CodeKind};
 use crate::domain::draw::Draw;
 use crate::domain::id::AggregateId;
 use crate::domain::time::Timestamp;
-use rand::rngs::{StdRng, SysRng};
-use rand::{RngExt, SeedableRng, TryRng};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 
 /// The most candidates of a kind that a draw holds.
 const MOST: usize = 1_000;
@@ -32,15 +32,14 @@ pub trait Chance: Send + Sync {
     fn generator(&self) -> StdRng;
 }
 
-/// The operating system's generator: each decision gets a ChaCha12 stream seeded by 256 bits of it.
+/// The thread's cryptographic generator, which the operating system seeds, and seeds anew every 64 KiB: each decision gets a
+/// ChaCha12 stream seeded by 256 bits of it, without a call of the system.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct SystemChance;
 
 impl Chance for SystemChance {
     fn generator(&self) -> StdRng {
-        let mut seed = [0; 32];
-        SysRng.try_fill_bytes(&mut seed).expect("the operating system gives random bytes; without them no code may be made");
-        StdRng::from_seed(seed)
+        StdRng::from_seed(rand::random())
     }
 }
 

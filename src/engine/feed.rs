@@ -1,6 +1,8 @@
 //! Events by cursor. Order is per institution; a cursor says how far a reader is in each (decision 10).
 
 use super::{Engine, Trouble};
+use crate::domain::aggregate::Aggregate;
+use crate::domain::event::Event;
 use crate::domain::feed::FeedEvent;
 use crate::domain::id::{InstitutionId, PublisherId};
 use base64::Engine as _;
@@ -19,6 +21,17 @@ pub struct Page {
     pub events: Vec<FeedEvent>,
     /// The cursor that asks for what comes after (opaque; `0` is the start).
     pub next: String,
+}
+
+/// Events of one institution's feed that a reader wants, and how far it has read.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// Oldest first.
+    pub events: Vec<FeedEvent>,
+    /// The last number that was looked at; `None`: there is nothing after where it began.
+    pub last: Option<u64>,
+    /// How many were looked at.
+    pub seen: usize,
 }
 
 /// How far a reader is, by institution.
@@ -56,13 +69,11 @@ impl Engine {
             let seen = cursor.0.entry(institution.clone()).or_default();
             let mut skipped = 0;
             while events.len() < max && skipped < SKIP_MAX {
-                let batch = self.after(&institution, *seen, max - events.len()).await?;
-                let Some(last) = batch.last() else { break };
-                *seen = last.seq;
-                let before = events.len();
-                let total = batch.len();
-                events.extend(batch.into_iter().filter(|it| it.publisher == publisher.as_str()));
-                skipped += total - (events.len() - before);
+                let batch = self.after(&institution, *seen, max - events.len(), |it, _| it.publisher() == publisher).await?;
+                let Some(last) = batch.last else { break };
+                *seen = last;
+                skipped += batch.seen - batch.events.len();
+                events.extend(batch.events);
                 // Reading a batch keeps a worker busy: others come first.
                 tokio::task::yield_now().await;
             }
@@ -72,15 +83,23 @@ impl Engine {
         Ok(Page { events, next })
     }
 
-    /// Events of an institution after `seq`, of whichever publisher, oldest first.
-    pub async fn after(&self, institution: &InstitutionId, seq: u64, max: usize) -> Result<Vec<FeedEvent>, Trouble> {
+    /// Looks at the events of an institution after `seq`, oldest first, `max` at most, and makes those that `wants` wants.
+    pub async fn after(
+        &self,
+        institution: &InstitutionId,
+        seq: u64,
+        max: usize,
+        wants: impl Fn(&Aggregate, &Event) -> bool,
+    ) -> Result<Batch, Trouble> {
         let registry = self.registry();
-        let batch = self.parts.store.feed(institution, seq, max).await?;
-        let event = |(seq, aggregate, index): (u64, crate::domain::aggregate::Aggregate, usize)| {
+        let found = self.parts.store.feed(institution, seq, max).await?;
+        let (last, seen) = (found.last().map(|it| it.0), found.len());
+        let event = |(seq, aggregate, index): &(u64, Aggregate, usize)| {
+            aggregate.events().get(*index).filter(|it| wants(aggregate, it))?;
             let publisher = registry.publishers.get(aggregate.publisher()).map(AsRef::as_ref);
-            FeedEvent::of(&aggregate, index, seq, publisher)
+            FeedEvent::of(aggregate, *index, *seq, publisher)
         };
-        Ok(batch.into_iter().filter_map(event).collect())
+        Ok(Batch { events: found.iter().filter_map(event).collect(), last, seen })
     }
 }
 

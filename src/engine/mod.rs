@@ -37,7 +37,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use turns::Turns;
 
-pub use feed::Page;
+pub use feed::{Batch, Page};
 
 /// How often a decision is taken anew when what it relied on has changed.
 const RETRIES: usize = 16;
@@ -118,13 +118,13 @@ impl Engine {
     }
 
     /// Judges and opens a challenge: `Answer::Opened` or `Answer::Refused`. A repeated request gets its first answer.
-    pub async fn open(&self, origin: Origin, request: OobValidate) -> Result<Answer, Trouble> {
+    pub async fn open(&self, origin: Origin, request: Box<OobValidate>) -> Result<Answer, Trouble> {
         let registry = self.registry.load_full();
         let Some(publisher) = registry.publishers.get(&origin.publisher) else {
             tracing::error!(publisher = %origin.publisher, "an authenticated publisher is not registered");
             return Err(Trouble::Failed);
         };
-        let wish = match rules::check(origin, request, publisher, &*self.parts.vault) {
+        let wish = match rules::check(origin, *request, publisher, &*self.parts.vault) {
             Ok(wish) => wish,
             Err(violations) => return Ok(Answer::Refused(violations)),
         };

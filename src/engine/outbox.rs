@@ -22,6 +22,8 @@ const LEASE: Duration = Duration::from_secs(180);
 const _: () = assert!(LEASE.as_secs() >= TIMEOUT_MAX.as_secs() + 60, "a slow carrier would get a message twice");
 /// Deliveries under way at once.
 const AT_ONCE: usize = 64;
+/// Between two looks that took all that was due: under load one look then takes many deliveries.
+const PACE: Duration = Duration::from_millis(5);
 /// How long to wait when nothing is due; a commit wakes earlier.
 const IDLE: Duration = Duration::from_millis(250);
 
@@ -76,7 +78,7 @@ impl Outbox {
         while !stop.is_cancelled() {
             let free = self.places.available_permits();
             let leases = if self.is_paused() || free == 0 { Vec::new() } else { self.lease(free).await };
-            let none = leases.is_empty();
+            let (none, full) = (leases.is_empty(), leases.len() == free);
             for lease in leases {
                 let Ok(place) = self.places.clone().acquire_owned().await else { return };
                 let this = self.clone();
@@ -91,6 +93,8 @@ impl Outbox {
                     _ = changes.changed(), if free > 0 && !self.is_paused() => {}
                     () = tokio::time::sleep(IDLE) => {}
                 }
+            } else if !full {
+                tokio::time::sleep(PACE).await;
             }
         }
         tasks.close();

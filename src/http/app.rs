@@ -1,25 +1,26 @@
-//! Dispatch: the SOAP path first (unless something is around the routes), everything else through the router. Each request gets a correlation id, a span and its count.
+//! Dispatch: the SOAP path first (unless something is around the routes), everything else through the router. Each request gets a correlation id and its count.
 
 use super::metrics::Operation;
 use super::parts::Parts;
 use super::peer::Peer;
 use super::problem::Problem;
 use super::settings::Settings;
-use super::state::{Correlation, Counted, State};
+use super::state::{Answered, Correlation, Counted, State};
 use super::{feed, ims, inbound, status};
+use crate::telemetry;
 use axum::Router;
 use axum::body::{Body, HttpBody};
-use axum::http::{HeaderValue, Method, Request, StatusCode, Version, header};
+use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use std::sync::Arc;
 use std::time::Instant;
 use tower::ServiceExt;
-use tracing::Instrument;
-use uuid::Uuid;
 
 /// The header that every answer carries, and the id that our logs have.
-const CORRELATION: &str = "x-correlation-id";
+static CORRELATION: HeaderName = HeaderName::from_static("x-correlation-id");
+/// Where a browser says a request comes from.
+static FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// All routes.
 pub(super) struct App {
@@ -47,37 +48,42 @@ impl App {
         B: HttpBody<Data = hyper::body::Bytes> + Send + Unpin + 'static,
         B::Error: Into<axum::BoxError>,
     {
-        let (begun, id) = (Instant::now(), Uuid::new_v4());
-        let peer = self.state.proxies.client(peer, request.headers());
-        // Each field costs every request its formatting; the correlation id is what ties its lines together.
-        let span = tracing::info_span!("request", correlation = %id);
-        let asked_for =
-            tracing::enabled!(tracing::Level::DEBUG).then(|| format!("{} {}", request.method(), logged_path(request.uri().path())));
-        let at = Operation::at(request.uri().path());
-        let mut response = self.dispatch(request, peer, Correlation(id)).instrument(span.clone()).await;
-        let counted = response.extensions().get::<Counted>().copied();
-        let Counted(asked, outcome) = counted.unwrap_or_else(|| Counted(at, class(response.status())));
-        let took = begun.elapsed();
-        self.state.metrics.request(asked, outcome, took);
-        span.in_scope(|| {
-            tracing::debug!(request = asked_for, operation = asked.name(), outcome, status = response.status().as_u16(), ?took, "answered")
-        });
-        if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
-            response.headers_mut().insert(CORRELATION, value);
-        }
-        response
+        let id = Correlation::new();
+        // Some kilobytes: put once where they stay, they are not moved with each future around them, and a connection that
+        // waits holds none of them.
+        telemetry::correlated(id.id, Box::pin(self.answer(request, peer, id))).await
     }
 
-    async fn dispatch<B>(&self, mut request: Request<B>, peer: Peer, id: Correlation) -> Response
+    async fn answer<B>(&self, request: Request<B>, peer: Peer, id: Correlation) -> Response
     where
         B: HttpBody<Data = hyper::body::Bytes> + Send + Unpin + 'static,
         B::Error: Into<axum::BoxError>,
     {
+        let begun = Instant::now();
+        let peer = self.state.proxies.client(peer, request.headers());
+        let asked_for =
+            tracing::enabled!(tracing::Level::DEBUG).then(|| format!("{} {}", request.method(), logged_path(request.uri().path())));
+        let Answered { mut response, counted: Counted(asked, outcome) } = self.dispatch(request, peer, id).await;
+        let took = begun.elapsed();
+        self.state.metrics.request(asked, outcome, took);
+        tracing::debug!(request = asked_for, operation = asked.name(), outcome, status = response.status().as_u16(), ?took, "answered");
+        if let Ok(value) = HeaderValue::from_str(id.text()) {
+            response.headers_mut().insert(&CORRELATION, value);
+        }
+        response
+    }
+
+    async fn dispatch<B>(&self, mut request: Request<B>, peer: Peer, id: Correlation) -> Answered
+    where
+        B: HttpBody<Data = hyper::body::Bytes> + Send + Unpin + 'static,
+        B::Error: Into<axum::BoxError>,
+    {
+        let at = Operation::at(request.uri().path());
         if !names_one_host(&request) {
-            return Problem::new(StatusCode::BAD_REQUEST, "A request has one Host.").into_response();
+            return told(Problem::new(StatusCode::BAD_REQUEST, "A request has one Host.").into_response(), at);
         }
         if is_cross_site(&request) {
-            return Problem::new(StatusCode::FORBIDDEN, "Requests from pages of other sites are refused.").into_response();
+            return told(Problem::new(StatusCode::FORBIDDEN, "Requests from pages of other sites are refused.").into_response(), at);
         }
         if request.uri().path() == ims::PATH && !self.surrounded {
             return ims::serve(&self.state, request, peer, id).await;
@@ -85,8 +91,14 @@ impl App {
         request.extensions_mut().insert(peer);
         request.extensions_mut().insert(id);
         let routed = self.router.clone().oneshot(request.map(Body::new)).await;
-        routed.unwrap_or_else(|never| match never {})
+        told(routed.unwrap_or_else(|never| match never {}), at)
     }
+}
+
+/// An answer that may say what it is counted as, else is counted as what its status says of `at`.
+fn told(mut response: Response, at: Operation) -> Answered {
+    let counted = response.extensions_mut().remove().unwrap_or_else(|| Counted(at, class(response.status())));
+    Answered { response, counted }
 }
 
 /// The outcome of an answer that says nothing more precise.
@@ -124,7 +136,7 @@ fn names_one_host<B>(request: &Request<B>) -> bool {
 // A browser tells where a request comes from. Ours are no pages for others' scripts and forms.
 fn is_cross_site<B>(request: &Request<B>) -> bool {
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    let from = request.headers().get("sec-fetch-site").map(HeaderValue::as_bytes);
+    let from = request.headers().get(&FETCH_SITE).map(HeaderValue::as_bytes);
     !safe && !matches!(from, None | Some(b"same-origin" | b"none"))
 }
 

@@ -5,7 +5,7 @@ use super::body::{self, Unread};
 use super::metrics::Operation;
 use super::peer::Peer;
 use super::problem::{BASIC_CHALLENGE, Problem, seconds};
-use super::state::{Correlation, Counted, State};
+use super::state::{Answered, Correlation, Counted, State};
 use crate::domain::answer::Answer;
 use crate::domain::id::PublisherId;
 use crate::domain::request::{Header, OobValidate, Origin};
@@ -15,7 +15,7 @@ use crate::soap::{self, Call, Fault, Malformed, Opened, Password, Root, Stamp, U
 use axum::Extension;
 use axum::body::{Body, HttpBody};
 use axum::extract::State as Reach;
-use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -25,6 +25,9 @@ use tokio::time::timeout;
 
 /// The path of the contract.
 pub(super) const PATH: &str = soap::IMS_PATH;
+
+/// Names the operation in SOAP 1.1.
+static SOAP_ACTION: HeaderName = HeaderName::from_static("soapaction");
 
 /// How long a `wsu:Timestamp` of ours holds.
 const STAMP_HOLDS: Duration = Duration::from_secs(300);
@@ -48,7 +51,7 @@ struct Got<'a> {
 }
 
 /// Answers what comes to the path.
-pub(super) async fn serve<B>(state: &State, request: Request<B>, peer: Peer, id: Correlation) -> Response
+pub(super) async fn serve<B>(state: &State, request: Request<B>, peer: Peer, id: Correlation) -> Answered
 where
     B: HttpBody<Data = hyper::body::Bytes> + Send + Unpin,
 {
@@ -66,15 +69,17 @@ pub(super) async fn routed(
     Extension(id): Extension<Correlation>,
     request: Request<Body>,
 ) -> Response {
-    serve(&state, request, peer, id).await
+    let Answered { mut response, counted } = serve(&state, request, peer, id).await;
+    response.extensions_mut().insert(counted);
+    response
 }
 
-async fn post<B>(state: &State, request: Request<B>, peer: Peer, id: Correlation) -> Response
+async fn post<B>(state: &State, request: Request<B>, peer: Peer, id: Correlation) -> Answered
 where
     B: HttpBody<Data = hyper::body::Bytes> + Send + Unpin,
 {
     let (head, content) = request.into_parts();
-    let content_type = text(&head.headers, header::CONTENT_TYPE.as_str());
+    let content_type = text(&head.headers, &header::CONTENT_TYPE);
     let bytes = match body::read(&head.headers, content, &state.limits).await {
         Ok(bytes) => bytes,
         Err(unread) => return not_read(unread, content_type, id),
@@ -82,14 +87,14 @@ where
     // Expiry is judged on the moment at which the last byte was here.
     let received_at = state.service.now();
     let got = Got { headers: &head.headers, peer, bytes, received_at, keyed: false };
-    match soap::read(&got.bytes, content_type, text(&head.headers, "soapaction")) {
+    match soap::read(&got.bytes, content_type, text(&head.headers, &SOAP_ACTION)) {
         Ok(call) => answer(state, got, call, id).await,
         Err(malformed) => refuse_malformed(&malformed, kind(malformed.version, malformed.stamped, received_at, id)),
     }
 }
 
 // Serves `?wsdl` and `?xsd=<name>`.
-fn document<B>(state: &State, request: &Request<B>, peer: Peer) -> Response {
+fn document<B>(state: &State, request: &Request<B>, peer: Peer) -> Answered {
     let served = address(state, request, peer).and_then(|it| soap::serve_contract(request.uri().query().unwrap_or_default(), &it));
     let Some(served) = served else {
         let problem = Problem::new(StatusCode::NOT_FOUND, "Operations are posted here; the contract is at ?wsdl.");
@@ -98,13 +103,13 @@ fn document<B>(state: &State, request: &Request<B>, peer: Peer) -> Response {
     counted(([(header::CONTENT_TYPE, "text/xml; charset=utf-8")], served).into_response(), Operation::Wsdl, "ok")
 }
 
-fn not_allowed() -> Response {
+fn not_allowed() -> Answered {
     let mut response = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "Use POST, or GET with ?wsdl.").into_response();
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
     counted(response, Operation::Soap, "client_error")
 }
 
-async fn answer(state: &State, got: Got<'_>, call: Call, id: Correlation) -> Response {
+async fn answer(state: &State, got: Got<'_>, call: Call, id: Correlation) -> Answered {
     let kind = kind(call.version, call.is_stamped(), got.received_at, id);
     let token = call.security.as_ref().and_then(|it| it.token.as_ref());
     let window = call.security.as_ref().and_then(|it| it.timestamp.as_ref());
@@ -121,22 +126,22 @@ async fn answer(state: &State, got: Got<'_>, call: Call, id: Correlation) -> Res
                 Err(refusal) => return refuse(refusal, kind),
             };
             let origin = Origin { publisher, received_at: got.received_at };
-            open(state, (origin, *request), root, kind).await
+            open(state, (origin, request), root, kind).await
         }
     }
 }
 
-async fn open(state: &State, (origin, request): (Origin, OobValidate), root: Root, kind: Kind) -> Response {
+async fn open(state: &State, (origin, request): (Origin, Box<OobValidate>), root: Root, kind: Kind) -> Answered {
     let echo = request.header.clone();
     let judged = timeout(state.limits.request(), state.service.open(origin, request)).await.unwrap_or(Err(Trouble::Failed));
     match judged {
         Ok(Answer::Opened { id, otp }) => {
-            let (header, tracking_id) = (echo.unwrap_or_default(), kind.correlation.0.to_string());
+            let header = echo.unwrap_or_default();
             let opened = Opened {
                 version: kind.version,
                 root,
                 header: &header,
-                tracking_id: &tracking_id,
+                tracking_id: kind.correlation.text(),
                 id,
                 otp: otp.as_ref(),
                 stamp: kind.stamp,
@@ -147,7 +152,7 @@ async fn open(state: &State, (origin, request): (Origin, OobValidate), root: Roo
         Err(Trouble::Busy { retry_after }) => busy(retry_after, kind),
         Ok(_) | Err(Trouble::Failed | Trouble::Cursor) => {
             tracing::error!("a request to open a challenge failed; the cause is logged where it happened");
-            let fault = Fault::Server { correlation: &kind.correlation.0.to_string() };
+            let fault = Fault::Server { correlation: kind.correlation.text() };
             fault_message(&fault, kind, (Operation::OobValidate, "failed"))
         }
     }
@@ -206,7 +211,7 @@ fn kind(version: Version, stamped: bool, created: Timestamp, correlation: Correl
     Kind { version, stamp, correlation }
 }
 
-fn refuse(refusal: Refusal, kind: Kind) -> Response {
+fn refuse(refusal: Refusal, kind: Kind) -> Answered {
     let at = |outcome| (Operation::OobValidate, outcome);
     match refusal {
         Refusal::Denied => fault_message(&Fault::Denied, kind, at("denied")),
@@ -216,49 +221,49 @@ fn refuse(refusal: Refusal, kind: Kind) -> Response {
             fault_message(&Fault::Malformed(&malformed), kind, at("denied"))
         }
         Refusal::Missing => {
-            let mut response = fault_message(&Fault::Denied, kind, at("unauthenticated"));
-            *response.status_mut() = StatusCode::UNAUTHORIZED;
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(BASIC_CHALLENGE));
-            response
+            let mut answered = fault_message(&Fault::Denied, kind, at("unauthenticated"));
+            *answered.response.status_mut() = StatusCode::UNAUTHORIZED;
+            answered.response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(BASIC_CHALLENGE));
+            answered
         }
     }
 }
 
-fn refuse_rules(header: Option<&Header>, list: &[crate::domain::fault::Violation], kind: Kind) -> Response {
+fn refuse_rules(header: Option<&Header>, list: &[crate::domain::fault::Violation], kind: Kind) -> Answered {
     let codes: Vec<u32> = list.iter().map(|it| it.code).collect();
     tracing::info!(?codes, "refused");
     fault_message(&Fault::Violations { header, list }, kind, (Operation::OobValidate, "refused"))
 }
 
-fn refuse_malformed(malformed: &Malformed, kind: Kind) -> Response {
+fn refuse_malformed(malformed: &Malformed, kind: Kind) -> Answered {
     tracing::info!(position = ?malformed.position, "malformed message");
     fault_message(&Fault::Malformed(malformed), kind, (Operation::Soap, "malformed"))
 }
 
-fn busy(after: Duration, kind: Kind) -> Response {
-    let fault = Fault::Busy { correlation: &kind.correlation.0.to_string() };
-    let mut response = fault_message(&fault, kind, (Operation::OobValidate, "busy"));
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds(after)));
-    response
+fn busy(after: Duration, kind: Kind) -> Answered {
+    let fault = Fault::Busy { correlation: kind.correlation.text() };
+    let mut answered = fault_message(&fault, kind, (Operation::OobValidate, "busy"));
+    answered.response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds(after)));
+    answered
 }
 
 // Nothing of the message is known: the content type tells the version to answer in.
-fn not_read(unread: Unread, content_type: Option<&str>, id: Correlation) -> Response {
+fn not_read(unread: Unread, content_type: Option<&str>, id: Correlation) -> Answered {
     let soap12 = content_type.is_some_and(|it| it.trim_start().to_ascii_lowercase().starts_with("application/soap+xml"));
     let version = if soap12 { Version::V12 } else { Version::V11 };
     let kind = Kind { version, stamp: None, correlation: id };
     let malformed = Malformed::whole(unread.text());
-    let mut response = fault_message(&Fault::Malformed(&malformed), kind, (Operation::Soap, "unread"));
-    *response.status_mut() = unread.status();
-    response
+    let mut answered = fault_message(&Fault::Malformed(&malformed), kind, (Operation::Soap, "unread"));
+    *answered.response.status_mut() = unread.status();
+    answered
 }
 
-fn fault_message(fault: &Fault<'_>, kind: Kind, at: (Operation, &'static str)) -> Response {
+fn fault_message(fault: &Fault<'_>, kind: Kind, at: (Operation, &'static str)) -> Answered {
     let (status, bytes) = soap::write_fault(kind.version, fault, kind.stamp);
     message(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), bytes, kind.version, at)
 }
 
-fn message(status: StatusCode, bytes: Vec<u8>, version: Version, at: (Operation, &'static str)) -> Response {
+fn message(status: StatusCode, bytes: Vec<u8>, version: Version, at: (Operation, &'static str)) -> Answered {
     let media = match version {
         Version::V11 => "text/xml; charset=utf-8",
         Version::V12 => "application/soap+xml; charset=utf-8",
@@ -269,12 +274,11 @@ fn message(status: StatusCode, bytes: Vec<u8>, version: Version, at: (Operation,
     counted(response, at.0, at.1)
 }
 
-fn counted(mut response: Response, operation: Operation, outcome: &'static str) -> Response {
-    response.extensions_mut().insert(Counted(operation, outcome));
-    response
+fn counted(response: Response, operation: Operation, outcome: &'static str) -> Answered {
+    Answered { response, counted: Counted(operation, outcome) }
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name).and_then(|it| it.to_str().ok())
 }
 
@@ -283,7 +287,7 @@ fn address<B>(state: &State, request: &Request<B>, peer: Peer) -> Option<String>
     if let Some(url) = &state.public_url {
         return Some(format!("{}{PATH}", url.trim_end_matches('/')));
     }
-    let host = request.uri().authority().map(|it| it.as_str()).or_else(|| text(request.headers(), "host"))?;
+    let host = request.uri().authority().map(|it| it.as_str()).or_else(|| text(request.headers(), &header::HOST))?;
     let plain = !host.is_empty() && host.len() <= 255 && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]_".contains(&b));
     let scheme = if peer.tls { "https" } else { "http" };
     plain.then(|| format!("{scheme}://{host}{PATH}"))

@@ -1,6 +1,7 @@
 //! The accept loop. Every wait has an end: handshake, head, body, idleness, drain (our own loop, since the usual servers leave
 //! silent sockets open).
 
+use super::activity::{Activity, Progress};
 use super::app::App;
 use super::peer::Peer;
 use super::places::Places;
@@ -9,12 +10,14 @@ use super::tls::Tls;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::Response;
 use axum::http::header::CONTENT_TYPE;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use hyper::body::{Frame, Incoming};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::future::Future;
+use std::iter::once;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -22,11 +25,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 /// Everything a connection needs.
 pub(super) struct Shared {
@@ -40,7 +43,7 @@ pub(super) struct Shared {
 /// Accepts until the shutdown begins, then lets requests in progress end, within the drain's deadline.
 pub(super) async fn run(listener: TcpListener, shared: Arc<Shared>) {
     let slots = Arc::new(Semaphore::new(shared.limits.max_connections));
-    let (tracker, cut) = (TaskTracker::new(), CancellationToken::new());
+    let mut connections = JoinSet::new();
     loop {
         let next = async {
             let slot = Arc::clone(&slots).acquire_owned().await;
@@ -48,6 +51,7 @@ pub(super) async fn run(listener: TcpListener, shared: Arc<Shared>) {
         };
         let (slot, accepted) = tokio::select! {
             () = shared.shutdown.cancelled() => break,
+            Some(_) = connections.join_next() => continue,
             next = next => next,
         };
         match accepted {
@@ -57,24 +61,19 @@ pub(super) async fn run(listener: TcpListener, shared: Arc<Shared>) {
                     continue;
                 };
                 let connection = connect(stream, addr, Arc::clone(&shared));
-                let cut = cut.clone();
-                tracker.spawn(async move {
+                connections.spawn(async move {
                     let (_slot, _place) = (slot, place);
-                    tokio::select! {
-                        () = connection => {}
-                        () = cut.cancelled() => {}
-                    }
+                    connection.await;
                 });
             }
             Err(cause) => pause_after(&cause).await,
         }
     }
     drop(listener);
-    tracker.close();
-    if timeout(shared.limits.drain(), tracker.wait()).await.is_err() {
-        tracing::warn!(connections = tracker.len(), "drain deadline passed; cutting what is left");
-        cut.cancel();
-        tracker.wait().await;
+    let drained = timeout(shared.limits.drain(), async { while connections.join_next().await.is_some() {} });
+    if drained.await.is_err() {
+        tracing::warn!(connections = connections.len(), "drain deadline passed; cutting what is left");
+        connections.shutdown().await;
     }
 }
 
@@ -111,38 +110,38 @@ async fn connect(stream: TcpStream, addr: SocketAddr, shared: Arc<Shared>) {
 }
 
 async fn http1_connection(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: Peer, shared: Arc<Shared>) {
-    let (busy, activity) = Busy::new();
-    let limits = &shared.limits;
+    let (activity, limits) = (Activity::default(), &shared.limits);
+    let mut end: FuturesUnordered<_> = once(end_of(&activity, &shared)).collect();
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header().min(limits.idle()))
         .max_headers(limits.max_headers)
         .max_header_size(limits.max_header_bytes)
         .half_close(false)
-        .serve_connection(TokioIo::new(stream), service_fn(|request| serve(request, peer, Arc::clone(&shared), busy.clone())));
+        .serve_connection(TokioIo::new(stream), service_fn(|request| serve(request, peer, Arc::clone(&shared), activity.enter())));
     let mut connection = pin!(connection);
     let reason = tokio::select! {
         ended = connection.as_mut() => return report(ended, peer),
-        reason = end_of(activity, &shared) => reason,
+        Some(reason) = end.next() => reason,
     };
     connection.as_mut().graceful_shutdown();
     part(connection, reason, (peer, limits)).await;
 }
 
 async fn http2_connection(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: Peer, shared: Arc<Shared>) {
-    let (busy, activity) = Busy::new();
-    let limits = &shared.limits;
+    let (activity, limits) = (Activity::default(), &shared.limits);
+    let mut end: FuturesUnordered<_> = once(end_of(&activity, &shared)).collect();
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .keep_alive_interval(limits.idle())
         .keep_alive_timeout(limits.header())
         .max_concurrent_streams(limits.max_streams)
         .max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX))
-        .serve_connection(TokioIo::new(stream), service_fn(|request| serve(request, peer, Arc::clone(&shared), busy.clone())));
+        .serve_connection(TokioIo::new(stream), service_fn(|request| serve(request, peer, Arc::clone(&shared), activity.enter())));
     let mut connection = pin!(connection);
     let reason = tokio::select! {
         ended = connection.as_mut() => return report(ended, peer),
-        reason = end_of(activity, &shared) => reason,
+        Some(reason) = end.next() => reason,
     };
     connection.as_mut().graceful_shutdown();
     part(connection, reason, (peer, limits)).await;
@@ -174,22 +173,22 @@ fn report(ended: Result<(), hyper::Error>, peer: Peer) {
     }
 }
 
-type Serving = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
-
-fn serve(request: hyper::Request<Incoming>, peer: Peer, shared: Arc<Shared>, busy: Busy) -> Serving {
-    let guard = busy.enter();
-    Box::pin(async move {
-        let response = shared.app.handle(request, peer).await;
-        let streams = response.headers().get(CONTENT_TYPE).is_some_and(|it| it == "text/event-stream");
-        // A stream is a request in progress for as long as it flows.
-        Ok(if streams { response.map(|inner| Body::new(Streaming { inner, _guard: guard })) } else { response })
-    })
+async fn serve(
+    request: hyper::Request<Incoming>,
+    peer: Peer,
+    shared: Arc<Shared>,
+    progress: Progress,
+) -> Result<Response<Body>, Infallible> {
+    let response = shared.app.handle(request, peer).await;
+    let streams = response.headers().get(CONTENT_TYPE).is_some_and(|it| it == "text/event-stream");
+    // A stream is a request in progress for as long as it flows.
+    Ok(if streams { response.map(|inner| Body::new(Streaming { inner, _progress: progress })) } else { response })
 }
 
 /// A body that counts as a request in progress.
 struct Streaming {
     inner: Body,
-    _guard: BusyGuard,
+    _progress: Progress,
 }
 
 impl HttpBody for Streaming {
@@ -205,39 +204,11 @@ impl HttpBody for Streaming {
     }
 }
 
-/// Counts the requests in progress on one connection.
-#[derive(Clone)]
-struct Busy(watch::Sender<usize>);
-
-struct BusyGuard(watch::Sender<usize>);
-
-impl Busy {
-    fn new() -> (Self, watch::Receiver<usize>) {
-        let (sender, receiver) = watch::channel(0);
-        (Self(sender), receiver)
-    }
-
-    fn enter(&self) -> BusyGuard {
-        self.0.send_modify(|count| *count += 1);
-        BusyGuard(self.0.clone())
-    }
-}
-
-impl Drop for BusyGuard {
-    fn drop(&mut self) {
-        self.0.send_modify(|count| *count -= 1);
-    }
-}
-
-// Why the connection should end: shutdown, or no request for too long.
-async fn end_of(mut activity: watch::Receiver<usize>, shared: &Shared) -> End {
-    loop {
-        let idle = *activity.borrow_and_update() == 0;
-        let deadline = Instant::now() + shared.limits.idle();
-        tokio::select! {
-            () = shared.shutdown.cancelled() => return End::Shutdown,
-            () = tokio::time::sleep_until(deadline), if idle => return End::Idle,
-            changed = activity.changed() => if changed.is_err() { std::future::pending::<()>().await },
-        }
+// Why the connection should end: shutdown, or no request for too long. A connection asks in a set of its own, which looks at it
+// only when it is woken: once each time that it may have been idle for too long, and not for each request.
+async fn end_of(activity: &Activity, shared: &Shared) -> End {
+    tokio::select! {
+        () = shared.shutdown.cancelled() => End::Shutdown,
+        () = activity.idle_for(shared.limits.idle()) => End::Idle,
     }
 }

@@ -1,9 +1,10 @@
 //! The HTTP side: SOAP, replies from gateways, the feed, health and metrics.
 //!
 //! In reading order: [`settings`] (what an operator sets), [`Parts`] (what boot hands in), [`Server`] (binds and serves),
-//! `listener` (connections; `places`: how many), `app` (dispatch, with the SOAP path before the router), `ims` (SOAP), `inbound` (replies), `feed`,
+//! `listener` (connections; `places`: how many, `activity`: which are idle), `app` (dispatch, with the SOAP path before the router), `ims` (SOAP), `inbound` (replies), `feed`,
 //! `status` (health, metrics), `state` (what they share), [`auth`] (who calls), [`Service`] (what is asked of the engine).
 
+mod activity;
 mod app;
 pub mod auth;
 mod body;

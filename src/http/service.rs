@@ -15,7 +15,7 @@ pub type Served<'a, T> = Pin<Box<dyn Future<Output = Result<T, Trouble>> + Send 
 /// What the HTTP side asks for. The engine is one.
 pub trait Service: Send + Sync {
     /// Judges and opens a challenge: `Answer::Opened` or `Answer::Refused`.
-    fn open(&self, origin: Origin, request: OobValidate) -> Served<'_, Answer>;
+    fn open(&self, origin: Origin, request: Box<OobValidate>) -> Served<'_, Answer>;
 
     /// Judges a reply from a handset; the verdict is durable when it is there.
     fn reply(&self, sms: Sms) -> Served<'_, Verdict>;
@@ -76,7 +76,7 @@ pub struct Pulse {
 }
 
 impl Service for Engine {
-    fn open(&self, origin: Origin, request: OobValidate) -> Served<'_, Answer> {
+    fn open(&self, origin: Origin, request: Box<OobValidate>) -> Served<'_, Answer> {
         Box::pin(Engine::open(self, origin, request))
     }
 

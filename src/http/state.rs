@@ -11,10 +11,12 @@ use super::service::Service;
 use super::settings::{Limits, Settings};
 use crate::domain::id::PublisherId;
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
 /// What a handler can reach.
 pub(super) struct State {
@@ -30,13 +32,37 @@ pub(super) struct State {
     pub(super) shutdown: CancellationToken,
 }
 
-/// The correlation id of a request.
+/// The correlation id of a request, and its text.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Correlation(pub(super) Uuid);
+pub(super) struct Correlation {
+    pub(super) id: Uuid,
+    text: [u8; Hyphenated::LENGTH],
+}
 
-/// What an answer is counted as; SOAP leaves it in the response's extensions.
+impl Correlation {
+    /// A random one. It need be unlike all others, not secret: the thread's own generator makes it, without a call of the
+    /// system.
+    pub(super) fn new() -> Self {
+        let (id, mut text) = (uuid::Builder::from_random_bytes(rand::random()).into_uuid(), [0; Hyphenated::LENGTH]);
+        id.hyphenated().encode_lower(&mut text);
+        Self { id, text }
+    }
+
+    /// As answers and logs show it.
+    pub(super) fn text(&self) -> &str {
+        std::str::from_utf8(&self.text).expect("a UUID is written in ASCII")
+    }
+}
+
+/// What an answer is counted as; beyond the router it is in the response's extensions.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Counted(pub(super) Operation, pub(super) &'static str);
+
+/// An answer, and what it is counted as.
+pub(super) struct Answered {
+    pub(super) response: Response,
+    pub(super) counted: Counted,
+}
 
 impl State {
     pub(super) fn new(settings: &Settings, parts: Parts) -> Self {

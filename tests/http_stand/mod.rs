@@ -112,9 +112,9 @@ impl Fake {
 }
 
 impl Service for Fake {
-    fn open(&self, origin: Origin, request: OobValidate) -> Served<'_, Answer> {
+    fn open(&self, origin: Origin, request: Box<OobValidate>) -> Served<'_, Answer> {
         Box::pin(async move {
-            self.opened.lock().unwrap().push((origin, request));
+            self.opened.lock().unwrap().push((origin, *request));
             let gate = self.gate.lock().unwrap().clone();
             if let Some(gate) = gate {
                 gate.cancelled().await;

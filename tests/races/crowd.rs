@@ -67,7 +67,7 @@ pub async fn requests(nodes: &Nodes) -> Result<(), String> {
         let engine = nodes.engines[nth % 2].clone();
         let request = OobValidate { header: Some(head), ..explicit(PHONES[0]) };
         let origin = Origin { publisher: "demo".into(), received_at: engine.now() };
-        tokio::spawn(async move { engine.open(origin, request).await })
+        tokio::spawn(async move { engine.open(origin, Box::new(request)).await })
     };
     let mut answers = HashSet::new();
     for answer in join_all((0..50).map(ask)).await {
@@ -77,7 +77,7 @@ pub async fn requests(nodes: &Nodes) -> Result<(), String> {
         };
     }
     demand!(answers.len() == 1, "50 identical requests got {} answers", answers.len());
-    let events = nodes.engines[0].after(&BANK.into(), 0, 1_000).await.unwrap();
+    let events = nodes.engines[0].after(&BANK.into(), 0, 1_000, |_, _| true).await.unwrap().events;
     demand!(events.len() == 1, "50 identical requests queued {} messages", events.len());
     let leases = nodes.engines[1].store().lease(nodes.engines[1].now(), Duration::from_secs(60), 100).await.unwrap();
     demand!(leases.len() == 1, "50 identical requests sent {} messages", leases.len());
@@ -111,7 +111,7 @@ fn two_phones() -> OobValidate {
 
 async fn open(nodes: &Nodes, request: OobValidate) -> (AggregateId, String) {
     let origin = Origin { publisher: "demo".into(), received_at: nodes.engines[0].now() };
-    match nodes.engines[0].open(origin, request).await.unwrap() {
+    match nodes.engines[0].open(origin, Box::new(request)).await.unwrap() {
         Answer::Opened { id, otp } => (id, otp.map(|it| it.expose().to_owned()).unwrap_or_default()),
         other => panic!("not opened: {other:?}"),
     }
@@ -145,7 +145,7 @@ async fn post(nodes: &Nodes, count: usize, what: impl Fn(usize) -> (&'static str
 }
 
 async fn no_gaps(nodes: &Nodes) -> Result<(), String> {
-    let events = nodes.engines[0].after(&BANK.into(), 0, 10_000).await.unwrap();
+    let events = nodes.engines[0].after(&BANK.into(), 0, 10_000, |_, _| true).await.unwrap().events;
     demand!(events.iter().map(|it| it.seq).eq(1..=events.len() as u64), "the feed has gaps");
     let ids: HashSet<_> = events.iter().map(|it| it.id).collect();
     demand!(ids.len() == events.len(), "an event is told twice");

@@ -102,7 +102,7 @@ impl Reader {
                 if !self.is_served(listener, institution, &run.scene) {
                     return Some(format!("{:?} never gets to the end of the feed of {institution}", listener.temper));
                 }
-                for event in seen.iter().filter(|it| listener.filter().takes(it)) {
+                for event in seen.iter().filter(|it| listener.filter().takes(&it.publisher, &it.product, it.act)) {
                     let parked = format!("parked/{:?}/{institution}/{:020}", listener.temper, event.seq);
                     let parked = run.scene.durable.note(&parked).now_or_never().is_some_and(|it| it.is_ok_and(|it| it.is_some()));
                     match (listener.has(event.id), listener.refuses(event)) {
@@ -151,6 +151,6 @@ fn note(scene: &Scene, name: &str) -> Option<u64> {
 }
 
 fn page(process: &Process, institution: &str, after: u64) -> Vec<FeedEvent> {
-    let page = process.engine.after(&InstitutionId::from(institution), after, 100).now_or_never();
-    page.expect("the driver's own look is never kept waiting").expect("the feed can be read")
+    let page = process.engine.after(&InstitutionId::from(institution), after, 100, |_, _| true).now_or_never();
+    page.expect("the driver's own look is never kept waiting").expect("the feed can be read").events
 }

@@ -30,7 +30,7 @@ async fn ask(world: &World, publisher: usize, to: To) -> Answer {
         received_at,
     };
     let origin = Origin { publisher: ask.publisher.clone(), received_at };
-    world.engine.open(origin, ask.request()).await.unwrap()
+    world.engine.open(origin, Box::new(ask.request())).await.unwrap()
 }
 
 async fn write(world: &World, to: &str, typed: Typed) -> Verdict {

@@ -71,7 +71,7 @@ impl Process {
         let work: Pin<Box<dyn Future<Output = Done>>> = match errand {
             Errand::Open(ask) => Box::pin(async move {
                 let origin = Origin { publisher: ask.publisher.clone(), received_at: ask.received_at };
-                Done::Opened(engine.open(origin, ask.request()).await)
+                Done::Opened(engine.open(origin, Box::new(ask.request())).await)
             }),
             Errand::Reply(word) => {
                 let scene = self.scene.clone();

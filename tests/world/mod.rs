@@ -113,7 +113,7 @@ impl World {
 
     pub async fn ask(&self, request: OobValidate) -> Answer {
         let origin = Origin { publisher: "demo".into(), received_at: self.hands.now() };
-        self.engine.open(origin, request).await.unwrap()
+        self.engine.open(origin, Box::new(request)).await.unwrap()
     }
 
     /// Opens, and expects that it is opened: the id and the code.

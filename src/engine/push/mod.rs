@@ -27,6 +27,9 @@ use tokio_util::sync::CancellationToken;
 
 /// How long to wait when there is nothing to push; a commit wakes earlier.
 const IDLE: Duration = Duration::from_millis(500);
+/// Between two rounds that took all there was: under load one page then takes many events, and one note keeps the cursor past
+/// them all.
+const PACE: Duration = Duration::from_millis(20);
 /// How long to wait when the store can't be read or written.
 const TROUBLED: Duration = Duration::from_secs(10);
 /// The longest wait between two tries.
@@ -40,11 +43,12 @@ pub async fn run(engine: Arc<Engine>, subscriber: Subscriber, lags: Arc<Lags>, s
     while !stop.is_cancelled() {
         let round = match begun {
             true => pusher.round().await,
-            false => pusher.begin().await.map(|()| Round::Moved),
+            false => pusher.begin().await.map(|()| Round::More),
         };
         begun |= round.is_ok();
         let pause = match &round {
-            Ok(Round::Moved) => continue,
+            Ok(Round::More) => continue,
+            Ok(Round::Moved) => PACE,
             Ok(Round::Idle) => pusher.due().map_or(IDLE, |it| it.saturating_duration_since(Instant::now()).min(IDLE)),
             Err(error) => {
                 tracing::error!(subscriber = pusher.name(), %error, "events can't be read or their state can't be kept");
@@ -55,7 +59,7 @@ pub async fn run(engine: Arc<Engine>, subscriber: Subscriber, lags: Arc<Lags>, s
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            _ = changes.changed(), if round.is_ok() => {}
+            _ = changes.changed(), if round == Ok(Round::Idle) => {}
             () = tokio::time::sleep(pause) => {}
         }
     }

@@ -7,6 +7,8 @@ use super::ledger::{Held, Ledger, Note};
 use super::subscriber::Subscriber;
 use super::wait;
 use crate::connect::contract::Pushed;
+use crate::domain::aggregate::Aggregate;
+use crate::domain::event::Event;
 use crate::domain::feed::FeedEvent;
 use crate::domain::id::{AggregateId, InstitutionId};
 use std::collections::{HashMap, HashSet};
@@ -25,12 +27,14 @@ const HELD_MAX: usize = 1_000;
 const HELD_AT_ONCE: usize = 20;
 
 /// What became of a round.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Round {
     /// There was nothing to do, or nothing could be done.
     Idle,
-    /// Something moved.
+    /// Something moved, and all that there was has been looked at.
     Moved,
+    /// Something moved, and there is more.
+    More,
 }
 
 pub(super) struct Pusher {
@@ -59,6 +63,8 @@ struct Page {
     // Events held already.
     held: usize,
     last: u64,
+    // More may follow it.
+    full: bool,
 }
 
 impl Pusher {
@@ -85,8 +91,8 @@ impl Pusher {
         let mut result = Round::Idle;
         for institution in self.institutions() {
             let waits = self.heads.get(&institution).is_some_and(|it| it.until > Instant::now());
-            if !waits && !self.stop.is_cancelled() && self.serve(&institution).await? == Round::Moved {
-                result = Round::Moved;
+            if !waits && !self.stop.is_cancelled() {
+                result = result.max(self.serve(&institution).await?);
             }
         }
         Ok(result)
@@ -137,15 +143,15 @@ impl Pusher {
     }
 
     async fn page(&self, institution: &InstitutionId, cursor: u64) -> Result<Option<Page>, Trouble> {
-        let page = self.engine.after(institution, cursor, BATCH).await?;
-        let Some(last) = page.last().map(|it| it.seq) else { return Ok(None) };
-        let wanted = page.into_iter().filter(|it| self.subscriber.filter.takes(it));
+        let wants = |of: &Aggregate, it: &Event| self.subscriber.filter.takes(of.publisher().as_str(), of.product(), it.act);
+        let batch = self.engine.after(institution, cursor, BATCH, wants).await?;
+        let Some(last) = batch.last else { return Ok(None) };
         // What follows a held event in its session waits behind it.
         let held = self.ledger.held(institution).await?;
         let count = held.len();
         let waiting: HashSet<AggregateId> = held.into_iter().filter_map(|(_, it)| AggregateId::parse(&it.aggregate)).collect();
-        let (behind, ahead) = wanted.partition(|it| waiting.contains(&it.aggregate));
-        Ok(Some(Page { ahead, behind, held: count, last }))
+        let (behind, ahead) = batch.events.into_iter().partition(|it| waiting.contains(&it.aggregate));
+        Ok(Some(Page { ahead, behind, held: count, last, full: batch.seen == BATCH }))
     }
 
     // The page is done with.
@@ -153,7 +159,7 @@ impl Pusher {
         notes.extend(self.move_to(institution, page, page.last));
         self.ledger.write(notes).await?;
         self.heads.remove(institution);
-        Ok(Round::Moved)
+        Ok(if page.full { Round::More } else { Round::Moved })
     }
 
     // The cursor, and what waits behind held events up to it.
@@ -181,7 +187,7 @@ impl Pusher {
         }
         self.ledger.write(notes.into_iter().chain(self.move_to(institution, page, upto)).collect()).await?;
         self.heads.insert(institution.clone(), Head { suspects, ..Head::new() });
-        Ok(Round::Moved)
+        Ok(Round::More)
     }
 
     fn keep(&self, institution: &InstitutionId, apart: &Apart<'_>, room: usize) -> Vec<Note> {
@@ -235,7 +241,7 @@ impl Pusher {
         due.retain(|(_, it)| sessions.insert(it.aggregate.clone()) && it.next <= now.millis());
         due.sort_by_key(|(seq, it)| (it.next, *seq));
         for (seq, held) in due.into_iter().take(HELD_AT_ONCE) {
-            let Some(event) = self.engine.after(institution, seq.saturating_sub(1), 1).await?.into_iter().find(|it| it.seq == seq) else {
+            let Some(event) = self.event(institution, seq).await? else {
                 self.ledger.write(vec![self.ledger.release(institution, seq)]).await?;
                 continue;
             };
@@ -245,9 +251,14 @@ impl Pusher {
             if later || self.stop.is_cancelled() {
                 break;
             }
-            result = Round::Moved;
+            result = Round::More;
         }
         Ok(result)
+    }
+
+    async fn event(&self, institution: &InstitutionId, seq: u64) -> Result<Option<FeedEvent>, Trouble> {
+        let batch = self.engine.after(institution, seq.saturating_sub(1), 1, |_, _| true).await?;
+        Ok(batch.events.into_iter().find(|it| it.seq == seq))
     }
 
     fn judge_held(&self, institution: &InstitutionId, held: (u64, Held), event: &FeedEvent, pushed: Pushed) -> Vec<Note> {

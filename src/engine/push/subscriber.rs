@@ -2,7 +2,6 @@
 
 use crate::connect::contract::Sink;
 use crate::domain::event::Act;
-use crate::domain::feed::FeedEvent;
 use crate::domain::id::{InstitutionId, PublisherId};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,12 +22,12 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Whether the subscriber gets this event.
-    pub fn takes(&self, event: &FeedEvent) -> bool {
-        let acts = if self.acts.is_empty() { event.act.is_outcome() || event.act == Act::RecipMsg } else { self.acts.contains(&event.act) };
-        acts && self.publisher.as_ref().is_none_or(|it| it.as_str() == event.publisher)
-            && (self.products.is_empty() || self.products.contains(&event.product))
-            && (self.numbers.is_empty() || self.numbers.contains(&event.number))
+    /// Whether the subscriber gets an event of this publisher and product.
+    pub fn takes(&self, publisher: &str, product: &str, act: Act) -> bool {
+        let acts = if self.acts.is_empty() { act.is_outcome() || act == Act::RecipMsg } else { self.acts.contains(&act) };
+        acts && self.publisher.as_ref().is_none_or(|it| it.as_str() == publisher)
+            && (self.products.is_empty() || self.products.iter().any(|it| it == product))
+            && (self.numbers.is_empty() || self.numbers.contains(&act.number()))
     }
 }
 
