@@ -1,4 +1,4 @@
-//! Hand-overs to a carrier that thinks for as long as a time-out allows.
+//! Hand-overs to a carrier that thinks for as long as a time-out allows, and to a quick one that many wait for.
 
 mod world;
 
@@ -27,6 +27,46 @@ impl Connector for Slow {
             Outcome::Accepted { provider_id: None }
         })
     }
+}
+
+/// Answers after a millisecond of the same time, and counts.
+#[derive(Default)]
+struct Quick(AtomicU32);
+
+impl Connector for Quick {
+    fn name(&self) -> &str {
+        "quick"
+    }
+
+    fn send<'a>(&'a self, _: &'a Message) -> Soon<'a, Outcome> {
+        Box::pin(async {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            self.0.fetch_add(1, Ordering::SeqCst);
+            Outcome::Accepted { provider_id: None }
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_place_goes_out_as_soon_as_there_is_one() {
+    let (world, quick, stop) = (World::new().await, Arc::new(Quick::default()), CancellationToken::new());
+    for n in 0..300 {
+        if n % 50 == 0 {
+            // No more than a publisher may ask for in a second.
+            world.advance(Duration::from_secs(1));
+        }
+        world.opened(explicit(&format!("+1202555{:04}", 100 + n))).await;
+    }
+    let routes = Routes { sms: Some(quick.clone()), mail: None, test: quick.clone() };
+    let begun = tokio::time::Instant::now();
+    let running = tokio::spawn(Outbox::new(world.engine.clone(), routes).run(stop.clone()));
+    while quick.0.load(Ordering::SeqCst) < 300 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    // Five rounds of 64 at once; a pause of its own between two of them would be a quarter of a second.
+    assert!(begun.elapsed() < Duration::from_millis(100), "{:?}", begun.elapsed());
+    stop.cancel();
+    running.await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

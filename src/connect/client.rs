@@ -42,6 +42,9 @@ pub struct Reply {
     pub body: Vec<u8>,
 }
 
+/// Idle connections that are kept to a host: as many as there are hand-overs at once, else a burst costs a connection each.
+const KEPT: usize = 64;
+
 impl Caller {
     /// A client for what `reach` allows. `ca`: a PEM file of the only authorities to trust, instead of the system's.
     pub fn new(reach: Reach, ca: Option<&Path>, timeout: Duration) -> Result<Self, Unusable> {
@@ -53,7 +56,7 @@ impl Caller {
             .timeout(timeout)
             .connect_timeout(timeout)
             .pool_idle_timeout(Duration::from_secs(30))
-            .pool_max_idle_per_host(16);
+            .pool_max_idle_per_host(KEPT);
         if !reach.private {
             builder = builder.dns_resolver(Arc::new(PublicOnly));
         }

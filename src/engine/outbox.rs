@@ -90,6 +90,8 @@ impl Outbox {
             if none {
                 tokio::select! {
                     () = stop.cancelled() => break,
+                    // What waits for a place goes out as soon as there is one.
+                    _ = self.places.acquire(), if free == 0 => {}
                     _ = changes.changed(), if free > 0 && !self.is_paused() => {}
                     () = tokio::time::sleep(IDLE) => {}
                 }
