@@ -151,17 +151,16 @@ impl Log {
         if self.carrying.as_ref().is_some_and(JoinHandle::is_finished) {
             self.carried()?;
         }
-        if self.purge || self.journal.written() >= FULL.min(self.shared.settings.journal_bytes.max(1)) {
+        if self.purge && self.carrying.is_none() {
+            self.purge = false;
             self.change()?;
-        }
-        if self.carrying.is_some() {
-            return Ok(());
-        }
-        if std::mem::take(&mut self.purge) {
             return self.carry(self.left.len());
         }
+        if self.journal.written() >= FULL.min(self.shared.settings.journal_bytes.max(1)) {
+            self.change()?;
+        }
         let bytes: u64 = self.left.iter().map(|it| it.bytes).sum();
-        if bytes > self.most() { self.carry(1) } else { Ok(()) }
+        if self.carrying.is_none() && bytes > self.most() { self.carry(1) } else { Ok(()) }
     }
 
     // As many bytes as the live records have, for what was written more than once; but not less than is set.

@@ -196,6 +196,26 @@ fn a_destroyed_data_key_leaves_the_journals() {
 }
 
 #[test]
+fn while_one_journal_is_carried_over_the_others_wait() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut log = open(dir.path(), FULL);
+    let (go, wait) = std::sync::mpsc::channel();
+    log.carrying = Some(std::thread::spawn(move || wait.recv().map_err(|_| stopped("nobody waits"))));
+    log.purge = true;
+    fill(&mut log, 5);
+    assert_eq!(left(dir.path()), [1]);
+    go.send(()).unwrap();
+    while !log.carrying.as_ref().unwrap().is_finished() {
+        std::thread::yield_now();
+    }
+    fill(&mut log, 6);
+    log.carried().unwrap();
+    assert_eq!(left(dir.path()), [2]);
+    drop(log);
+    assert_eq!(found(dir.path()), (6, expected(6)));
+}
+
+#[test]
 fn what_is_damaged_is_refused_and_no_journal_is_removed() {
     type Harm = fn(&Path);
     let harms: [(&str, Harm); 4] = [
