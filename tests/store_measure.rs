@@ -84,7 +84,8 @@ fn reopened(dir: &Path, time: &Time) -> (Arc<SledStore>, u64) {
 }
 
 fn on_disk(dir: &Path) -> u64 {
-    std::fs::metadata(dir.join("hot/db")).unwrap().len() / (1024 * 1024)
+    let files = std::fs::read_dir(dir.join("hot")).unwrap().map(|it| it.unwrap().metadata().unwrap());
+    files.filter(std::fs::Metadata::is_file).map(|it| it.len()).sum::<u64>() / (1024 * 1024)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -45,7 +45,8 @@ async fn reopened(count: u64) {
     let took = begun.elapsed();
     let status = town.bank().done(&["status"]);
     assert!(status.starts_with(&format!("ready\n{count} open challenges")), "{status}");
-    let size = std::fs::metadata(on.join("data/hot/db")).unwrap().len() / (1024 * 1024);
+    let files = std::fs::read_dir(on.join("data/hot")).unwrap().map(|it| it.unwrap().metadata().unwrap());
+    let size = files.filter(std::fs::Metadata::is_file).map(|it| it.len()).sum::<u64>() / (1024 * 1024);
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     println!("{count} live sessions, killed: ready {took:.2?} after the start of the process; {size} MiB on disk, {cores} cores");
 }
