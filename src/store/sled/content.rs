@@ -37,13 +37,18 @@ impl From<::sled::Error> for Failure {
 
 /// Reads and verifies everything. What does not reach commit `mark` is shorter than it was.
 pub(super) fn read(log: &Opened, vault: &Vault, mark: u64) -> Result<Published, Failure> {
-    let newer = log.newer.iter().filter(|(key, _)| key.kind() == kind::DAY);
-    let newer = newer.filter_map(|(key, value)| Some((key.0.to_vec(), value.as_ref()?.to_vec())));
-    let older = log.table.range(&[kind::DAY], Some(&[kind::DAY + 1])).map(|item| item.map(|(key, value)| (key.to_vec(), value.to_vec())));
-    for item in older.chain(newer.map(Ok)) {
+    let learn = |key: &[u8], value: &[u8]| {
+        let (key, _, plain) = open_row(vault, key, value)?;
+        vault.learn_day(key.as_day(), &plain).map_err(|_| damaged(&key))
+    };
+    for item in log.table.range(&[kind::DAY], Some(&[kind::DAY + 1])) {
         let (key, value) = item?;
-        let (key, _, plain) = open_row(vault, &key, &value)?;
-        vault.learn_day(key.as_day(), &plain).map_err(|_| damaged(&key))?;
+        if !covers(&log.newer, &key) {
+            learn(&key, &value)?;
+        }
+    }
+    for (key, value) in log.newer.iter().filter(|it| it.0.kind() == kind::DAY) {
+        value.iter().try_for_each(|value| learn(&key.0, value))?;
     }
     let (sequence, records) = meta(log, vault)?;
     if sequence < mark {
@@ -106,8 +111,7 @@ fn older(items: ::sled::Iter, (newer, vault): (&Values, &Vault), sender: &SyncSe
     let mut chunk = Vec::with_capacity(CHUNK);
     for item in items {
         let (key, value) = item?;
-        let covered = key == Key::META.0 || Key::from_slice(&key).is_some_and(|key| newer.contains_key(&key));
-        if !covered {
+        if key != Key::META.0 && !covers(newer, &key) {
             chunk.push(shown(vault, &key, &Arc::from(&*value))?);
         }
         if chunk.len() == CHUNK {
@@ -117,6 +121,11 @@ fn older(items: ::sled::Iter, (newer, vault): (&Values, &Vault), sender: &SyncSe
     }
     let _ = sender.send(chunk);
     Ok(())
+}
+
+// Whether a journal has a newer value of a record, or removed it.
+fn covers(newer: &Values, key: &[u8]) -> bool {
+    Key::from_slice(key).is_some_and(|key| newer.contains_key(&key))
 }
 
 pub(super) fn stopped() -> Failure {

@@ -4,11 +4,10 @@ use super::{Outcome, Values, damaged};
 use crate::store::key::Key;
 use crate::store::published::Published;
 use crate::store::row;
-use crate::store::sled::journal::Frames;
-use crate::store::sled::table::{Table, guarded};
+use crate::store::sled::journal::{Frames, Put};
+use crate::store::sled::table::Table;
 use parking_lot::RwLock;
 use std::path::Path;
-use std::sync::Arc;
 
 /// Bytes and records in one batch for the table: beyond that sled's memory grows.
 const BATCH_BYTES: usize = 128 * 1024;
@@ -33,25 +32,26 @@ pub(super) fn carry(table: &Table, path: &Path, published: &RwLock<Published>) -
     // Neighbours in a batch share pages.
     let mut rows: Vec<_> = values.into_iter().collect();
     rows.sort_unstable_by_key(|it| it.0);
-    for rows in rows.chunks_mut(BATCH) {
+    let mut kept = Vec::with_capacity(rows.len());
+    // A part at a time: commits wait for the lock.
+    for part in rows.chunks(BATCH) {
         let published = published.read();
         // One that changed is in a later journal. What is removed is removed: it may be in the table.
-        rows.iter_mut().filter(|it| !is_still_so(&published, it)).for_each(|it| it.0 = Key::META);
+        kept.extend(part.iter().filter(|it| is_still_so(&published, it)).cloned());
     }
-    rows.retain(|it| it.0 != Key::META);
     // The meta record last: without it the table is at the commit before, and all of this comes again.
-    put(table, &rows)?;
-    put(table, &meta.map(|meta| (Key::META, Some(meta))).into_iter().collect::<Vec<_>>())?;
+    put(table, &kept)?;
+    put(table, meta.map(|meta| (Key::META, Some(meta))).as_slice())?;
     std::fs::remove_file(path)?;
     Ok(())
 }
 
-fn is_still_so(published: &Published, (key, value): &(Key, Option<Arc<[u8]>>)) -> bool {
+fn is_still_so(published: &Published, (key, value): &Put) -> bool {
     value.as_ref().is_none_or(|value| row::head(value).is_ok_and(|head| head.version == published.version(key)))
 }
 
 // In batches, each durable.
-fn put(table: &Table, rows: &[(Key, Option<Arc<[u8]>>)]) -> Outcome {
+fn put(table: &Table, rows: &[Put]) -> Outcome {
     let (mut batch, mut bytes, mut count) = (::sled::Batch::default(), 0, 0);
     for (key, value) in rows {
         let size = value.as_ref().map_or(0, |it| it.len());
@@ -66,5 +66,5 @@ fn put(table: &Table, rows: &[(Key, Option<Arc<[u8]>>)]) -> Outcome {
         bytes += size;
         count += 1;
     }
-    if count == 0 { Ok(()) } else { guarded(|| table.apply(batch)) }
+    if count == 0 { Ok(()) } else { table.apply(batch) }
 }

@@ -1,6 +1,8 @@
 use super::*;
 use crate::store::published::{Aside, Published, Row, Shown};
+use crate::store::sled::content;
 use crate::store::sled::settings::Settings;
+use crate::store::stage::meta_value;
 use crate::vault::Vault;
 use std::collections::BTreeMap;
 
@@ -193,6 +195,26 @@ fn a_destroyed_data_key_leaves_the_journals() {
     assert!(!kept(dir.path()));
     drop(log);
     assert_eq!(found(dir.path()), (10, expected(9)[1..].to_vec()), "the first commit was the key's");
+}
+
+#[test]
+fn a_data_key_that_a_journal_destroys_is_not_learned_from_the_table() {
+    for destroyed in [false, true] {
+        let (dir, vault) = (tempfile::tempdir().unwrap(), Vault::from_root(&[3; 32]));
+        let (day, wrapped) = (Key::day(7), vault.new_day(7));
+        let body = row::seal(&vault, &day, &wrapped, true);
+        let mut batch = ::sled::Batch::default();
+        batch.insert(&day.0, row::assemble(&day, 1, None, &[], &body));
+        batch.insert(&Key::META.0, meta_value(&vault, 1, 1));
+        Table::open(dir.path(), CACHE).unwrap().apply(batch).unwrap();
+        let mut journal = Journal::create(dir.path(), 1).unwrap();
+        if destroyed {
+            journal.append((1, 2), &[(day, None), (Key::META, Some(meta_value(&vault, 2, 0).into()))]).unwrap();
+        }
+        let read = content::read(&Opened::open(dir.path(), CACHE).unwrap(), &vault, 1);
+        assert!(read.is_ok());
+        assert_eq!(vault.set_day(7), !destroyed);
+    }
 }
 
 #[test]
