@@ -1,5 +1,6 @@
 //! One bounded HTTP exchange: no redirects, no proxy, a time-out over all of it, and a capped answer.
 
+use super::contract::AT_ONCE;
 use super::guard::{PublicOnly, Reach};
 use super::setting::{Unusable, load_pem};
 use chrono::DateTime;
@@ -42,9 +43,6 @@ pub struct Reply {
     pub body: Vec<u8>,
 }
 
-/// Idle connections that are kept to a host: as many as there are hand-overs at once, else a burst costs a connection each.
-const KEPT: usize = 64;
-
 impl Caller {
     /// A client for what `reach` allows. `ca`: a PEM file of the only authorities to trust, instead of the system's.
     pub fn new(reach: Reach, ca: Option<&Path>, timeout: Duration) -> Result<Self, Unusable> {
@@ -56,7 +54,8 @@ impl Caller {
             .timeout(timeout)
             .connect_timeout(timeout)
             .pool_idle_timeout(Duration::from_secs(30))
-            .pool_max_idle_per_host(KEPT);
+            // Fewer, and a burst would cost a connection each.
+            .pool_max_idle_per_host(AT_ONCE);
         if !reach.private {
             builder = builder.dns_resolver(Arc::new(PublicOnly));
         }

@@ -54,6 +54,8 @@ impl Body {
 /// The longest time-out that a setting may ask for. Whoever leases a delivery leases it for longer, so that no carrier is given a message
 /// twice while it is still thinking.
 pub const TIMEOUT_MAX: Duration = Duration::from_secs(120);
+/// Hand-overs under way at once, to all carriers and relays together.
+pub const AT_ONCE: usize = 64;
 
 /// Hands messages to a carrier or relay. Bounded in time by itself: an answer comes within its own time-out, at most [`TIMEOUT_MAX`].
 pub trait Connector: Send + Sync {

@@ -21,12 +21,7 @@ impl Material {
         self.otp.as_ref().or(self.otpa.as_ref())
     }
 
-    /// The plain bytes to seal: length-prefixed texts. The caller seals and wipes them.
-    pub fn to_bytes(&self) -> zeroize::Zeroizing<Vec<u8>> {
-        write([&self.otp, &self.otpa, &self.text].map(Option::as_ref), &self.parameters)
-    }
-
-    /// Reads what [`Material::to_bytes`] wrote; `None` when the bytes are not that.
+    /// Reads what [`write`] wrote; `None` when the bytes are not that.
     pub fn from_bytes(mut bytes: &[u8]) -> Option<Self> {
         let mut heads = [None, None, None];
         for head in &mut heads {
@@ -42,7 +37,8 @@ impl Material {
     }
 }
 
-/// The same of a material in parts: the OTP, the OTPA and the text, and the parameters.
+/// The plain bytes of a material to seal: the OTP, the OTPA and the text, and the parameters, as length-prefixed texts. They are
+/// wiped when they are dropped.
 pub fn write(heads: [Option<&Secret>; 3], parameters: &[(String, Secret)]) -> zeroize::Zeroizing<Vec<u8>> {
     let heads = heads.map(|it| it.map(Secret::expose));
     let texts = parameters.iter().flat_map(|(name, value)| [Some(name.as_str()), Some(value.expose())]);
@@ -81,7 +77,8 @@ mod tests {
         fn what_is_written_is_read(otp in "[0-9]{0,6}", text in proptest::option::of(".*"), pairs in proptest::collection::vec((".*", ".*"), 0..6)) {
             let parameters = pairs.into_iter().map(|(n, v)| (n, Secret::new(v))).collect();
             let material = Material { otp: Some(Secret::new(otp)), otpa: None, text: text.map(Secret::new), parameters };
-            prop_assert_eq!(Material::from_bytes(&material.to_bytes()), Some(material));
+            let heads = [&material.otp, &material.otpa, &material.text].map(Option::as_ref);
+            prop_assert_eq!(Material::from_bytes(&write(heads, &material.parameters)), Some(material));
         }
 
         #[test]

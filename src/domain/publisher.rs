@@ -162,11 +162,11 @@ pub struct Registry {
 impl Registry {
     /// The alert `name` in `version` of the publisher's library.
     pub fn alert(&self, publisher: &PublisherId, version: &str, name: &str) -> Option<&Arc<Alert>> {
-        self.library(publisher, version)?.get(name)
+        self.alerts(publisher, version)?.get(name)
     }
 
     /// The alerts in `version` of the publisher's library, by name.
-    pub fn library(&self, publisher: &PublisherId, version: &str) -> Option<&HashMap<String, Arc<Alert>>> {
+    pub fn alerts(&self, publisher: &PublisherId, version: &str) -> Option<&HashMap<String, Arc<Alert>>> {
         self.libraries.get(&(publisher.clone(), version.to_owned()))
     }
 

@@ -1,7 +1,7 @@
 //! lease → render → send → settle. At least once, with the delivery id as the carrier's idempotency key.
 
 use super::{Engine, render};
-use crate::connect::contract::{Body, Connector, Message, TIMEOUT_MAX};
+use crate::connect::contract::{AT_ONCE, Body, Connector, Message, TIMEOUT_MAX};
 use crate::domain::aggregate::Aggregate;
 use crate::domain::challenge::Challenge;
 use crate::domain::code::Secret;
@@ -20,8 +20,6 @@ use tokio_util::task::TaskTracker;
 /// How long a worker has a delivery to itself: longer than any connector's time-out, and a minute to load and settle.
 const LEASE: Duration = Duration::from_secs(180);
 const _: () = assert!(LEASE.as_secs() >= TIMEOUT_MAX.as_secs() + 60, "a slow carrier would get a message twice");
-/// Deliveries under way at once.
-const AT_ONCE: usize = 64;
 /// Between two looks that took all that was due: under load one look then takes many deliveries.
 const PACE: Duration = Duration::from_millis(5);
 /// How long to wait when nothing is due; a commit wakes earlier.

@@ -21,6 +21,7 @@ pub const MAX_EVENTS: usize = 20_000;
 /// Most elements of a document. An element costs ten times what a reference does; with every field, 100 parameters, 20 contacts
 /// and a security header, a request has some 700.
 pub const MAX_ELEMENTS: usize = 2_500;
+
 /// The next thing in a document.
 #[derive(Clone, Debug)]
 pub enum Node<'a> {

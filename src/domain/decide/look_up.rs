@@ -61,8 +61,8 @@ pub fn look_up<'a>(facts: Facts<'a>, wish: &Wish) -> Result<Found<'a>, Vec<Viola
             Ok(Found { publisher, places: vec![place], code, native: None })
         }
         Goal::Native { alert, account, contacts, .. } => {
-            let library = version.and_then(|it| facts.registry.library(&publisher.id, it)).ok_or_else(|| vec![no_library()])?;
-            let alert = library.get(alert).ok_or_else(|| {
+            let alerts = version.and_then(|it| facts.registry.alerts(&publisher.id, it)).ok_or_else(|| vec![no_library()])?;
+            let alert = alerts.get(alert).ok_or_else(|| {
                 vec![
                     Violation::new(3121, "AlrtName", "The alert name is not in this publisher's library at this institution.")
                         .with_value(alert),
