@@ -21,7 +21,7 @@ impl Material {
         self.otp.as_ref().or(self.otpa.as_ref())
     }
 
-    /// Reads what [`write`] wrote; `None` when the bytes are not that.
+    /// Reads what [`write()`] wrote; `None` when the bytes are not that.
     pub fn from_bytes(mut bytes: &[u8]) -> Option<Self> {
         let mut heads = [None, None, None];
         for head in &mut heads {
