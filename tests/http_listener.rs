@@ -12,9 +12,10 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore};
 use tokio_util::sync::CancellationToken;
 
 fn quick() -> Settings {
@@ -221,6 +222,34 @@ async fn certificates_are_replaced_while_we_serve() {
     // Plain HTTP, and silence, on a TLS port end too.
     assert_eq!(stand.get("/health/live", "").await.status, 0);
     assert_eq!(stand.send(b"").await.status, 0);
+}
+
+/// A handshake that stops anywhere holds its connection for as long as a handshake may take, and keeps nobody else waiting.
+#[tokio::test]
+async fn half_a_handshake_is_cut_and_others_are_served_meanwhile() {
+    let dir = tempfile::tempdir().unwrap();
+    let certificate = certificate(dir.path());
+    let settings =
+        TlsSettings { certificate_file: dir.path().join("cert.pem"), key_file: dir.path().join("key.pem"), client_ca_file: None };
+    let stand = stand(Settings { tls: Some(settings), ..quick() }, &generated()).await;
+    let mut hello = Vec::new();
+    let name = ServerName::try_from("localhost").unwrap();
+    ClientConnection::new(Arc::new(client(&certificate, &[b"http/1.1"])), name).unwrap().write_tls(&mut hello).unwrap();
+    let mut held = JoinSet::new();
+    for number in 0..40 {
+        // From the first byte of a greeting to all of it, after which the client should go on and does not.
+        let (part, address) = (hello[..1 + (hello.len() - 1) * number / 39].to_vec(), stand.address);
+        held.spawn(async move {
+            let (mut stream, mut said) = (TcpStream::connect(address).await.unwrap(), Vec::new());
+            stream.write_all(&part).await.unwrap();
+            let _ = stream.read_to_end(&mut said).await;
+            said
+        });
+    }
+    assert_eq!(over_tls(&stand, &certificate, b"http/1.1").await.unwrap().0, 200);
+    for said in held.join_all().await {
+        assert!(!said.starts_with(b"HTTP/"), "an answer to half a handshake");
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! Connections that are held and not used: opened and silent, heads and bodies a byte at a time, half a TLS handshake. The service
-//! answers everybody else meanwhile, and cuts them when their time is over.
+//! Connections that are held and not used: opened and silent, heads and bodies a byte at a time, idle after an answer. The service
+//! answers everybody else meanwhile, and cuts them when their time is over. (Half a TLS handshake: `tests/http_listener.rs`.)
 
 mod process;
 
