@@ -60,8 +60,8 @@ impl Writer {
 
     /// Escaped text; fit for an attribute's value too.
     pub fn text(&mut self, value: &str) {
-        // Nearly every value; the two characters that XML excludes beside controls begin with 0xEF.
-        if value.bytes().all(|byte| byte >= b' ' && !matches!(byte, b'&' | b'<' | b'>' | b'"' | 0xEF)) {
+        // Nearly every value.
+        if value.bytes().all(|byte| PLAIN[usize::from(byte)]) {
             return self.0.push_str(value);
         }
         let mut plain = 0;
@@ -105,6 +105,19 @@ impl Writer {
         self.0.push_str(end);
     }
 }
+
+// Whether each byte stands for itself wherever it is. The two characters that XML excludes beside controls begin with 0xEF.
+const PLAIN: [bool; 256] = {
+    let mut plain = [true; 256];
+    let mut control = 0;
+    while control < b' ' {
+        plain[control as usize] = matches!(control, b'\t' | b'\n');
+        control += 1;
+    }
+    (plain[b'&' as usize], plain[b'<' as usize], plain[b'>' as usize], plain[b'"' as usize]) = (false, false, false, false);
+    plain[0xEF] = false;
+    plain
+};
 
 /// Escaped text, for a place in a document that is there already.
 pub fn escape(value: &str) -> String {
