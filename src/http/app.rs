@@ -1,4 +1,4 @@
-//! Dispatch: the SOAP path first (unless something is around the routes), everything else through the router. Each request gets a correlation id and its count.
+//! Dispatch: SOAP and replies first (unless something is around the routes), everything else through the router. Each request gets a correlation id and its count.
 
 use super::metrics::Operation;
 use super::parts::Parts;
@@ -88,6 +88,9 @@ impl App {
         if request.uri().path() == ims::PATH && !self.surrounded {
             return ims::serve(&self.state, request, peer, id).await;
         }
+        if let Some(gateway) = inbound::named(&self.state, &request).filter(|_| !self.surrounded) {
+            return told(inbound::receive(&self.state, gateway, request, peer).await.into_response(), at);
+        }
         request.extensions_mut().insert(peer);
         request.extensions_mut().insert(id);
         let routed = self.router.clone().oneshot(request.map(Body::new)).await;
@@ -118,7 +121,7 @@ fn routes(state: Arc<State>) -> Router {
     Router::new()
         .route(ims::PATH, any(ims::routed))
         .route("/v1/events", get(feed::events))
-        .route("/inbound/sms/{gateway}", get(inbound::receive).post(inbound::receive))
+        .route("/inbound/sms/{gateway}", get(inbound::routed).post(inbound::routed))
         .route("/health/live", get(status::live))
         .route("/health/ready", get(status::ready))
         .route("/metrics", get(status::metrics))

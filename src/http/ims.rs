@@ -11,7 +11,7 @@ use crate::domain::id::PublisherId;
 use crate::domain::request::{Header, OobValidate, Origin};
 use crate::domain::time::Timestamp;
 use crate::engine::Trouble;
-use crate::soap::{self, Call, Fault, Malformed, Opened, Password, Root, Stamp, UsernameToken, Validity, Version};
+use crate::soap::{self, Call, Fault, Malformed, Opened, Password, Root, Security, Stamp, UsernameToken, Validity, Version};
 use axum::Extension;
 use axum::body::{Body, HttpBody};
 use axum::extract::State as Reach;
@@ -111,8 +111,6 @@ fn not_allowed() -> Answered {
 
 async fn answer(state: &State, got: Got<'_>, call: Call, id: Correlation) -> Answered {
     let kind = kind(call.version, call.is_stamped(), got.received_at, id);
-    let token = call.security.as_ref().and_then(|it| it.token.as_ref());
-    let window = call.security.as_ref().and_then(|it| it.timestamp.as_ref());
     match call.operation {
         soap::Operation::Ping { root, text } => {
             let bytes = soap::pong(call.version, root, &text, kind.stamp);
@@ -121,7 +119,7 @@ async fn answer(state: &State, got: Got<'_>, call: Call, id: Correlation) -> Ans
         soap::Operation::OobValidate { root, request } => {
             let keyed = request.header.as_ref().is_some_and(|it| it.bus_correl_id.is_some() || it.tracking_id.is_some());
             let got = Got { keyed, ..got };
-            let publisher = match admit(state, &got, (token, window)).await {
+            let publisher = match admit(state, &got, call.security).await {
                 Ok(publisher) => publisher,
                 Err(refusal) => return refuse(refusal, kind),
             };
@@ -166,12 +164,11 @@ enum Refusal {
     Busy,
 }
 
-type Shown<'a> = (Option<&'a UsernameToken>, Option<&'a Validity>);
-
 // The token of the message, else Basic. Secrets are not looked at where they should not have been sent.
-async fn admit(state: &State, got: &Got<'_>, shown: Shown<'_>) -> Result<PublisherId, Refusal> {
-    let claim = match shown.0 {
-        Some(token) => claimed(token, shown.1).ok_or(Refusal::Denied),
+async fn admit(state: &State, got: &Got<'_>, shown: Option<Security>) -> Result<PublisherId, Refusal> {
+    let Security { token, timestamp } = shown.unwrap_or_default();
+    let claim = match token {
+        Some(token) => claimed(token, timestamp).ok_or(Refusal::Denied),
         None => basic(got.headers).ok_or(Refusal::Missing),
     };
     if !matches!(claim, Err(Refusal::Missing)) && !state.takes_credentials(got.peer) {
@@ -184,22 +181,22 @@ async fn admit(state: &State, got: &Got<'_>, shown: Shown<'_>) -> Result<Publish
 }
 
 // What a UsernameToken claims; `None` when it proves nothing: no password, or a nonce or digest that can't be read.
-fn claimed(token: &UsernameToken, window: Option<&Validity>) -> Option<Claim> {
-    let proof = match token.password.as_ref()? {
-        Password::Text(secret) => Proof::Password(secret.clone()),
+fn claimed(token: UsernameToken, window: Option<Validity>) -> Option<Claim> {
+    let proof = match token.password? {
+        Password::Text(secret) => Proof::Password(secret),
         Password::Digest(sum) => Proof::Digest(STANDARD.decode(sum.expose().trim()).ok()?),
     };
-    let once = match (&token.nonce, &token.created) {
+    let once = match (token.nonce, token.created) {
         (Some(nonce), Some(created)) => {
             let nonce = STANDARD.decode(nonce).ok().filter(|it| !it.is_empty())?;
-            Some(Once { nonce, created_text: created.clone(), created: moment(created) })
+            Some(Once { nonce, created: moment(&created), created_text: created })
         }
         // A nonce without its time can't be remembered long enough.
         (Some(_), None) => return None,
         (None, _) => None,
     };
     let window = window.map(|it| (it.created.as_deref().and_then(moment), it.expires.as_deref().and_then(moment)));
-    Some(Claim { user: token.username.clone(), proof, once, window })
+    Some(Claim { user: token.username, proof, once, window })
 }
 
 fn moment(text: &str) -> Option<Timestamp> {
