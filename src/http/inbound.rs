@@ -14,6 +14,7 @@ use crate::engine::Trouble;
 use axum::Extension;
 use axum::body::{Body, HttpBody};
 use axum::extract::{Path, State as Reach};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
@@ -24,9 +25,9 @@ use tokio::time::timeout;
 const PATH: &str = "/inbound/sms/";
 
 /// The gateway whose name stands in the path as it is; `None` for what the router answers: other methods, an escaped name, nobody's.
-pub(super) fn named<'a, B>(state: &'a State, request: &Request<B>) -> Option<&'a Gateway> {
-    let name = request.uri().path().strip_prefix(PATH)?;
-    let is_plain = matches!(*request.method(), Method::GET | Method::POST) && !name.contains(['%', '/']);
+pub(super) fn named<'a>(state: &'a State, head: &Parts) -> Option<&'a Gateway> {
+    let name = head.uri.path().strip_prefix(PATH)?;
+    let is_plain = matches!(head.method, Method::GET | Method::POST) && !name.contains(['%', '/']);
     state.gateways.find(name).filter(|_| is_plain)
 }
 
@@ -39,18 +40,18 @@ pub(super) async fn routed(
 ) -> Result<Response, Problem> {
     let gateway = state.gateways.find(&name);
     let gateway = gateway.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "No gateway of this name is configured."))?;
-    receive(&state, gateway, request, peer).await
+    let (head, content) = request.into_parts();
+    receive(&state, gateway, (&head, content), peer).await
 }
 
 /// Answers a gateway.
-pub(super) async fn receive<B>(state: &State, gateway: &Gateway, request: Request<B>, peer: Peer) -> Result<Response, Problem>
+pub(super) async fn receive<B>(state: &State, gateway: &Gateway, (head, content): (&Parts, B), peer: Peer) -> Result<Response, Problem>
 where
     B: HttpBody<Data = hyper::body::Bytes> + Send + Unpin,
 {
-    if request.headers().contains_key(header::AUTHORIZATION) && !state.takes_credentials(peer) {
+    if head.headers.contains_key(header::AUTHORIZATION) && !state.takes_credentials(peer) {
         return Err(Problem::new(StatusCode::FORBIDDEN, "This address takes credentials over TLS only."));
     }
-    let (head, content) = request.into_parts();
     let bytes = body::read(&head.headers, content, &state.limits).await;
     let bytes = bytes.map_err(|unread| Problem::new(unread.status(), unread.text()))?;
     let received_at = state.service.now();
