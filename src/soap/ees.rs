@@ -39,7 +39,7 @@ impl EesPush<'_> {
             out.optional("AuditUsrId", self.audit_usr_id);
             out.leaf("AuditWsId", self.audit_ws_id);
             out.leaf("ConsumerProd", self.product);
-            out.leaf("ConsumerRqDtTime", &self.stamp.created.to_string());
+            out.plain("ConsumerRqDtTime", self.stamp.created);
             out.leaf("jXLogTrackingId", self.tracking_id);
             out.raw("</JESHdr></JESMsgRqHdr><EESEventInfoArray>");
             for event in self.events {
@@ -51,9 +51,9 @@ impl EesPush<'_> {
 
     fn event(&self, out: &mut Writer, event: &FeedEvent) {
         out.open("EESEventInfo");
-        out.leaf("EventNum", &event.number.to_string());
+        out.plain("EventNum", event.number);
         out.leaf("EventProd", self.product);
-        out.leaf("EventTimeDt", &event.at.to_string());
+        out.plain("EventTimeDt", event.at);
         out.leaf("InstId", &event.institution);
         out.optional("ProdEnv", self.environment);
         out.open("EventDataInfoArray");
@@ -64,7 +64,7 @@ impl EesPush<'_> {
             out.close("EventDataInfo");
         }
         out.close("EventDataInfoArray");
-        out.leaf("EventUniqueId", &event.id.to_string());
+        out.plain("EventUniqueId", event.id);
         out.close("EESEventInfo");
     }
 }
