@@ -40,6 +40,24 @@ async fn a_reply_is_proved_read_and_judged() {
     assert_eq!((replies[0].received_at, replies[0].provider_id.as_deref()), (NOW, Some("SM1")));
 }
 
+#[tokio::test]
+async fn a_gateways_name_may_be_escaped_in_the_path() {
+    let stand = stand(Settings::default(), &[]).await;
+    let check = async |path: &str, expected: u16| {
+        let got = stand.post(&format!("/inbound/sms/{path}"), FORM, BODY).await;
+        assert_eq!(got.status, expected, "{path}: {}", got.body);
+    };
+    for path in ["sandbox", "%73andbox", "s%61ndb%6Fx?a=b"] {
+        check(path, 200).await;
+    }
+    for path in ["", "sandbox/", "sandbox/sandbox", "sandbox%2F", "Sandbox"] {
+        check(path, 404).await;
+    }
+    assert_eq!(stand.at("a", "DELETE", "/inbound/sms/sandbox", "").await.status, 405);
+    let replies = stand.fake.replies.lock().unwrap();
+    assert!(replies.len() == 3 && replies.iter().all(|it| it.gateway == "sandbox"), "{replies:?}");
+}
+
 /// `gw:x`
 const WRONG: &str = "Authorization: Basic Z3c6eA==\r\n";
 

@@ -2,16 +2,19 @@
 
 /// Reads bytes of a named character set; `None` when the name is unknown or the bytes are not of it.
 pub fn decode(name: &str, bytes: &[u8]) -> Option<String> {
-    match name.to_ascii_lowercase().as_str() {
-        "utf-8" | "utf8" | "us-ascii" | "ascii" => std::str::from_utf8(bytes).ok().map(str::to_owned),
-        "iso-8859-1" | "latin1" | "latin-1" => Some(bytes.iter().map(|it| char::from(*it)).collect()),
-        "windows-1252" | "cp1252" => bytes.iter().map(|it| windows(*it)).collect(),
-        "utf-16be" | "utf-16" | "ucs-2" | "ucs2" => {
-            let (pairs, rest) = bytes.as_chunks::<2>();
-            let units: Vec<u16> = pairs.iter().map(|it| u16::from_be_bytes(*it)).collect();
-            rest.is_empty().then(|| String::from_utf16(&units).ok()).flatten()
-        }
-        _ => None,
+    let is = |known: &[&str]| known.iter().any(|it| it.eq_ignore_ascii_case(name));
+    if is(&["utf-8", "utf8", "us-ascii", "ascii"]) {
+        std::str::from_utf8(bytes).ok().map(str::to_owned)
+    } else if is(&["iso-8859-1", "latin1", "latin-1"]) {
+        Some(bytes.iter().map(|it| char::from(*it)).collect())
+    } else if is(&["windows-1252", "cp1252"]) {
+        bytes.iter().map(|it| windows(*it)).collect()
+    } else if is(&["utf-16be", "utf-16", "ucs-2", "ucs2"]) {
+        let (pairs, rest) = bytes.as_chunks::<2>();
+        let units: Vec<u16> = pairs.iter().map(|it| u16::from_be_bytes(*it)).collect();
+        rest.is_empty().then(|| String::from_utf16(&units).ok()).flatten()
+    } else {
+        None
     }
 }
 

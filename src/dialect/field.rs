@@ -43,7 +43,7 @@ impl<'a> Fields<'a> {
         if text.len() > BYTES_MAX {
             return Err(FieldError::TooLarge);
         }
-        let mut pairs = Vec::new();
+        let mut pairs = Vec::with_capacity(8);
         for pair in text.split(|it| *it == b'&').filter(|it| !it.is_empty()) {
             if pairs.len() == FIELDS_MAX {
                 return Err(FieldError::TooLarge);

@@ -153,14 +153,15 @@ impl Mapping {
     }
 
     fn fields<'a>(&self, request: &RawInbound<'a>) -> Result<Fields<'a>, BadInput> {
-        let media = request.media_type();
+        let (media, is) = (request.media_type(), |name| request.media_type().eq_ignore_ascii_case(name));
+        let is_json = || is("application/json") || media.as_bytes().last_chunk::<5>().is_some_and(|it| it.eq_ignore_ascii_case(b"+json"));
         Ok(match (self.source, request.method) {
             (Source::Query, "GET" | "POST") => Fields::pairs(request.query().as_bytes())?,
             (Source::Query, _) => return Err(BadInput::Method("GET")),
             (_, method) if method != "POST" => return Err(BadInput::Method("POST")),
-            (Source::Form, _) if media == "application/x-www-form-urlencoded" => Fields::pairs(request.body)?,
+            (Source::Form, _) if is("application/x-www-form-urlencoded") => Fields::pairs(request.body)?,
             (Source::Form, _) => return Err(BadInput::MediaType("application/x-www-form-urlencoded")),
-            (Source::Json, _) if media == "application/json" || media.ends_with("+json") => Fields::json(request.body)?,
+            (Source::Json, _) if is_json() => Fields::json(request.body)?,
             (Source::Json, _) => return Err(BadInput::MediaType("application/json")),
         })
     }

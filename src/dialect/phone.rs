@@ -13,16 +13,19 @@ pub fn handset(text: &str) -> Option<Address> {
     if rest.len() > 32 || !rest.chars().all(|it| it.is_ascii_digit() || matches!(it, ' ' | '-' | '.' | '(' | ')')) {
         return None;
     }
-    let digits: String = rest.chars().filter(char::is_ascii_digit).collect();
+    // With room for what may come before them.
+    let mut digits = String::with_capacity(rest.len() + "+1".len());
+    digits.extend(rest.chars().filter(char::is_ascii_digit));
     let first = digits.bytes().next().filter(|it| *it != b'0')?;
-    let canonical = match (plus, digits.len()) {
-        (true, 7..=15) => format!("+{digits}"),
-        (false, 3..=6) => digits,
-        (false, 10) if first >= b'2' => format!("+1{digits}"),
-        (false, 7..=15) => format!("+{digits}"),
+    let before = match (plus, digits.len()) {
+        (true, 7..=15) => "+",
+        (false, 3..=6) => "",
+        (false, 10) if first >= b'2' => "+1",
+        (false, 7..=15) => "+",
         _ => return None,
     };
-    Some(Address::canonical(&canonical))
+    digits.insert_str(0, before);
+    Some(Address::canonical(&digits))
 }
 
 #[cfg(test)]

@@ -174,12 +174,13 @@ fn basic_matches(user: &str, secrets: &[Secret], given: &[u8]) -> Result<(), Den
 
 /// The public URL with its query, then each form field's name and value, sorted (Twilio, "Security", validating signatures).
 fn twilio_text(public_url: &str, request: &RawInbound<'_>) -> Result<Vec<u8>, Denied> {
-    let mut text = public_url.as_bytes().to_vec();
+    let mut text = Vec::with_capacity(public_url.len() + request.target.len() + request.body.len());
+    text.extend_from_slice(public_url.as_bytes());
     if !public_url.contains('?') && !request.query().is_empty() {
         text.push(b'?');
         text.extend_from_slice(request.query().as_bytes());
     }
-    if request.media_type() == "application/x-www-form-urlencoded" {
+    if request.media_type().eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         let Ok(Fields::Pairs(mut pairs)) = Fields::pairs(request.body) else {
             return Err(Denied::Missing);
         };

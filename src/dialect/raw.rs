@@ -33,10 +33,10 @@ impl<'a> RawInbound<'a> {
         self.target.split_once('?').map_or("", |(_, query)| query)
     }
 
-    /// The media type in lower case, without parameters.
-    pub fn media_type(&self) -> String {
+    /// The media type without parameters, in any case.
+    pub fn media_type(&self) -> &'a str {
         let value = self.header("content-type").unwrap_or_default();
-        value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+        value.split(';').next().unwrap_or_default().trim()
     }
 
     /// The `charset` parameter of the content type.
@@ -63,7 +63,7 @@ mod tests {
     fn parts_of_a_request_are_found() {
         let headers = [("Content-Type", "Text/XML; a=b; Charset=\"latin1\""), ("X", "1"), ("x", "2")];
         let request = RawInbound { method: "GET", target: "/a?b=1?2", headers: &headers, body: b"secret", peer: [127, 0, 0, 1].into() };
-        assert_eq!((request.media_type().as_str(), request.charset(), request.query()), ("text/xml", Some("latin1"), "b=1?2"));
+        assert_eq!((request.media_type(), request.charset(), request.query()), ("Text/XML", Some("latin1"), "b=1?2"));
         assert_eq!((request.header("x"), request.header("y")), (None, None), "a header that stands twice is not trusted");
         assert_eq!(format!("{request:?}"), "[GET from 127.0.0.1, 6 B]");
     }

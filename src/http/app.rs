@@ -1,4 +1,4 @@
-//! Dispatch: the SOAP path first (unless something is around the routes), everything else through the router. Each request gets a correlation id and its count.
+//! Dispatch: SOAP and replies first (unless something is around the routes), everything else through the router. Each request gets a correlation id and its count.
 
 use super::metrics::Operation;
 use super::parts::Parts;
@@ -10,6 +10,7 @@ use super::{feed, ims, inbound, status};
 use crate::telemetry;
 use axum::Router;
 use axum::body::{Body, HttpBody};
+use axum::http::request::Parts as Head;
 use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
@@ -43,7 +44,7 @@ impl App {
     }
 
     /// Answers one request of whoever is behind `peer`, the other end of the connection.
-    pub(super) async fn handle<B>(&self, request: Request<B>, peer: Peer) -> Response
+    pub(super) fn handle<B>(&self, request: Request<B>, peer: Peer) -> impl Future<Output = Response>
     where
         B: HttpBody<Data = hyper::body::Bytes> + Send + Unpin + 'static,
         B::Error: Into<axum::BoxError>,
@@ -51,19 +52,18 @@ impl App {
         let id = Correlation::new();
         // Some kilobytes: put once where they stay, they are not moved with each future around them, and a connection that
         // waits holds none of them.
-        telemetry::correlated(id.id, Box::pin(self.answer(request, peer, id))).await
+        telemetry::correlated(id.id, Box::pin(self.answer(request.into_parts(), peer, id)))
     }
 
-    async fn answer<B>(&self, request: Request<B>, peer: Peer, id: Correlation) -> Response
+    async fn answer<B>(&self, (head, content): (Head, B), peer: Peer, id: Correlation) -> Response
     where
         B: HttpBody<Data = hyper::body::Bytes> + Send + Unpin + 'static,
         B::Error: Into<axum::BoxError>,
     {
         let begun = Instant::now();
-        let peer = self.state.proxies.client(peer, request.headers());
-        let asked_for =
-            tracing::enabled!(tracing::Level::DEBUG).then(|| format!("{} {}", request.method(), logged_path(request.uri().path())));
-        let Answered { mut response, counted: Counted(asked, outcome) } = self.dispatch(request, peer, id).await;
+        let peer = self.state.proxies.client(peer, &head.headers);
+        let asked_for = tracing::enabled!(tracing::Level::DEBUG).then(|| format!("{} {}", head.method, logged_path(head.uri.path())));
+        let Answered { mut response, counted: Counted(asked, outcome) } = self.dispatch(&head, content, (peer, id)).await;
         let took = begun.elapsed();
         self.state.metrics.request(asked, outcome, took);
         tracing::debug!(request = asked_for, operation = asked.name(), outcome, status = response.status().as_u16(), ?took, "answered");
@@ -73,21 +73,26 @@ impl App {
         response
     }
 
-    async fn dispatch<B>(&self, mut request: Request<B>, peer: Peer, id: Correlation) -> Answered
+    async fn dispatch<B>(&self, head: &Head, content: B, (peer, id): (Peer, Correlation)) -> Answered
     where
         B: HttpBody<Data = hyper::body::Bytes> + Send + Unpin + 'static,
         B::Error: Into<axum::BoxError>,
     {
-        let at = Operation::at(request.uri().path());
-        if !names_one_host(&request) {
+        let at = Operation::at(head.uri.path());
+        if !names_one_host(head) {
             return told(Problem::new(StatusCode::BAD_REQUEST, "A request has one Host.").into_response(), at);
         }
-        if is_cross_site(&request) {
+        if is_cross_site(head) {
             return told(Problem::new(StatusCode::FORBIDDEN, "Requests from pages of other sites are refused.").into_response(), at);
         }
-        if request.uri().path() == ims::PATH && !self.surrounded {
-            return ims::serve(&self.state, request, peer, id).await;
+        if head.uri.path() == ims::PATH && !self.surrounded {
+            return ims::serve(&self.state, (head, content), peer, id).await;
         }
+        if let Some(gateway) = inbound::named(&self.state, head).filter(|_| !self.surrounded) {
+            return told(inbound::receive(&self.state, gateway, (head, content), peer).await.into_response(), at);
+        }
+        // The router wants a request of its own.
+        let mut request = Request::from_parts(head.clone(), content);
         request.extensions_mut().insert(peer);
         request.extensions_mut().insert(id);
         let routed = self.router.clone().oneshot(request.map(Body::new)).await;
@@ -118,7 +123,7 @@ fn routes(state: Arc<State>) -> Router {
     Router::new()
         .route(ims::PATH, any(ims::routed))
         .route("/v1/events", get(feed::events))
-        .route("/inbound/sms/{gateway}", get(inbound::receive).post(inbound::receive))
+        .route("/inbound/sms/{gateway}", get(inbound::routed).post(inbound::routed))
         .route("/health/live", get(status::live))
         .route("/health/ready", get(status::ready))
         .route("/metrics", get(status::metrics))
@@ -128,15 +133,15 @@ fn routes(state: Arc<State>) -> Router {
 }
 
 // Another one may be what a proxy before us went by (RFC 9112, 3.2). HTTP/2 has its own field.
-fn names_one_host<B>(request: &Request<B>) -> bool {
-    let mut hosts = request.headers().get_all(header::HOST).iter();
-    request.version() != Version::HTTP_11 || hosts.next().is_some() && hosts.next().is_none()
+fn names_one_host(head: &Head) -> bool {
+    let mut hosts = head.headers.get_all(header::HOST).iter();
+    head.version != Version::HTTP_11 || hosts.next().is_some() && hosts.next().is_none()
 }
 
 // A browser tells where a request comes from. Ours are no pages for others' scripts and forms.
-fn is_cross_site<B>(request: &Request<B>) -> bool {
-    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    let from = request.headers().get(&FETCH_SITE).map(HeaderValue::as_bytes);
+fn is_cross_site(head: &Head) -> bool {
+    let safe = matches!(head.method, Method::GET | Method::HEAD | Method::OPTIONS);
+    let from = head.headers.get(&FETCH_SITE).map(HeaderValue::as_bytes);
     !safe && !matches!(from, None | Some(b"same-origin" | b"none"))
 }
 
@@ -157,7 +162,7 @@ mod tests {
             if let Some(from) = from {
                 request = request.header("sec-fetch-site", from);
             }
-            assert_eq!(is_cross_site(&request.body(()).unwrap()), expected, "{method} {from:?}");
+            assert_eq!(is_cross_site(&request.body(()).unwrap().into_parts().0), expected, "{method} {from:?}");
         };
         check(Method::POST, None, false);
         check(Method::POST, Some("same-origin"), false);

@@ -7,14 +7,14 @@ use super::peer::Peer;
 use super::problem::{BASIC_CHALLENGE, Problem, seconds};
 use super::state::{Answered, Correlation, Counted, State};
 use crate::domain::answer::Answer;
-use crate::domain::id::PublisherId;
 use crate::domain::request::{Header, OobValidate, Origin};
 use crate::domain::time::Timestamp;
 use crate::engine::Trouble;
-use crate::soap::{self, Call, Fault, Malformed, Opened, Password, Root, Stamp, UsernameToken, Validity, Version};
+use crate::soap::{self, Call, Fault, Malformed, Opened, Password, Root, Security, Stamp, UsernameToken, Validity, Version};
 use axum::Extension;
 use axum::body::{Body, HttpBody};
 use axum::extract::State as Reach;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
@@ -46,19 +46,29 @@ struct Got<'a> {
     peer: Peer,
     bytes: Vec<u8>,
     received_at: Timestamp,
-    /// It has an idempotency key of its own (decision 1).
-    keyed: bool,
 }
 
 /// Answers what comes to the path.
-pub(super) async fn serve<B>(state: &State, request: Request<B>, peer: Peer, id: Correlation) -> Answered
+pub(super) async fn serve<B>(state: &State, (head, content): (&Parts, B), peer: Peer, id: Correlation) -> Answered
 where
     B: HttpBody<Data = hyper::body::Bytes> + Send + Unpin,
 {
-    match *request.method() {
-        Method::POST => post(state, request, peer, id).await,
-        Method::GET => document(state, &request, peer),
-        _ => not_allowed(),
+    match head.method {
+        Method::POST => {}
+        Method::GET => return document(state, head, peer),
+        _ => return not_allowed(),
+    }
+    let content_type = text(&head.headers, &header::CONTENT_TYPE);
+    let bytes = match body::read(&head.headers, content, &state.limits).await {
+        Ok(bytes) => bytes,
+        Err(unread) => return not_read(unread, content_type, id),
+    };
+    // Expiry is judged on the moment at which the last byte was here.
+    let received_at = state.service.now();
+    let got = Got { headers: &head.headers, peer, bytes, received_at };
+    match soap::read(&got.bytes, content_type, text(&head.headers, &SOAP_ACTION)) {
+        Ok(call) => answer(state, got, call, id).await,
+        Err(malformed) => refuse_malformed(&malformed, kind(malformed.version, malformed.stamped, received_at, id)),
     }
 }
 
@@ -69,33 +79,15 @@ pub(super) async fn routed(
     Extension(id): Extension<Correlation>,
     request: Request<Body>,
 ) -> Response {
-    let Answered { mut response, counted } = serve(&state, request, peer, id).await;
+    let (head, content) = request.into_parts();
+    let Answered { mut response, counted } = serve(&state, (&head, content), peer, id).await;
     response.extensions_mut().insert(counted);
     response
 }
 
-async fn post<B>(state: &State, request: Request<B>, peer: Peer, id: Correlation) -> Answered
-where
-    B: HttpBody<Data = hyper::body::Bytes> + Send + Unpin,
-{
-    let (head, content) = request.into_parts();
-    let content_type = text(&head.headers, &header::CONTENT_TYPE);
-    let bytes = match body::read(&head.headers, content, &state.limits).await {
-        Ok(bytes) => bytes,
-        Err(unread) => return not_read(unread, content_type, id),
-    };
-    // Expiry is judged on the moment at which the last byte was here.
-    let received_at = state.service.now();
-    let got = Got { headers: &head.headers, peer, bytes, received_at, keyed: false };
-    match soap::read(&got.bytes, content_type, text(&head.headers, &SOAP_ACTION)) {
-        Ok(call) => answer(state, got, call, id).await,
-        Err(malformed) => refuse_malformed(&malformed, kind(malformed.version, malformed.stamped, received_at, id)),
-    }
-}
-
 // Serves `?wsdl` and `?xsd=<name>`.
-fn document<B>(state: &State, request: &Request<B>, peer: Peer) -> Answered {
-    let served = address(state, request, peer).and_then(|it| soap::serve_contract(request.uri().query().unwrap_or_default(), &it));
+fn document(state: &State, head: &Parts, peer: Peer) -> Answered {
+    let served = address(state, head, peer).and_then(|it| soap::serve_contract(head.uri.query().unwrap_or_default(), &it));
     let Some(served) = served else {
         let problem = Problem::new(StatusCode::NOT_FOUND, "Operations are posted here; the contract is at ?wsdl.");
         return counted(problem.into_response(), Operation::Wsdl, "not_found");
@@ -111,8 +103,6 @@ fn not_allowed() -> Answered {
 
 async fn answer(state: &State, got: Got<'_>, call: Call, id: Correlation) -> Answered {
     let kind = kind(call.version, call.is_stamped(), got.received_at, id);
-    let token = call.security.as_ref().and_then(|it| it.token.as_ref());
-    let window = call.security.as_ref().and_then(|it| it.timestamp.as_ref());
     match call.operation {
         soap::Operation::Ping { root, text } => {
             let bytes = soap::pong(call.version, root, &text, kind.stamp);
@@ -120,11 +110,17 @@ async fn answer(state: &State, got: Got<'_>, call: Call, id: Correlation) -> Ans
         }
         soap::Operation::OobValidate { root, request } => {
             let keyed = request.header.as_ref().is_some_and(|it| it.bus_correl_id.is_some() || it.tracking_id.is_some());
-            let got = Got { keyed, ..got };
-            let publisher = match admit(state, &got, (token, window)).await {
-                Ok(publisher) => publisher,
+            let claim = match claim(state, &got, call.security) {
+                Ok(claim) => claim,
                 Err(refusal) => return refuse(refusal, kind),
             };
+            let arrival = Arrival::new(got.peer.addr.ip(), got.received_at, &got.bytes).keyed(keyed);
+            let publisher = match state.check(&claim, &arrival).await {
+                Ok(publisher) => publisher,
+                Err(Denied::Busy) => return refuse(Refusal::Busy, kind),
+                Err(_) => return refuse(Refusal::Denied, kind),
+            };
+            drop(claim);
             let origin = Origin { publisher, received_at: got.received_at };
             open(state, (origin, request), root, kind).await
         }
@@ -166,40 +162,37 @@ enum Refusal {
     Busy,
 }
 
-type Shown<'a> = (Option<&'a UsernameToken>, Option<&'a Validity>);
-
 // The token of the message, else Basic. Secrets are not looked at where they should not have been sent.
-async fn admit(state: &State, got: &Got<'_>, shown: Shown<'_>) -> Result<PublisherId, Refusal> {
-    let claim = match shown.0 {
-        Some(token) => claimed(token, shown.1).ok_or(Refusal::Denied),
+fn claim(state: &State, got: &Got<'_>, shown: Option<Security>) -> Result<Claim, Refusal> {
+    let Security { token, timestamp } = shown.unwrap_or_default();
+    let claim = match token {
+        Some(token) => claimed(token, timestamp).ok_or(Refusal::Denied),
         None => basic(got.headers).ok_or(Refusal::Missing),
     };
     if !matches!(claim, Err(Refusal::Missing)) && !state.takes_credentials(got.peer) {
         state.metrics.denied("plaintext");
         return Err(Refusal::Plaintext);
     }
-    let claim = claim.inspect_err(|_| state.metrics.denied("missing"))?;
-    let arrival = Arrival::new(got.peer.addr.ip(), got.received_at, &got.bytes).keyed(got.keyed);
-    state.check(&claim, &arrival).await.map_err(|denied| if denied == Denied::Busy { Refusal::Busy } else { Refusal::Denied })
+    claim.inspect_err(|_| state.metrics.denied("missing"))
 }
 
 // What a UsernameToken claims; `None` when it proves nothing: no password, or a nonce or digest that can't be read.
-fn claimed(token: &UsernameToken, window: Option<&Validity>) -> Option<Claim> {
-    let proof = match token.password.as_ref()? {
-        Password::Text(secret) => Proof::Password(secret.clone()),
+fn claimed(token: UsernameToken, window: Option<Validity>) -> Option<Claim> {
+    let proof = match token.password? {
+        Password::Text(secret) => Proof::Password(secret),
         Password::Digest(sum) => Proof::Digest(STANDARD.decode(sum.expose().trim()).ok()?),
     };
-    let once = match (&token.nonce, &token.created) {
+    let once = match (token.nonce, token.created) {
         (Some(nonce), Some(created)) => {
             let nonce = STANDARD.decode(nonce).ok().filter(|it| !it.is_empty())?;
-            Some(Once { nonce, created_text: created.clone(), created: moment(created) })
+            Some(Once { nonce, created: moment(&created), created_text: created })
         }
         // A nonce without its time can't be remembered long enough.
         (Some(_), None) => return None,
         (None, _) => None,
     };
     let window = window.map(|it| (it.created.as_deref().and_then(moment), it.expires.as_deref().and_then(moment)));
-    Some(Claim { user: token.username.clone(), proof, once, window })
+    Some(Claim { user: token.username, proof, once, window })
 }
 
 fn moment(text: &str) -> Option<Timestamp> {
@@ -283,11 +276,11 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 }
 
 // The service's URL as the client reached us, unless one is configured; `None` when the host is no host.
-fn address<B>(state: &State, request: &Request<B>, peer: Peer) -> Option<String> {
+fn address(state: &State, head: &Parts, peer: Peer) -> Option<String> {
     if let Some(url) = &state.public_url {
         return Some(format!("{}{PATH}", url.trim_end_matches('/')));
     }
-    let host = request.uri().authority().map(|it| it.as_str()).or_else(|| text(request.headers(), &header::HOST))?;
+    let host = head.uri.authority().map(|it| it.as_str()).or_else(|| text(&head.headers, &header::HOST))?;
     let plain = !host.is_empty() && host.len() <= 255 && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]_".contains(&b));
     let scheme = if peer.tls { "https" } else { "http" };
     plain.then(|| format!("{scheme}://{host}{PATH}"))

@@ -7,31 +7,51 @@ use super::problem::Problem;
 use super::state::State;
 use crate::dialect::proof::Denied;
 use crate::dialect::raw::RawInbound;
+use crate::domain::answer::Verdict;
 use crate::domain::request::Sms;
 use crate::domain::time::Timestamp;
 use crate::engine::Trouble;
 use axum::Extension;
-use axum::body::Body;
-use axum::extract::{Path, Request, State as Reach};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::body::{Body, HttpBody};
+use axum::extract::{Path, State as Reach};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// Answers a gateway.
-pub(super) async fn receive(
+/// What the paths begin with; the gateway's name follows.
+const PATH: &str = "/inbound/sms/";
+
+/// The gateway whose name stands in the path as it is; `None` for what the router answers: other methods, an escaped name, nobody's.
+pub(super) fn named<'a>(state: &'a State, head: &Parts) -> Option<&'a Gateway> {
+    let name = head.uri.path().strip_prefix(PATH)?;
+    let is_plain = matches!(head.method, Method::GET | Method::POST) && !name.contains(['%', '/']);
+    state.gateways.find(name).filter(|_| is_plain)
+}
+
+/// The same as a route: for what is not [`named`], and where something is around the routes.
+pub(super) async fn routed(
     Reach(state): Reach<Arc<State>>,
     Extension(peer): Extension<Peer>,
     Path(name): Path<String>,
-    request: Request,
+    request: Request<Body>,
 ) -> Result<Response, Problem> {
     let gateway = state.gateways.find(&name);
     let gateway = gateway.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "No gateway of this name is configured."))?;
-    if request.headers().contains_key(header::AUTHORIZATION) && !state.takes_credentials(peer) {
+    let (head, content) = request.into_parts();
+    receive(&state, gateway, (&head, content), peer).await
+}
+
+/// Answers a gateway.
+pub(super) async fn receive<B>(state: &State, gateway: &Gateway, (head, content): (&Parts, B), peer: Peer) -> Result<Response, Problem>
+where
+    B: HttpBody<Data = hyper::body::Bytes> + Send + Unpin,
+{
+    if head.headers.contains_key(header::AUTHORIZATION) && !state.takes_credentials(peer) {
         return Err(Problem::new(StatusCode::FORBIDDEN, "This address takes credentials over TLS only."));
     }
-    let (head, content) = request.into_parts();
     let bytes = body::read(&head.headers, content, &state.limits).await;
     let bytes = bytes.map_err(|unread| Problem::new(unread.status(), unread.text()))?;
     let received_at = state.service.now();
@@ -43,9 +63,9 @@ pub(super) async fn receive(
         body: &bytes,
         peer: peer.addr.ip(),
     };
-    prove(&state, gateway, (&raw, peer), received_at)?;
+    prove(state, gateway, (&raw, peer), received_at)?;
     let sms = read(gateway, &raw, received_at)?;
-    judge(&state, sms).await?;
+    judge(state, sms).await?;
     Ok(acknowledge(gateway))
 }
 
@@ -77,7 +97,7 @@ async fn judge(state: &State, sms: Sms) -> Result<(), Problem> {
     let judged = timeout(state.limits.request(), state.service.reply(sms)).await.unwrap_or(Err(Trouble::Failed));
     match judged {
         Ok(verdict) => {
-            tracing::info!(?verdict, "reply judged");
+            tell(verdict);
             Ok(())
         }
         Err(Trouble::Busy { retry_after }) => Err(Problem::busy(retry_after)),
@@ -86,6 +106,14 @@ async fn judge(state: &State, sms: Sms) -> Result<(), Problem> {
             tracing::error!("a reply could not be judged; the cause is logged where it happened");
             Err(Problem::busy(Duration::from_secs(5)))
         }
+    }
+}
+
+// What went as it should is told by metrics and the challenge's own record.
+fn tell(verdict: Verdict) {
+    match verdict {
+        Verdict::Verified | Verdict::Stopped | Verdict::Helped | Verdict::Started => tracing::debug!(?verdict, "reply judged"),
+        _ => tracing::info!(?verdict, "reply judged"),
     }
 }
 

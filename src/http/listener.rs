@@ -118,7 +118,7 @@ async fn http1_connection(stream: impl AsyncRead + AsyncWrite + Unpin + Send + '
         .max_headers(limits.max_headers)
         .max_header_size(limits.max_header_bytes)
         .half_close(false)
-        .serve_connection(TokioIo::new(stream), service_fn(|request| serve(request, peer, Arc::clone(&shared), activity.enter())));
+        .serve_connection(TokioIo::new(stream), service_fn(|request| serve(request, peer, &shared, activity.enter())));
     let mut connection = pin!(connection);
     let reason = tokio::select! {
         ended = connection.as_mut() => return report(ended, peer),
@@ -137,7 +137,13 @@ async fn http2_connection(stream: impl AsyncRead + AsyncWrite + Unpin + Send + '
         .keep_alive_timeout(limits.header())
         .max_concurrent_streams(limits.max_streams)
         .max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX))
-        .serve_connection(TokioIo::new(stream), service_fn(|request| serve(request, peer, Arc::clone(&shared), activity.enter())));
+        .serve_connection(
+            TokioIo::new(stream),
+            service_fn(|request| {
+                let (shared, progress) = (Arc::clone(&shared), activity.enter());
+                async move { serve(request, peer, &shared, progress).await }
+            }),
+        );
     let mut connection = pin!(connection);
     let reason = tokio::select! {
         ended = connection.as_mut() => return report(ended, peer),
@@ -173,16 +179,20 @@ fn report(ended: Result<(), hyper::Error>, peer: Peer) {
     }
 }
 
-async fn serve(
+// No `async fn`: that would move the request once more, and copy it with every move of its own.
+fn serve(
     request: hyper::Request<Incoming>,
     peer: Peer,
-    shared: Arc<Shared>,
+    shared: &Shared,
     progress: Progress,
-) -> Result<Response<Body>, Infallible> {
-    let response = shared.app.handle(request, peer).await;
-    let streams = response.headers().get(CONTENT_TYPE).is_some_and(|it| it == "text/event-stream");
-    // A stream is a request in progress for as long as it flows.
-    Ok(if streams { response.map(|inner| Body::new(Streaming { inner, _progress: progress })) } else { response })
+) -> impl Future<Output = Result<Response<Body>, Infallible>> {
+    let response = shared.app.handle(request, peer);
+    async move {
+        let response = response.await;
+        let streams = response.headers().get(CONTENT_TYPE).is_some_and(|it| it == "text/event-stream");
+        // A stream is a request in progress for as long as it flows.
+        Ok(if streams { response.map(|inner| Body::new(Streaming { inner, _progress: progress })) } else { response })
+    }
 }
 
 /// A body that counts as a request in progress.

@@ -39,7 +39,7 @@ impl Opened<'_> {
             out.raw("<MsgRsHdr><jXchangeHdr>");
             header::write(out, self.header, Some((JX_VER, self.tracking_id)));
             out.raw("</jXchangeHdr></MsgRsHdr>");
-            out.leaf("AlrtPkgId", &self.id.to_string());
+            out.plain("AlrtPkgId", self.id);
             out.optional("OTP", self.otp.map(Secret::expose));
             out.leaf("RsStat", "Success");
             out.close(name);

@@ -1,7 +1,7 @@
 //! The Enterprise Event System's push (`events.md`, SOAP push): `EESEventAdd`, and what a subscriber answers.
 
 use super::decode::decode;
-use super::malformed::Malformed;
+use super::malformed::Read;
 use super::media::Media;
 use super::message::{Frame, message};
 use super::names::{JES, Ns, Version};
@@ -39,7 +39,7 @@ impl EesPush<'_> {
             out.optional("AuditUsrId", self.audit_usr_id);
             out.leaf("AuditWsId", self.audit_ws_id);
             out.leaf("ConsumerProd", self.product);
-            out.leaf("ConsumerRqDtTime", &self.stamp.created.to_string());
+            out.plain("ConsumerRqDtTime", self.stamp.created);
             out.leaf("jXLogTrackingId", self.tracking_id);
             out.raw("</JESHdr></JESMsgRqHdr><EESEventInfoArray>");
             for event in self.events {
@@ -51,9 +51,9 @@ impl EesPush<'_> {
 
     fn event(&self, out: &mut Writer, event: &FeedEvent) {
         out.open("EESEventInfo");
-        out.leaf("EventNum", &event.number.to_string());
+        out.plain("EventNum", event.number);
         out.leaf("EventProd", self.product);
-        out.leaf("EventTimeDt", &event.at.to_string());
+        out.plain("EventTimeDt", event.at);
         out.leaf("InstId", &event.institution);
         out.optional("ProdEnv", self.environment);
         out.open("EventDataInfoArray");
@@ -64,7 +64,7 @@ impl EesPush<'_> {
             out.close("EventDataInfo");
         }
         out.close("EventDataInfoArray");
-        out.leaf("EventUniqueId", &event.id.to_string());
+        out.plain("EventUniqueId", event.id);
         out.close("EESEventInfo");
     }
 }
@@ -96,7 +96,8 @@ impl EesAnswer {
         if media.version() != Version::V11 || media.check(Version::V11).is_err() {
             odd.push("The content type is not text/xml.".to_owned());
         }
-        let read = decode(bytes, media.charset).and_then(|text| envelope(&mut Reader::new(&text), &mut odd));
+        let text = decode(bytes, media.charset).map_err(Box::new);
+        let read = text.and_then(|text| envelope(&mut Reader::new(&text), &mut odd));
         match read {
             Ok(Some((code, text))) => Self::Fault { code, text },
             Ok(None) => Self::Acknowledged { odd: Some(odd.join(" ")).filter(|it| !it.is_empty()) },
@@ -108,7 +109,7 @@ impl EesAnswer {
 type FaultText = (String, String);
 
 // Reads up to the body's element; what comes after it can only be odd, not wrong.
-fn envelope(reader: &mut Reader<'_>, odd: &mut Vec<String>) -> Result<Option<FaultText>, Malformed> {
+fn envelope(reader: &mut Reader<'_>, odd: &mut Vec<String>) -> Read<Option<FaultText>> {
     let soap = |element: &Element<'_>, name| element.is(Ns::Soap11, name) || element.is(Ns::Soap12, name);
     let root = reader.root()?;
     if !soap(&root, "Envelope") {
@@ -141,7 +142,7 @@ fn judge(body: Option<&Element<'_>>, stamped: bool, odd: &mut Vec<String>) {
     }
 }
 
-fn timestamp(reader: &mut Reader<'_>) -> Result<bool, Malformed> {
+fn timestamp(reader: &mut Reader<'_>) -> Read<bool> {
     let mut found = false;
     while let Some(block) = reader.child()? {
         if !block.is(Ns::Wsse, "Security") {
@@ -156,7 +157,7 @@ fn timestamp(reader: &mut Reader<'_>) -> Result<bool, Malformed> {
     Ok(found)
 }
 
-fn fault(reader: &mut Reader<'_>) -> Result<FaultText, Malformed> {
+fn fault(reader: &mut Reader<'_>) -> Read<FaultText> {
     let (mut code, mut text) = (String::new(), String::new());
     while let Some(part) = reader.child()? {
         match part.name {
@@ -171,7 +172,7 @@ fn fault(reader: &mut Reader<'_>) -> Result<FaultText, Malformed> {
 }
 
 // The last Value or Text of a SOAP 1.2 Code or Reason, Subcodes included.
-fn values(reader: &mut Reader<'_>, slot: &mut String) -> Result<(), Malformed> {
+fn values(reader: &mut Reader<'_>, slot: &mut String) -> Read<()> {
     while let Some(part) = reader.child()? {
         match part.name {
             "Value" | "Text" => *slot = cut(&reader.text()?),

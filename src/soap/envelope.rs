@@ -2,7 +2,7 @@
 
 use super::call::{Call, Operation};
 use super::decode::decode;
-use super::malformed::{Malformed, Problem};
+use super::malformed::{Malformed, Problem, Read};
 use super::media::{Media, check_action};
 use super::names::{Ns, Root, Version};
 use super::request;
@@ -18,26 +18,26 @@ pub fn read(bytes: &[u8], content_type: Option<&str>, soap_action: Option<&str>)
     let hinted = |malformed: Malformed| malformed.in_version(media.version());
     let text = decode(bytes, media.charset).map_err(hinted)?;
     let mut reader = Reader::new(&text);
-    let version = envelope(&mut reader).map_err(hinted)?;
+    let version = envelope(&mut reader).map_err(|it| hinted(*it))?;
     let mut security = None;
-    let operation = media.check(version).and_then(|()| content(&mut reader, version, &mut security));
+    let operation = media.check(version).map_err(Box::new).and_then(|()| content(&mut reader, version, &mut security));
     let stamped = security.as_ref().is_some_and(|it| it.timestamp.is_some());
     let tagged = |malformed: Malformed| malformed.in_version(version).stamped(stamped);
-    let operation = operation.map_err(tagged)?;
+    let operation = operation.map_err(|it| tagged(*it))?;
     check_action(&media, soap_action, operation.name()).map_err(tagged)?;
     Ok(Call { version, security, operation })
 }
 
-fn envelope(reader: &mut Reader<'_>) -> Result<Version, Malformed> {
+fn envelope(reader: &mut Reader<'_>) -> Read<Version> {
     match reader.root()? {
         root if root.is(Ns::Soap11, "Envelope") => Ok(Version::V11),
         root if root.is(Ns::Soap12, "Envelope") => Ok(Version::V12),
-        _ => Err(reader.fail("").because(Problem::VersionMismatch)),
+        _ => Err(reader.fail("").because(Problem::VersionMismatch).into()),
     }
 }
 
 // The envelope's content, to the end of the document: Header at most once, Body exactly once, nothing else.
-fn content(reader: &mut Reader<'_>, version: Version, security: &mut Option<Security>) -> Result<Operation, Malformed> {
+fn content(reader: &mut Reader<'_>, version: Version, security: &mut Option<Security>) -> Read<Operation> {
     let soap = version.ns();
     let mut child = reader.child()?;
     if child.as_ref().is_some_and(|it| it.is(soap, "Header")) {
@@ -61,7 +61,7 @@ fn content(reader: &mut Reader<'_>, version: Version, security: &mut Option<Secu
     }
 }
 
-fn header(reader: &mut Reader<'_>, version: Version, security: &mut Option<Security>) -> Result<(), Malformed> {
+fn header(reader: &mut Reader<'_>, version: Version, security: &mut Option<Security>) -> Read<()> {
     while let Some(block) = reader.child()? {
         let ours = for_us(&block, version);
         if ours && block.is(Ns::Wsse, "Security") {
@@ -70,7 +70,7 @@ fn header(reader: &mut Reader<'_>, version: Version, security: &mut Option<Secur
             }
         } else if must_understand(reader, &block, version)? && ours {
             let problem = Problem::MustUnderstand { namespace: block.uri().to_owned(), name: block.name.to_owned() };
-            return Err(reader.fail("").because(problem));
+            return Err(reader.fail("").because(problem).into());
         } else {
             reader.skip()?;
         }
@@ -79,7 +79,7 @@ fn header(reader: &mut Reader<'_>, version: Version, security: &mut Option<Secur
 }
 
 // SOAP 1.1, 4.2.3; SOAP 1.2 part 1, 5.2.3.
-fn must_understand(reader: &Reader<'_>, block: &Element<'_>, version: Version) -> Result<bool, Malformed> {
+fn must_understand(reader: &Reader<'_>, block: &Element<'_>, version: Version) -> Read<bool> {
     match block.attribute(version.ns(), "mustUnderstand") {
         None | Some("0" | "false") => Ok(false),
         Some("1" | "true") => Ok(true),
@@ -100,7 +100,7 @@ fn for_us(block: &Element<'_>, version: Version) -> bool {
     }
 }
 
-fn dispatch(reader: &mut Reader<'_>, root: &Element<'_>) -> Result<Operation, Malformed> {
+fn dispatch(reader: &mut Reader<'_>, root: &Element<'_>) -> Read<Operation> {
     let (ping, style) = match (root.ns, root.name) {
         (Ns::Tpg, "OOBValidate") => (false, Root::Schema),
         (Ns::Tpg, "OOBValidateRq") => (false, Root::Tutorial),

@@ -162,7 +162,7 @@ fn detail(out: &mut Writer, name: &str, fault: &Fault<'_>) {
 
 fn record(out: &mut Writer, violation: &Violation) {
     out.open("FaultMsgRec");
-    out.leaf("ErrCode", &violation.code.to_string());
+    out.plain("ErrCode", violation.code);
     out.leaf("ErrCat", "Error");
     out.leaf("ErrDesc", &violation.text);
     out.optional("ErrElem", violation.element);

@@ -1,6 +1,6 @@
 //! `jXchangeHdr`: read in any order, written with its version markers nested as the schema has them.
 
-use super::malformed::Malformed;
+use super::malformed::Read;
 use super::record::{Record, Shape, text};
 use super::writer::Writer;
 use super::xml::Reader;
@@ -30,7 +30,7 @@ const SHAPE: Shape = Shape {
 type Level<'a> = (&'static str, &'a [(&'static str, Option<&'a str>)]);
 
 /// Reads the open `jXchangeHdr`.
-pub fn read(reader: &mut Reader<'_>) -> Result<Header, Malformed> {
+pub fn read(reader: &mut Reader<'_>) -> Read<Header> {
     let mut header = Header::default();
     let mut record = Record::new(&SHAPE);
     while let Some((name, element)) = record.next(reader)? {

@@ -54,6 +54,9 @@ pub struct Malformed {
     pub problem: Problem,
 }
 
+/// What reading a part of a message gives. The refusal is boxed: every token has one of these, and nearly none is refused.
+pub type Read<T> = Result<T, Box<Malformed>>;
+
 impl Malformed {
     /// A problem of the message as a whole.
     pub fn whole(message: impl Into<String>) -> Self {

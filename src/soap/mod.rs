@@ -1,8 +1,8 @@
 //! The SOAP codec: bytes to what a caller asks, and answers, faults and events back to bytes. Pure: no clock, no
 //! randomness, no sockets.
 //!
-//! In: `decode` (bytes to text) → `token`, `xml` (strict, bounded reader) → `envelope` (version, header blocks, dispatch) →
-//! `security`, `request` (through `record`: elements in any order, markers, nil) → [`Call`], or [`Malformed`].
+//! In: `decode` (bytes to text) → `token` (text to `piece`s), `xml` (strict, bounded reader) → `envelope` (version, header
+//! blocks, dispatch) → `security`, `request` (through `record`: elements in any order, markers, nil) → [`Call`], or [`Malformed`].
 //! Out: `writer` (escaping) → `message` (envelope) → `answer`, `fault`, `ees`. `wsdl` serves the contract itself.
 //!
 //! Contract: `OOBValidate` and `Ping` of schema 2024.1.03, SOAP 1.1 and 1.2, answered in kind.
@@ -21,6 +21,7 @@ mod malformed;
 mod media;
 mod message;
 mod names;
+mod piece;
 mod record;
 mod request;
 mod scope;

@@ -4,7 +4,7 @@
 //! don't know is passed over where the schema has `any` (inside `Custom`, and behind the last marker of a record, our
 //! namespace only); elsewhere it is refused, since a misspelt element must not be dropped in silence.
 
-use super::malformed::Malformed;
+use super::malformed::{Malformed, Read};
 use super::names::Ns;
 use super::xml::{Element, Reader};
 use crate::domain::code::Secret;
@@ -36,7 +36,7 @@ impl Record {
     }
 
     /// The next element that is read, with its name from the shape; `None` at the record's end. The caller consumes it.
-    pub fn next<'a>(&mut self, reader: &mut Reader<'a>) -> Result<Option<(&'static str, Element<'a>)>, Malformed> {
+    pub fn next<'a>(&mut self, reader: &mut Reader<'a>) -> Read<Option<(&'static str, Element<'a>)>> {
         while let Some(element) = reader.child()? {
             if element.ns != Ns::Tpg {
                 return Err(unexpected(reader, &element));
@@ -67,7 +67,7 @@ impl Record {
         found.or_else(|| before.iter().position(|it| *it == name))
     }
 
-    fn mark(&mut self, reader: &Reader<'_>, at: usize, element: &Element<'_>) -> Result<(), Malformed> {
+    fn mark(&mut self, reader: &Reader<'_>, at: usize, element: &Element<'_>) -> Read<()> {
         let bit = 1 << at;
         if self.seen & bit != 0 {
             return Err(reader.fail(format!("The element {} comes twice.", element.name)));
@@ -78,23 +78,23 @@ impl Record {
 }
 
 /// The text of an optional element, trimmed; `None` when it is nil or empty.
-pub fn text(reader: &mut Reader<'_>, element: &Element<'_>) -> Result<Option<String>, Malformed> {
+pub fn text(reader: &mut Reader<'_>, element: &Element<'_>) -> Read<Option<String>> {
     let raw = raw(reader, element)?;
     Ok(raw.as_deref().map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned))
 }
 
 /// The text of a required element, trimmed.
-pub fn field(reader: &mut Reader<'_>, element: &Element<'_>) -> Result<Field, Malformed> {
+pub fn field(reader: &mut Reader<'_>, element: &Element<'_>) -> Read<Field> {
     Ok(raw(reader, element)?.map_or(Field::Null, |it| Field::Text(it.trim().to_owned())))
 }
 
 /// The text of an optional element that may hold a secret, as sent; `None` when it is nil or empty.
-pub fn secret(reader: &mut Reader<'_>, element: &Element<'_>) -> Result<Option<Secret>, Malformed> {
+pub fn secret(reader: &mut Reader<'_>, element: &Element<'_>) -> Read<Option<Secret>> {
     Ok(raw(reader, element)?.filter(|it| !it.is_empty()).map(Secret::new))
 }
 
 /// The text of an element, as sent; `None` when it is nil.
-pub fn raw<'a>(reader: &mut Reader<'a>, element: &Element<'_>) -> Result<Option<Cow<'a, str>>, Malformed> {
+pub fn raw<'a>(reader: &mut Reader<'a>, element: &Element<'_>) -> Read<Option<Cow<'a, str>>> {
     if element.is_nil() {
         reader.skip()?;
         return Ok(None);
@@ -107,7 +107,7 @@ fn marker(name: &str) -> Option<u32> {
 }
 
 // Names are the sender's own; a long one is cut.
-fn unexpected(reader: &Reader<'_>, element: &Element<'_>) -> Malformed {
+fn unexpected(reader: &Reader<'_>, element: &Element<'_>) -> Box<Malformed> {
     let name: String = element.name.chars().take(64).collect();
     let hint = if element.ns == Ns::Tpg { "" } else { ", or its namespace is not the contract's" };
     reader.fail(format!("The element {name} is not expected here{hint}."))

@@ -3,7 +3,7 @@
 //! An optional element that is nil or empty counts as absent. Texts are trimmed, except those that may hold a secret.
 
 use super::header;
-use super::malformed::Malformed;
+use super::malformed::Read;
 use super::names::Root;
 use super::record::{Record, Shape, field, raw, secret, text};
 use super::xml::{Element, Reader};
@@ -40,7 +40,7 @@ const PAIRS: Shape = Shape { once: &[], many: &["Name", "Val"], last: 1 };
 const PING: Shape = Shape { once: &["PingRq"], many: &[], last: 1 };
 
 /// Reads the open `OOBValidate` or `OOBValidateRq`.
-pub fn oob_validate(reader: &mut Reader<'_>) -> Result<OobValidate, Malformed> {
+pub fn oob_validate(reader: &mut Reader<'_>) -> Read<OobValidate> {
     let mut request = OobValidate::default();
     let mut record = Record::new(&MESSAGE);
     while let Some((name, element)) = record.next(reader)? {
@@ -58,7 +58,7 @@ pub fn oob_validate(reader: &mut Reader<'_>) -> Result<OobValidate, Malformed> {
 }
 
 /// Reads the open `Ping` (its text is in a `PingRq`) or `PingRq` (its text is its own): what to echo.
-pub fn ping(reader: &mut Reader<'_>, root: Root) -> Result<String, Malformed> {
+pub fn ping(reader: &mut Reader<'_>, root: Root) -> Read<String> {
     if root == Root::Tutorial {
         return Ok(reader.text()?.into_owned());
     }
@@ -84,7 +84,7 @@ fn plain<'a>(request: &'a mut OobValidate, name: &str) -> &'a mut Option<String>
     }
 }
 
-fn message_header(reader: &mut Reader<'_>, element: &Element<'_>, request: &mut OobValidate) -> Result<(), Malformed> {
+fn message_header(reader: &mut Reader<'_>, element: &Element<'_>, request: &mut OobValidate) -> Read<()> {
     if element.is_nil() {
         return reader.skip();
     }
@@ -99,7 +99,7 @@ fn message_header(reader: &mut Reader<'_>, element: &Element<'_>, request: &mut 
     Ok(())
 }
 
-fn recipient(reader: &mut Reader<'_>, element: &Element<'_>) -> Result<Option<RecipientChoice>, Malformed> {
+fn recipient(reader: &mut Reader<'_>, element: &Element<'_>) -> Read<Option<RecipientChoice>> {
     if element.is_nil() {
         reader.skip()?;
         return Ok(None);
@@ -119,7 +119,7 @@ fn recipient(reader: &mut Reader<'_>, element: &Element<'_>) -> Result<Option<Re
     Ok(Some(choice))
 }
 
-fn contact(reader: &mut Reader<'_>) -> Result<Field, Malformed> {
+fn contact(reader: &mut Reader<'_>) -> Read<Field> {
     let mut id = Field::Absent;
     let mut record = Record::new(&CONTACT);
     while let Some((_, element)) = record.next(reader)? {
@@ -128,12 +128,12 @@ fn contact(reader: &mut Reader<'_>) -> Result<Field, Malformed> {
     Ok(id)
 }
 
-fn data(reader: &mut Reader<'_>, element: &Element<'_>, data: &mut Vec<(Field, Option<Secret>)>) -> Result<(), Malformed> {
+fn data(reader: &mut Reader<'_>, element: &Element<'_>, data: &mut Vec<(Field, Option<Secret>)>) -> Read<()> {
     each(reader, element, &DATA, |reader| pairs(reader, data))
 }
 
 // Each Name with the Val that follows it; one record may hold several pairs, as the tutorials write them.
-fn pairs(reader: &mut Reader<'_>, data: &mut Vec<(Field, Option<Secret>)>) -> Result<(), Malformed> {
+fn pairs(reader: &mut Reader<'_>, data: &mut Vec<(Field, Option<Secret>)>) -> Read<()> {
     let mut waiting = None;
     let mut record = Record::new(&PAIRS);
     while let Some((name, element)) = record.next(reader)? {
@@ -155,8 +155,8 @@ fn each<'a>(
     reader: &mut Reader<'a>,
     array: &Element<'_>,
     shape: &'static Shape,
-    mut read: impl FnMut(&mut Reader<'a>) -> Result<(), Malformed>,
-) -> Result<(), Malformed> {
+    mut read: impl FnMut(&mut Reader<'a>) -> Read<()>,
+) -> Read<()> {
     if array.is_nil() {
         return reader.skip();
     }

@@ -38,11 +38,13 @@ impl<'a> Scope<'a> {
     }
 
     /// The element at `depth` is closed: what it declared means nothing any more.
+    #[inline]
     pub fn leave(&mut self, depth: usize) {
         while self.0.pop_if(|it| it.depth == depth).is_some() {}
     }
 
     /// What `prefix` (empty: none) means for an element, and its URI; `None` when it is not declared.
+    #[inline]
     pub fn find(&self, prefix: &str) -> Option<(Ns, &'a str)> {
         match (self.0.iter().rfind(|it| it.prefix == prefix), prefix) {
             (Some(binding), _) => Some((binding.ns, binding.uri)),

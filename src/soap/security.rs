@@ -1,6 +1,6 @@
 //! `wsse:Security`: what a caller claims about itself. Read here, judged where callers are authenticated.
 
-use super::malformed::Malformed;
+use super::malformed::Read;
 use super::names::Ns;
 use super::xml::{Element, Reader};
 use crate::domain::code::Secret;
@@ -48,7 +48,7 @@ pub struct Validity {
 }
 
 /// Reads the open `wsse:Security` element. Refuses a second token or timestamp, and an unknown kind of password.
-pub fn read(reader: &mut Reader<'_>) -> Result<Security, Malformed> {
+pub fn read(reader: &mut Reader<'_>) -> Read<Security> {
     let mut security = Security::default();
     while let Some(element) = reader.child()? {
         if element.is(Ns::Wsse, "UsernameToken") {
@@ -64,7 +64,7 @@ pub fn read(reader: &mut Reader<'_>) -> Result<Security, Malformed> {
     Ok(security)
 }
 
-fn token(reader: &mut Reader<'_>) -> Result<UsernameToken, Malformed> {
+fn token(reader: &mut Reader<'_>) -> Read<UsernameToken> {
     let (mut username, mut password, mut nonce, mut created) = (None, None, None, None);
     while let Some(element) = reader.child()? {
         match (element.ns, element.name) {
@@ -82,7 +82,7 @@ fn token(reader: &mut Reader<'_>) -> Result<UsernameToken, Malformed> {
     Ok(UsernameToken { username, password, nonce, created })
 }
 
-fn read_password(reader: &mut Reader<'_>, element: &Element<'_>) -> Result<Password, Malformed> {
+fn read_password(reader: &mut Reader<'_>, element: &Element<'_>) -> Read<Password> {
     let kind = element.attribute(Ns::None, "Type").map(|it| it.strip_prefix(TOKEN));
     let wrap = match kind {
         None | Some(Some("Text")) => Password::Text,
@@ -92,7 +92,7 @@ fn read_password(reader: &mut Reader<'_>, element: &Element<'_>) -> Result<Passw
     Ok(wrap(Secret::new(reader.text()?)))
 }
 
-fn validity(reader: &mut Reader<'_>) -> Result<Validity, Malformed> {
+fn validity(reader: &mut Reader<'_>) -> Read<Validity> {
     let mut validity = Validity::default();
     while let Some(element) = reader.child()? {
         match (element.ns, element.name) {
@@ -104,12 +104,12 @@ fn validity(reader: &mut Reader<'_>) -> Result<Validity, Malformed> {
     Ok(validity)
 }
 
-fn trimmed(reader: &mut Reader<'_>, slot: &mut Option<String>) -> Result<(), Malformed> {
+fn trimmed(reader: &mut Reader<'_>, slot: &mut Option<String>) -> Read<()> {
     let text = reader.text()?.trim().to_owned();
     once(reader, slot, text)
 }
 
-fn once<T>(reader: &Reader<'_>, slot: &mut Option<T>, value: T) -> Result<(), Malformed> {
+fn once<T>(reader: &Reader<'_>, slot: &mut Option<T>, value: T) -> Read<()> {
     match slot.replace(value) {
         None => Ok(()),
         Some(_) => Err(reader.fail("An element of the security header comes twice.")),

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// What one pass over a text finds. Taken of a whole document, it tells which tokens need no look of their own.
+/// What one pass over a text finds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Traits(u8);
 
@@ -10,52 +10,59 @@ const CONTROL: u8 = 1;
 const RARE: u8 = 2;
 const RETURN: u8 = 4;
 const BRACKET: u8 = 8;
-
-/// Largest text worth a pass of its own, in bytes: a hostile one is refused long before its end.
-const SMALL: usize = 8 * 1024;
+const END: u8 = 16;
 
 impl Traits {
-    /// The traits of a small text; of a larger one, that it may hold anything.
-    pub fn of_small(text: &str) -> Self {
-        if text.len() <= SMALL { Self::of(text) } else { Self(CONTROL | RARE | RETURN | BRACKET) }
+    /// Whether the text may hold a character that XML doesn't allow, or the end of a CDATA section: it needs a look of its own.
+    pub fn is_odd(self) -> bool {
+        self.0 & (CONTROL | RARE | BRACKET) != 0
     }
 
-    /// Looks at every byte once, without branches.
-    pub fn of(text: &str) -> Self {
-        Self(text.bytes().fold(0, |found, byte| {
-            let control = byte < 0x20 && byte != b'\t' && byte != b'\n' && byte != b'\r';
-            found
-                | (u8::from(control) * CONTROL)
-                | (u8::from(byte == 0xEF) * RARE)
-                | (u8::from(byte == b'\r') * RETURN)
-                | (u8::from(byte == b']') * BRACKET)
-        }))
-    }
-
-    /// Whether nothing in the text can be a character that XML doesn't allow.
-    pub fn is_plain(self) -> bool {
-        self.0 & (CONTROL | RARE) == 0
-    }
-
-    /// Whether the text may hold a carriage return.
+    /// Whether the text holds a carriage return.
     pub fn has_return(self) -> bool {
         self.0 & RETURN != 0
     }
+}
 
-    /// Whether the text may hold a bracket that ends a CDATA section.
-    pub fn has_bracket(self) -> bool {
-        self.0 & BRACKET != 0
+// What each byte tells of a text.
+const TRAITS: [u8; 256] = {
+    let mut traits = [0; 256];
+    let mut control = 0;
+    while control < b' ' {
+        traits[control as usize] = if matches!(control, b'\t' | b'\n') { 0 } else { CONTROL };
+        control += 1;
     }
+    traits[b'\r' as usize] = RETURN;
+    traits[b']' as usize] = BRACKET;
+    traits[0xEF] = RARE;
+    (traits[b'<' as usize], traits[b'&' as usize]) = (END, END);
+    traits
+};
+
+/// How far a text reaches before markup or a reference, in bytes, and what it holds.
+#[inline]
+pub fn text_len(bytes: &[u8]) -> (usize, Traits) {
+    let (mut len, mut found) = (0, 0);
+    for byte in bytes {
+        let traits = TRAITS[usize::from(*byte)];
+        if traits == END {
+            break;
+        }
+        found |= traits;
+        len += 1;
+    }
+    (len, Traits(found))
 }
 
 /// Whether every character of `text` is allowed in XML 1.0 (production 2).
 pub fn is_xml(text: &str) -> bool {
     // The two non-characters start with 0xEF in UTF-8, and hardly anything else does.
-    let traits = Traits::of(text);
-    traits.is_plain() || (traits.0 & CONTROL == 0 && !text.contains(['\u{FFFE}', '\u{FFFF}']))
+    let is_odd = |byte| byte == 0xEF || (byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r'));
+    !text.bytes().fold(false, |found, byte| found | is_odd(byte)) || text.chars().all(is_char)
 }
 
 /// How far what may be a name without a colon reaches, in bytes, and whether it is surely one: a name of ASCII.
+#[inline]
 pub fn name_len(bytes: &[u8]) -> (usize, bool) {
     let (mut len, mut all) = (0, INNER);
     while let Some(byte) = bytes.get(len) {

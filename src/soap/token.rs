@@ -1,9 +1,10 @@
-//! Cuts a document into tokens, front to back and without copies: quick-xml finds where each ends. What it lets pass is looked at
-//! here: tokens are held to XML 1.0 as far as one by itself shows it, and end tags to their start tags; what tokens mean, and where
-//! they may stand, is the reader's.
+//! Cuts a document into tokens, front to back and without copies: text is what stands before the next markup, and quick-xml finds
+//! where markup ends. What it lets pass is looked at here: tokens are held to XML 1.0 as far as one by itself shows it, and end tags
+//! to their start tags; what tokens mean, and where they may stand, is the reader's.
 
-use super::malformed::{Malformed, Position};
-use super::text::{is_name, name_len};
+use super::malformed::{Malformed, Position, Read};
+pub use super::piece::{Name, Text, Token};
+use super::text::{is_name, is_xml, name_len, text_len};
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
@@ -11,38 +12,6 @@ use quick_xml::events::Event;
 pub const MAX_ATTRIBUTES: usize = 32;
 /// Longest start tag, in bytes.
 pub const MAX_TAG: usize = 8 * 1024;
-
-/// A token, as it stands in the document: nothing is unescaped.
-pub enum Token<'a> {
-    /// A start tag. Its element is now the last of [`Tokens::open`], its attributes are in [`Tokens::pairs`].
-    Open {
-        /// The tag of an empty element: no end tag follows.
-        empty: bool,
-    },
-    /// The end tag of the last of [`Tokens::open`], which whoever reads the tokens then takes off.
-    Close,
-    /// Text without references.
-    Text(&'a str),
-    /// The content of a CDATA section.
-    Section(&'a str),
-    /// What stands between `&` and `;`.
-    Reference(&'a str),
-    /// A comment, or the XML declaration.
-    Aside,
-    /// The document's end.
-    End,
-}
-
-/// A name as a tag has it, its prefix and local part told apart (Namespaces in XML 1.0, production 7).
-#[derive(Clone, Copy, Debug)]
-pub struct Name<'a> {
-    /// As it is written.
-    pub whole: &'a str,
-    /// What stands before the colon; empty where there is none.
-    pub prefix: &'a str,
-    /// What stands behind it.
-    pub local: &'a str,
-}
 
 /// A document on its way through.
 pub struct Tokens<'a> {
@@ -56,8 +25,6 @@ pub struct Tokens<'a> {
     start: usize,
     end: usize,
     at: usize,
-    // White space that was kept from the cutter.
-    skipped: usize,
 }
 
 impl<'a> Tokens<'a> {
@@ -67,27 +34,17 @@ impl<'a> Tokens<'a> {
         cutter.config_mut().check_comments = true;
         // Names are compared here, without a copy of each.
         cutter.config_mut().check_end_names = false;
-        Self { pairs: Vec::new(), open: Vec::with_capacity(depth), cutter, text, start: 0, end: 0, at: 0, skipped: 0 }
+        Self { pairs: Vec::new(), open: Vec::with_capacity(depth), cutter, text, start: 0, end: 0, at: 0 }
     }
 
     /// The next token. What is refused by its first bytes is refused before it is read.
-    pub fn next(&mut self) -> Result<Token<'a>, Malformed> {
+    pub fn next(&mut self) -> Read<Token<'a>> {
         self.start = self.end;
-        self.refuse_early()?;
-        // The library's own message may quote the document.
-        let event = self.cutter.read_event().map_err(|_| self.broken())?;
-        self.end = usize::try_from(self.cutter.buffer_position()).map_or(self.text.len(), |it| it + self.skipped);
-        match event {
-            Event::Start(_) => self.start_tag(1, Token::Open { empty: false }),
-            Event::Empty(_) => self.start_tag(2, Token::Open { empty: true }),
-            Event::End(_) => self.end_tag(),
-            Event::Text(_) => Ok(Token::Text(self.source())),
-            Event::CData(_) => self.between("<![CDATA[", "]]>").map(Token::Section),
-            Event::GeneralRef(_) => self.between("&", ";").map(Token::Reference),
-            Event::Comment(_) => Ok(Token::Aside),
-            Event::Decl(_) => self.declaration(),
-            Event::Eof => Ok(Token::End),
-            Event::DocType(_) | Event::PI(_) => Err(self.fail(NOT_TAKEN)),
+        match *self.rest() {
+            [b'<', second, ..] => self.markup(second),
+            [b'<' | b'&', ..] => self.cut(),
+            [] => Ok(Token::End),
+            _ => self.text(),
         }
     }
 
@@ -100,22 +57,29 @@ impl<'a> Tokens<'a> {
     pub fn pass_blank(&mut self) {
         let rest = self.rest();
         let blank = rest.iter().position(|byte| !is_blank(*byte)).unwrap_or(0);
-        if blank > 0 && rest.get(blank) == Some(&b'<') {
-            let ahead = self.cutter.get_mut();
-            *ahead = ahead.get(blank..).unwrap_or_default();
-            self.skipped += blank;
-            self.end += blank;
+        if blank > 0 && rest[blank] == b'<' {
+            self.pass(blank);
         }
+    }
+
+    /// The text of the open element, and passes over its end tag: where there is nothing else in it, as in most that hold any.
+    pub fn leaf(&mut self) -> Option<Text<'a>> {
+        let (len, traits) = text_len(self.rest());
+        let end = self.end_len(self.end + len).filter(|_| !traits.is_odd())?;
+        let source = &self.text[self.end..][..len];
+        self.pass(len + end);
+        self.start = self.end - end;
+        Some(Text { source, has_return: traits.has_return() })
     }
 
     /// A refusal at the token read last. `message` never quotes content.
     #[cold]
-    pub fn fail(&self, message: impl Into<String>) -> Malformed {
-        Malformed::at(Position::of(self.text, self.start), message)
+    pub fn fail(&self, message: impl Into<String>) -> Box<Malformed> {
+        Box::new(Malformed::at(Position::of(self.text, self.start), message))
     }
 
     #[cold]
-    fn broken(&self) -> Malformed {
+    fn broken(&self) -> Box<Malformed> {
         self.fail("The XML is not well-formed here.")
     }
 
@@ -124,23 +88,73 @@ impl<'a> Tokens<'a> {
         self.text.as_bytes().get(self.end..).unwrap_or_default()
     }
 
-    fn refuse_early(&self) -> Result<(), Malformed> {
-        match self.rest() {
+    // Keeps so many bytes from the cutter: they are looked at here.
+    fn pass(&mut self, bytes: usize) {
+        let ahead = self.cutter.get_mut();
+        *ahead = &ahead[bytes..];
+        self.end += bytes;
+    }
+
+    fn text(&mut self) -> Read<Token<'a>> {
+        if self.start == 0 && self.text.starts_with('\u{FEFF}') {
+            return Err(self.fail("The document starts with a second byte order mark."));
+        }
+        let (len, traits) = text_len(self.rest());
+        self.pass(len);
+        let source = self.source();
+        if traits.is_odd() && !is_xml(source) {
+            return Err(self.fail(NO_CHARACTER));
+        }
+        if traits.is_odd() && source.contains("]]>") {
+            return Err(self.fail("Text may not hold the end of a CDATA section."));
+        }
+        Ok(Token::Text(Text { source, has_return: traits.has_return() }))
+    }
+
+    // What begins with `<` and `second`.
+    fn markup(&mut self, second: u8) -> Read<Token<'a>> {
+        match (second, self.rest()) {
+            (b'/', _) => {
+                if let Some(end) = self.end_len(self.start) {
+                    self.pass(end);
+                    return Ok(Token::Close);
+                }
+            }
+            (b'!' | b'?', rest) => self.refuse_early(rest)?,
+            (_, rest) if is_long(rest) => return Err(self.fail(format!("A start tag is longer than {MAX_TAG} bytes."))),
+            _ => {}
+        }
+        self.cut()
+    }
+
+    fn refuse_early(&self, rest: &[u8]) -> Read<()> {
+        match rest {
             [b'<', b'?', b'x', b'm', b'l', b' ' | b'\t' | b'\r' | b'\n', ..] if self.start == 0 => Ok(()),
             [b'<', b'!', b'-', b'-', ..] | [b'<', b'!', b'[', b'C', b'D', b'A', b'T', b'A', b'[', ..] => Ok(()),
-            [b'<', b'!' | b'?', ..] => Err(self.fail(NOT_TAKEN)),
-            [b'<', b'/', ..] => Ok(()),
-            rest @ [b'<', ..] if is_long(rest) => Err(self.fail(format!("A start tag is longer than {MAX_TAG} bytes."))),
-            // The library would skip it, and its positions would no longer be ours.
-            _ if self.start == 0 && self.text.starts_with('\u{FEFF}') => {
-                Err(self.fail("The document starts with a second byte order mark."))
-            }
-            _ => Ok(()),
+            _ => Err(self.fail(NOT_TAKEN)),
+        }
+    }
+
+    // Markup, or a reference.
+    fn cut(&mut self) -> Read<Token<'a>> {
+        // The library's own message may quote the document.
+        let event = self.cutter.read_event().map_err(|_| self.broken())?;
+        self.end = self.text.len() - self.cutter.get_ref().len();
+        match event {
+            Event::Start(_) => self.start_tag(1, Token::Open { empty: false }),
+            Event::Empty(_) => self.start_tag(2, Token::Open { empty: true }),
+            Event::End(_) => self.end_tag(),
+            Event::CData(_) | Event::Comment(_) | Event::Decl(_) if !is_xml(self.source()) => Err(self.fail(NO_CHARACTER)),
+            Event::CData(_) => self.between("<![CDATA[", "]]>").map(Token::Section),
+            Event::GeneralRef(_) => self.between("&", ";").map(Token::Reference),
+            Event::Comment(_) => Ok(Token::Aside),
+            Event::Decl(_) => self.declaration(),
+            Event::Text(_) | Event::Eof | Event::DocType(_) | Event::PI(_) => Err(self.fail(NOT_TAKEN)),
         }
     }
 
     // A start tag without the so many bytes at its end.
-    fn start_tag(&mut self, last: usize, token: Token<'a>) -> Result<Token<'a>, Malformed> {
+    fn start_tag(&mut self, last: usize, token: Token<'a>) -> Read<Token<'a>> {
         let inside = (self.start + 1, self.end - last);
         self.at = inside.0;
         self.pairs.clear();
@@ -161,7 +175,7 @@ impl<'a> Tokens<'a> {
         self.text.as_bytes().get(self.at..self.end).unwrap_or_default()
     }
 
-    fn name(&mut self) -> Result<Name<'a>, Malformed> {
+    fn name(&mut self) -> Read<Name<'a>> {
         let begun = self.at;
         let first = self.name_part()?;
         let [b':', ..] = self.within() else { return Ok(Name { whole: first, prefix: "", local: first }) };
@@ -170,7 +184,8 @@ impl<'a> Tokens<'a> {
         Ok(Name { whole: &self.text[begun..self.at], prefix: first, local })
     }
 
-    fn name_part(&mut self) -> Result<&'a str, Malformed> {
+    #[inline]
+    fn name_part(&mut self) -> Read<&'a str> {
         let (len, sound) = name_len(self.within());
         match self.text.get(self.at..self.at + len).filter(|it| sound || is_name(it)) {
             Some(part) => {
@@ -182,7 +197,7 @@ impl<'a> Tokens<'a> {
     }
 
     // An attribute: a name, an equals sign, and a value between quotes.
-    fn pair(&mut self) -> Result<(), Malformed> {
+    fn pair(&mut self) -> Read<()> {
         if self.pairs.len() == MAX_ATTRIBUTES {
             return Err(self.fail(format!("An element has more than {MAX_ATTRIBUTES} attributes.")));
         }
@@ -193,15 +208,27 @@ impl<'a> Tokens<'a> {
         self.blank();
         let [quote @ (b'"' | b'\''), value @ ..] = self.within() else { return Err(self.broken()) };
         let len = value.iter().position(|byte| byte == quote || *byte == b'<').ok_or_else(|| self.broken())?;
+        let raw = &self.text[self.at + 1..][..len];
+        if !is_xml(raw) {
+            return Err(self.fail(NO_CHARACTER));
+        }
         if value[len] == b'<' || self.pairs.iter().any(|(known, _)| known.whole == name.whole) {
             return Err(self.fail("An attribute is not well-formed, or comes twice."));
         }
-        self.pairs.push((name, &self.text[self.at + 1..][..len]));
+        self.pairs.push((name, raw));
         self.at += len + 2;
         Ok(())
     }
 
-    fn end_tag(&mut self) -> Result<Token<'a>, Malformed> {
+    // How long the end tag of the open element is, where it stands at `at` as nearly everybody writes it. The cutter need not look
+    // for the end of what is known; it keeps the names of elements that were closed like this, and never compares them.
+    fn end_len(&self, at: usize) -> Option<usize> {
+        let name = self.open.last()?.whole.as_bytes();
+        let tag = self.text.as_bytes().get(at..at + name.len() + 3)?;
+        matches!(tag, [b'<', b'/', inside @ .., b'>'] if inside == name).then_some(tag.len())
+    }
+
+    fn end_tag(&mut self) -> Read<Token<'a>> {
         self.at = self.start + 2;
         match self.open.last() {
             Some(name) if self.within().starts_with(name.whole.as_bytes()) => self.at += name.whole.len(),
@@ -211,7 +238,7 @@ impl<'a> Tokens<'a> {
         if self.at + 1 == self.end { Ok(Token::Close) } else { Err(self.broken()) }
     }
 
-    fn declaration(&mut self) -> Result<Token<'a>, Malformed> {
+    fn declaration(&mut self) -> Read<Token<'a>> {
         self.at = self.start + "<?xml".len();
         self.blank();
         self.pairs.clear();
@@ -223,7 +250,7 @@ impl<'a> Tokens<'a> {
     }
 
     // What stands in the token between `before` and `after`.
-    fn between(&self, before: &str, after: &str) -> Result<&'a str, Malformed> {
+    fn between(&self, before: &str, after: &str) -> Read<&'a str> {
         self.source().strip_prefix(before).and_then(|it| it.strip_suffix(after)).ok_or_else(|| self.broken())
     }
 
@@ -237,6 +264,7 @@ impl<'a> Tokens<'a> {
     }
 }
 
+const NO_CHARACTER: &str = "A character is not allowed in XML.";
 const NOT_TAKEN: &str = "A document type or processing instruction is not allowed.";
 
 fn is_blank(byte: u8) -> bool {

@@ -3,6 +3,7 @@
 use super::names::{WSSE, WSU};
 use super::text::is_char;
 use crate::domain::time::Timestamp;
+use std::fmt::{Display, Write};
 
 /// When an answer was made and how long it holds: its `wsu:Timestamp`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,7 +52,15 @@ impl Writer {
         self.close(name);
     }
 
-    /// The same, where there is a text.
+    /// An element that holds what needs no escaping: a number, a time, an id.
+    pub fn plain(&mut self, name: &str, value: impl Display) {
+        self.open(name);
+        // Writing into a text can't fail.
+        let _ = write!(self.0, "{value}");
+        self.close(name);
+    }
+
+    /// The same as [`Self::leaf`], where there is a text.
     pub fn optional(&mut self, name: &str, value: Option<&str>) {
         if let Some(value) = value {
             self.leaf(name, value);
@@ -60,8 +69,8 @@ impl Writer {
 
     /// Escaped text; fit for an attribute's value too.
     pub fn text(&mut self, value: &str) {
-        // Nearly every value; the two characters that XML excludes beside controls begin with 0xEF.
-        if value.bytes().all(|byte| byte >= b' ' && !matches!(byte, b'&' | b'<' | b'>' | b'"' | 0xEF)) {
+        // Nearly every value.
+        if value.bytes().all(|byte| PLAIN[usize::from(byte)]) {
             return self.0.push_str(value);
         }
         let mut plain = 0;
@@ -89,8 +98,8 @@ impl Writer {
         self.raw("\"><wsu:Timestamp xmlns:wsu=\"");
         self.raw(WSU);
         self.raw("\">");
-        self.leaf("wsu:Created", &stamp.created.to_string());
-        self.leaf("wsu:Expires", &stamp.expires.to_string());
+        self.plain("wsu:Created", stamp.created);
+        self.plain("wsu:Expires", stamp.expires);
         self.raw("</wsu:Timestamp></wsse:Security>");
     }
 
@@ -105,6 +114,19 @@ impl Writer {
         self.0.push_str(end);
     }
 }
+
+// Whether each byte stands for itself wherever it is. The two characters that XML excludes beside controls begin with 0xEF.
+const PLAIN: [bool; 256] = {
+    let mut plain = [true; 256];
+    let mut control = 0;
+    while control < b' ' {
+        plain[control as usize] = matches!(control, b'\t' | b'\n');
+        control += 1;
+    }
+    (plain[b'&' as usize], plain[b'<' as usize], plain[b'>' as usize], plain[b'"' as usize]) = (false, false, false, false);
+    plain[0xEF] = false;
+    plain
+};
 
 /// Escaped text, for a place in a document that is there already.
 pub fn escape(value: &str) -> String {

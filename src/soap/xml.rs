@@ -4,13 +4,13 @@
 //! goes wrong. Names and text are borrowed from the document; only entities and line ends make copies.
 
 pub use super::element::{Attribute, Element};
-use super::malformed::Malformed;
+use super::malformed::{Malformed, Read};
 use super::names::Ns;
 pub use super::scope::MAX_BINDINGS;
 use super::scope::Scope;
-use super::text::{Traits, entity, is_xml, newlines, unescape};
+use super::text::{entity, newlines, unescape};
 pub use super::token::{MAX_ATTRIBUTES, MAX_TAG};
-use super::token::{Name, Token, Tokens};
+use super::token::{Name, Text, Token, Tokens};
 use std::borrow::Cow;
 
 /// Deepest nesting of elements.
@@ -38,7 +38,6 @@ pub enum Node<'a> {
 /// Reads one document, front to back.
 pub struct Reader<'a> {
     tokens: Tokens<'a>,
-    traits: Traits,
     scope: Scope<'a>,
     events: usize,
     elements: usize,
@@ -48,41 +47,26 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// A reader at the start of `text`, which has no byte order mark.
     pub fn new(text: &'a str) -> Self {
-        let (tokens, traits) = (Tokens::new(text, MAX_DEPTH), Traits::of_small(text));
-        Self { tokens, traits, scope: Scope::default(), events: 0, elements: 0, empty: false }
+        Self { tokens: Tokens::new(text, MAX_DEPTH), scope: Scope::default(), events: 0, elements: 0, empty: false }
     }
 
     /// The next node. Comments are passed over; a document type or a processing instruction is refused.
-    pub fn node(&mut self) -> Result<Node<'a>, Malformed> {
-        if std::mem::take(&mut self.empty) {
-            return Ok(self.close());
-        }
+    pub fn node(&mut self) -> Read<Node<'a>> {
         loop {
-            self.events += 1;
-            if self.events > MAX_EVENTS {
-                return Err(self.fail(format!("The document has more than {MAX_EVENTS} tags and texts.")));
-            }
-            let (inside, token) = (!self.tokens.open.is_empty(), self.tokens.next()?);
-            if !self.traits.is_plain() && !is_xml(self.tokens.source()) {
-                return Err(self.fail("A character is not allowed in XML."));
-            }
-            match token {
-                Token::Open { empty } => return self.open(empty),
-                Token::Close => return Ok(self.close()),
-                Token::Text(text) if inside => return self.characters(text),
-                Token::Text(text) => self.blank(text)?,
-                Token::Section(text) if inside => return Ok(Node::Text(newlines(text))),
-                Token::Reference(name) if inside => return self.reference(name),
-                Token::Section(_) | Token::Reference(_) => return Err(self.fail("Text outside the root element.")),
-                Token::Aside => {}
-                Token::End if inside || self.elements == 0 => return Err(self.fail("The document ends before its root element does.")),
-                Token::End => return Ok(Node::Eof),
+            match self.token()? {
+                Token::Open { empty } => return self.open(empty).map(Node::Open),
+                Token::Close => {
+                    self.close();
+                    return Ok(Node::Close);
+                }
+                Token::Text(text) if self.tokens.open.is_empty() => self.blank(text.source)?,
+                token => return self.other(token),
             }
         }
     }
 
     /// The root element, at the start of a document.
-    pub fn root(&mut self) -> Result<Element<'a>, Malformed> {
+    pub fn root(&mut self) -> Read<Element<'a>> {
         match self.node()? {
             Node::Open(element) => Ok(element),
             _ => Err(self.fail("The root element is missing.")),
@@ -90,22 +74,37 @@ impl<'a> Reader<'a> {
     }
 
     /// The next child of the open element; `None` at its end. Text between children is refused, white space is not.
-    pub fn child(&mut self) -> Result<Option<Element<'a>>, Malformed> {
+    pub fn child(&mut self) -> Read<Option<Element<'a>>> {
         loop {
             if !self.empty {
                 self.tokens.pass_blank();
             }
-            match self.node()? {
-                Node::Open(element) => return Ok(Some(element)),
-                Node::Close => return Ok(None),
-                Node::Text(text) => self.blank(&text)?,
-                Node::Eof => return Err(self.fail("The document has ended.")),
+            match self.token()? {
+                Token::Open { empty } => return self.open(empty).map(Some),
+                Token::Close => {
+                    self.close();
+                    return Ok(None);
+                }
+                Token::Text(text) => self.blank(text.source)?,
+                token => match self.other(token)? {
+                    Node::Text(text) => self.blank(&text)?,
+                    _ => return Err(self.fail("The document has ended.")),
+                },
             }
         }
     }
 
     /// The text of the open element, up to its end. A child element is refused.
-    pub fn text(&mut self) -> Result<Cow<'a, str>, Malformed> {
+    pub fn text(&mut self) -> Read<Cow<'a, str>> {
+        if !self.empty
+            && self.events + 2 <= MAX_EVENTS
+            && let Some(text) = self.tokens.leaf()
+        {
+            // As it would have been counted token by token.
+            self.events += 1 + usize::from(!text.source.is_empty());
+            self.close();
+            return Ok(characters(text));
+        }
         let mut whole = Cow::Borrowed("");
         loop {
             match self.node()? {
@@ -118,7 +117,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Passes over the rest of the open element.
-    pub fn skip(&mut self) -> Result<(), Malformed> {
+    pub fn skip(&mut self) -> Read<()> {
         let depth = self.tokens.open.len();
         while self.tokens.open.len() >= depth {
             self.node()?;
@@ -128,11 +127,41 @@ impl<'a> Reader<'a> {
 
     /// A refusal at the token read last. `message` never quotes content.
     #[cold]
-    pub fn fail(&self, message: impl Into<String>) -> Malformed {
+    pub fn fail(&self, message: impl Into<String>) -> Box<Malformed> {
         self.tokens.fail(message)
     }
 
-    fn open(&mut self, empty: bool) -> Result<Node<'a>, Malformed> {
+    // The next token, a close for an empty element among them. Comments are passed over.
+    fn token(&mut self) -> Read<Token<'a>> {
+        if std::mem::take(&mut self.empty) {
+            return Ok(Token::Close);
+        }
+        loop {
+            self.events += 1;
+            if self.events > MAX_EVENTS {
+                return Err(self.fail(format!("The document has more than {MAX_EVENTS} tags and texts.")));
+            }
+            match self.tokens.next()? {
+                Token::Aside => {}
+                token => return Ok(token),
+            }
+        }
+    }
+
+    // What is no tag.
+    fn other(&mut self, token: Token<'a>) -> Read<Node<'a>> {
+        let inside = !self.tokens.open.is_empty();
+        match token {
+            Token::Text(text) => Ok(Node::Text(characters(text))),
+            Token::Section(text) if inside => Ok(Node::Text(newlines(text))),
+            Token::Reference(name) if inside => self.reference(name),
+            Token::Section(_) | Token::Reference(_) => Err(self.fail("Text outside the root element.")),
+            Token::End if !inside && self.elements > 0 => Ok(Node::Eof),
+            _ => Err(self.fail("The document ends before its root element does.")),
+        }
+    }
+
+    fn open(&mut self, empty: bool) -> Read<Element<'a>> {
         let depth = self.tokens.open.len();
         if depth == 1 && self.elements > 0 {
             return Err(self.fail("A second root element."));
@@ -148,17 +177,16 @@ impl<'a> Reader<'a> {
         let attributes = if self.tokens.pairs.is_empty() { Vec::new() } else { self.attributes()? };
         let name = &self.tokens.open[depth - 1];
         let (ns, uri) = self.scope.find(name.prefix).ok_or_else(|| self.fail("A prefix is not declared."))?;
-        Ok(Node::Open(Element { ns, name: name.local, attributes, uri }))
+        Ok(Element { ns, name: name.local, attributes, uri })
     }
 
-    fn close(&mut self) -> Node<'a> {
+    fn close(&mut self) {
         self.scope.leave(self.tokens.open.len());
         self.tokens.open.pop();
-        Node::Close
     }
 
     // What the start tag declares comes into scope first: it holds for the names of the tag itself.
-    fn attributes(&mut self) -> Result<Vec<Attribute<'a>>, Malformed> {
+    fn attributes(&mut self) -> Read<Vec<Attribute<'a>>> {
         let depth = self.tokens.open.len();
         let declares = |name: &Name<'_>| name.prefix == "xmlns" || name.whole == "xmlns";
         for (name, value) in self.tokens.pairs.iter().filter(|(name, _)| declares(name)) {
@@ -187,24 +215,21 @@ impl<'a> Reader<'a> {
         Ok(found)
     }
 
-    fn characters(&self, source: &'a str) -> Result<Node<'a>, Malformed> {
-        if self.traits.has_bracket() && source.contains("]]>") {
-            return Err(self.fail("Text may not hold the end of a CDATA section."));
-        }
-        Ok(Node::Text(if self.traits.has_return() { newlines(source) } else { Cow::Borrowed(source) }))
-    }
-
-    fn reference(&self, name: &str) -> Result<Node<'a>, Malformed> {
+    fn reference(&self, name: &str) -> Read<Node<'a>> {
         match entity(name) {
             Some(char) => Ok(Node::Text(Cow::Owned(char.into()))),
             None => Err(self.fail("An entity is unknown: only the five of XML and character references are allowed.")),
         }
     }
 
-    fn blank(&self, text: &str) -> Result<(), Malformed> {
+    fn blank(&self, text: &str) -> Read<()> {
         if text.bytes().all(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')) {
             return Ok(());
         }
         Err(self.fail("Text is not allowed here."))
     }
+}
+
+fn characters(text: Text<'_>) -> Cow<'_, str> {
+    if text.has_return { newlines(text.source) } else { Cow::Borrowed(text.source) }
 }

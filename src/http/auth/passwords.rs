@@ -107,6 +107,11 @@ impl Passwords {
         if self.is_cheaply_proven(&asked) {
             return Ok(true);
         }
+        // Rare, and large: no request that is cheaply proven has room for it.
+        Box::pin(self.run(asked, denied)).await
+    }
+
+    async fn run(&self, asked: Asked<'_>, denied: impl Fn() -> bool) -> Result<bool, Overloaded> {
         let Some(toll) = asked.toll.cloned() else { return Ok(false) };
         let slot = timeout(self.wait, Arc::clone(&self.slots).acquire_owned()).await;
         let Ok(Ok(slot)) = slot else { return Err(Overloaded) };
