@@ -221,12 +221,22 @@ impl Engine {
 
     /// load → decide → commit, again while what was relied on changes meanwhile.
     async fn carry_out(&self, query: &Query, request: &Request, complete: impl Fn(&mut View)) -> Result<Answer, Trouble> {
+        let view = self.parts.store.load(query).await?;
+        self.carry_on(view, query, request, complete).await
+    }
+
+    /// The same, first with what was read already; it is read anew when it has changed meanwhile.
+    async fn carry_on(&self, first: View, query: &Query, request: &Request, complete: impl Fn(&mut View)) -> Result<Answer, Trouble> {
         let registry = self.registry.load_full();
+        let mut first = Some(first);
         for _ in 0..RETRIES {
-            let mut view = self.parts.store.load(query).await?;
+            let mut view = match first.take() {
+                Some(view) => view,
+                None => self.parts.store.load(query).await?,
+            };
             complete(&mut view);
             let mut draw = draw::draw(self.now(), &*self.parts.chance, codes(request, &view));
-            let facts = Facts { view: &view, registry: &registry, keyring: &*self.parts.vault };
+            let facts = Facts { view, registry: &registry, keyring: &*self.parts.vault };
             let decision = decide(facts, request, &mut draw);
             if decision.writes.is_empty() {
                 return Ok(decision.answer);
