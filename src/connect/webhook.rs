@@ -140,12 +140,12 @@ impl Sink for Webhook {
 /// 2xx takes; a few 4xx are about this batch, whatever else may pass: time-outs, throttles, redirects, and trouble with our own
 /// credentials, settings or the address.
 fn judge(reply: &Reply) -> Pushed {
-    let reason = format!("status {}", reply.status);
-    match reply.status {
+    let status = reply.status;
+    match status {
         200..=299 => Pushed::Taken,
-        300..=399 => Pushed::Later(format!("{reason}: redirects are not followed, set the final URL")),
-        400 | 409 | 413 | 422 => Pushed::Refused(reason),
-        _ => Pushed::Later(reason),
+        300..=399 => Pushed::Later(format!("status {status}: redirects are not followed, set the final URL")),
+        400 | 409 | 413 | 422 => Pushed::Refused(format!("status {status}")),
+        _ => Pushed::Later(format!("status {status}")),
     }
 }
 

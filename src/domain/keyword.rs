@@ -49,8 +49,11 @@ pub fn spoken(text: &str) -> Zeroizing<String> {
     let end = text.char_indices().nth(2_000).map_or(text.len(), |(at, _)| at);
     let folded = Zeroizing::new(fold(&text[..end]));
     let mut out = Zeroizing::new(String::with_capacity(folded.len() + 1));
-    for c in folded.chars().filter(|it| *it != '\'').flat_map(char::to_lowercase) {
-        if c.is_alphanumeric() { out.push(c) } else { end_word(&mut out) }
+    for c in folded.chars().filter(|it| *it != '\'') {
+        match c {
+            '0'..='9' | 'A'..='Z' | 'a'..='z' => out.push(c.to_ascii_lowercase()),
+            c => c.to_lowercase().for_each(|c| if c.is_alphanumeric() { out.push(c) } else { end_word(&mut out) }),
+        }
     }
     end_word(&mut out);
     out
