@@ -11,13 +11,14 @@ use countersign::domain::code::Secret;
 use countersign::domain::contact::Address;
 use countersign::domain::decide::rules::{self, Wish};
 use countersign::domain::decide::{Facts, Request, decide};
+use countersign::domain::delivery::Outcome;
 use countersign::domain::event::Act;
 use countersign::domain::feed::FeedEvent;
 use countersign::domain::id::{AggregateId, EventId, PublisherId};
 use countersign::domain::publisher::{Publisher, Registry};
-use countersign::domain::request::{OobValidate, Origin};
+use countersign::domain::request::{OobValidate, Origin, Sms};
 use countersign::domain::smart::Zone;
-use countersign::domain::snapshot::{Expect, View, Write};
+use countersign::domain::snapshot::{Decision, Expect, Query, View, Write};
 use countersign::domain::template::{Target, Template, Values};
 use countersign::engine::draw::{SystemChance, draw};
 use countersign::soap::{EesPush, Opened, Operation, Root, Stamp, Version};
@@ -46,6 +47,8 @@ const STEPS: &[(&str, u64)] = &[
     ("rules-phone", 20_000),
     ("draw", 20_000),
     ("decide", 20_000),
+    ("reply", 20_000),
+    ("settle", 20_000),
     ("commit-memory", 10_000),
     ("commit-sled", 500),
     ("compile", 20_000),
@@ -85,6 +88,8 @@ fn run(name: &str, count: u64) {
         "rules-phone" => rules(count, to_phone()),
         "draw" => each(count, |_| draw(sample::at(0), &SystemChance, 1)),
         "decide" => decisions(count),
+        "reply" => replies(count),
+        "settle" => settled(count),
         "commit-memory" => commits(count, Arc::new(MemoryStore::new(sample::vault()))),
         "commit-sled" => sled(count),
         "compile" => each(count, |_| Template::compile(black_box(ALERT), Target::Sms).is_ok()),
@@ -145,10 +150,47 @@ fn decisions(count: u64) {
         store.load(&wish.query()).await.expect("memory can be read")
     });
     let request = Request::Open(Box::new(wish));
-    each(count, |_| {
-        let mut draw = draw(sample::at(0), &SystemChance, 1);
-        decide(Facts { view: &view, registry: &registry, keyring: &*vault }, &request, &mut draw)
-    });
+    each(count, |_| decided(view.clone(), &registry, &vault, &request));
+}
+
+/// The right answer to one open session, judged.
+fn replies(count: u64) {
+    let ((registry, ..), vault) = (registry(), sample::vault());
+    let sms = Sms {
+        gateway: "sandbox".to_owned(),
+        provider_id: Some("message-1".to_owned()),
+        from: sample::phone(),
+        to: None,
+        text: Secret::new("Code: 493 817. Thanks!"),
+        received_at: sample::at(20),
+    };
+    let view = seen_by(&vault, &sample::reply_from(&sms.from, Some("sandbox/message-1"), sms.received_at));
+    let request = Request::Reply(sms);
+    each(count, |_| decided(view.clone(), &registry, &vault, &request));
+}
+
+/// What a carrier said of a message, settled.
+fn settled(count: u64) {
+    let ((registry, ..), vault) = (registry(), sample::vault());
+    let view = seen_by(&vault, &Query::One(sample::id(7)));
+    let outcome = Outcome::Accepted { provider_id: Some("carrier-1".to_owned()) };
+    let request = Request::Settled { aggregate: sample::id(7), delivery: sample::delivery_id(7), outcome };
+    each(count, |_| decided(view.clone(), &registry, &vault, &request));
+}
+
+/// What a store with one challenge shows.
+fn seen_by(vault: &Arc<Vault>, query: &Query) -> View {
+    let store = MemoryStore::new(vault.clone());
+    runtime().block_on(async {
+        let writes = vec![Write::Aggregate(sample::boxed(&sample::challenge(7, &sample::phone())))];
+        store.commit(writes, Vec::new()).await.expect("memory takes a challenge");
+        store.load(query).await.expect("memory can be read")
+    })
+}
+
+fn decided(view: View, registry: &Registry, vault: &Vault, request: &Request) -> Decision {
+    let codes = if matches!(request, Request::Open(_)) { 1 } else { 0 };
+    decide(Facts { view, registry, keyring: vault }, request, &mut draw(sample::at(20), &SystemChance, codes))
 }
 
 /// What the engine asks of a store for a request: a load, then a commit that relies on it.

@@ -277,8 +277,8 @@ async fn the_resolver_keeps_out_of_our_own_network() {
     let peer = Peer::start(None).await;
     peer.says(say(200, ""));
     let call = || Call {
-        method: reqwest::Method::GET,
-        url: url::Url::parse(&format!("http://localhost:{}/", peer.port)).unwrap(),
+        method: hyper::Method::GET,
+        uri: format!("http://localhost:{}/", peer.port).parse().unwrap(),
         headers: HeaderMap::new(),
         body: Vec::new(),
     };

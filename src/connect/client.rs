@@ -1,13 +1,21 @@
 //! One bounded HTTP exchange: no redirects, no proxy, a time-out over all of it, and a capped answer.
 
 use super::contract::AT_ONCE;
-use super::guard::{PublicOnly, Reach};
+use super::guard::{Names, Reach};
 use super::setting::{Unusable, load_pem};
 use chrono::DateTime;
-use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::{Certificate, Client, Method, redirect};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{ACCEPT, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
+use hyper::{Method, Request, Uri};
+use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Client, Error};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
@@ -15,17 +23,24 @@ use url::Url;
 pub const ANSWER_MAX: usize = 64 * 1024;
 /// Longest wait that a peer can ask of us.
 const WAIT_MAX: Duration = Duration::from_secs(24 * 3600);
+/// How long a connection is kept open without use, or without a sign of what was sent.
+const IDLE: Duration = Duration::from_secs(30);
+/// Between two signs of life of a connection, and how many may stay unanswered.
+const ALIVE: (Duration, u32) = (Duration::from_secs(15), 3);
 
 /// An HTTP client of one way out.
 #[derive(Clone, Debug)]
-pub struct Caller(Client);
+pub struct Caller {
+    client: Client<HttpsConnector<HttpConnector<Names>>, Full<Bytes>>,
+    timeout: Duration,
+}
 
 /// What is sent. No `Debug`: URL, headers and body may hold secrets.
 pub struct Call {
     /// The method.
     pub method: Method,
-    /// Where to; already judged by [`Reach::check`].
-    pub url: Url,
+    /// Where to, as [`uri`] wrote it; already judged by [`Reach::check`].
+    pub uri: Uri,
     /// Headers, secrets marked sensitive.
     pub headers: HeaderMap,
     /// The body; empty for none.
@@ -46,41 +61,75 @@ pub struct Reply {
 impl Caller {
     /// A client for what `reach` allows. `ca`: a PEM file of the only authorities to trust, instead of the system's.
     pub fn new(reach: Reach, ca: Option<&Path>, timeout: Duration) -> Result<Self, Unusable> {
-        let mut builder = Client::builder()
-            .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .https_only(!reach.plain)
-            .timeout(timeout)
-            .connect_timeout(timeout)
-            .pool_idle_timeout(Duration::from_secs(30))
+        let mut tcp = HttpConnector::new_with_resolver(Names { public_only: !reach.private });
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(timeout));
+        tcp.set_keepalive(Some(ALIVE.0));
+        tcp.set_keepalive_interval(Some(ALIVE.0));
+        tcp.set_keepalive_retries(Some(ALIVE.1));
+        #[cfg(target_os = "linux")]
+        tcp.set_tcp_user_timeout(Some(IDLE));
+        let tls = HttpsConnectorBuilder::new().with_tls_config(trusting(ca)?);
+        let tls = if reach.plain { tls.https_or_http() } else { tls.https_only() };
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
             // Fewer, and a burst would cost a connection each.
-            .pool_max_idle_per_host(AT_ONCE);
-        if !reach.private {
-            builder = builder.dns_resolver(Arc::new(PublicOnly));
-        }
-        if let Some(path) = ca {
-            let found = Certificate::from_pem_bundle(&load_pem(path)?);
-            let roots = found.map_err(|_| Unusable(format!("the CA file {} has a broken certificate", path.display())))?;
-            builder = builder.tls_certs_only(roots);
-        }
-        builder.build().map(Self).map_err(|error| Unusable(format!("can't set up the HTTP client: {}", error.without_url())))
+            .pool_max_idle_per_host(AT_ONCE)
+            .build(tls.enable_all_versions().wrap_connector(tcp));
+        Ok(Self { client, timeout })
     }
 
     /// Sends, and reads the answer. An error is a short reason without URL, address or text.
     pub async fn exchange(&self, call: Call) -> Result<Reply, &'static str> {
-        let request = self.0.request(call.method, call.url).headers(call.headers).body(call.body);
-        let mut response = request.send().await.map_err(|error| reason(&error))?;
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| reason(&error))? {
-            let room = ANSWER_MAX - body.len();
-            body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-            if chunk.len() >= room {
-                break;
-            }
-        }
-        Ok(Reply { status: response.status().as_u16(), headers: std::mem::take(response.headers_mut()), body })
+        tokio::time::timeout(self.timeout, self.sent(call)).await.unwrap_or(Err("timed out"))
     }
+
+    async fn sent(&self, call: Call) -> Result<Reply, &'static str> {
+        let mut request = Request::new(Full::from(call.body));
+        (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (call.method, call.uri, call.headers);
+        let headers = request.headers_mut();
+        headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
+        headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(concat!("countersign/", env!("CARGO_PKG_VERSION"))));
+        let response = self.client.request(request).await.map_err(|error| reason(&error))?;
+        let (head, body) = response.into_parts();
+        let body = beginning(body).await.map_err(|_| BROKE)?;
+        Ok(Reply { status: head.status.as_u16(), headers: head.headers, body })
+    }
+}
+
+/// A URL as a request names it; its fragment stays here.
+pub fn uri(url: &Url) -> Result<Uri, Unusable> {
+    url.as_str().parse().map_err(|_| Unusable::new("the URL has characters that a request can't have"))
+}
+
+// Whose word is taken for a peer's name.
+fn trusting(ca: Option<&Path>) -> Result<ClientConfig, Unusable> {
+    let builder = ClientConfig::builder();
+    let Some(path) = ca else {
+        let system = builder.try_with_platform_verifier();
+        return Ok(system.map_err(|error| Unusable(format!("can't set up the HTTP client: {error}")))?.with_no_client_auth());
+    };
+    let broken = || Unusable(format!("the CA file {} has a broken certificate", path.display()));
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&load_pem(path)?) {
+        roots.add(certificate.map_err(|_| broken())?).map_err(|_| broken())?;
+    }
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+async fn beginning(mut body: Incoming) -> Result<Vec<u8>, hyper::Error> {
+    let mut read = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(chunk) = frame?.into_data() else { continue };
+        let room = ANSWER_MAX - read.len();
+        read.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if chunk.len() >= room {
+            break;
+        }
+    }
+    Ok(read)
 }
 
 impl Reply {
@@ -112,13 +161,10 @@ pub fn sensitive(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), U
     Ok((name, value))
 }
 
-fn reason(error: &reqwest::Error) -> &'static str {
-    match error {
-        _ if error.is_timeout() => "timed out",
-        _ if error.is_connect() => "can't connect",
-        _ if error.is_builder() => "can't build the request",
-        _ => "the connection broke",
-    }
+const BROKE: &str = "the connection broke";
+
+fn reason(error: &Error) -> &'static str {
+    if error.is_connect() { "can't connect" } else { BROKE }
 }
 
 #[cfg(test)]

@@ -23,17 +23,16 @@ pub struct CloudEvent<'a> {
 impl Serialize for CloudEvent<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let event = self.event;
-        let subject = event.aggregate.to_string();
         let mut map = to.serialize_map(None)?;
         map.serialize_entry("specversion", "1.0")?;
-        map.serialize_entry("id", &event.id.to_string())?;
+        map.serialize_entry("id", &format_args!("{}", event.id))?;
         map.serialize_entry("source", self.source)?;
-        map.serialize_entry("type", &format!("countersign.{}", event.act.code()))?;
-        map.serialize_entry("subject", &subject)?;
-        map.serialize_entry("time", &event.at.to_string())?;
+        map.serialize_entry("type", &format_args!("countersign.{}", event.act.code()))?;
+        map.serialize_entry("subject", &format_args!("{}", event.aggregate))?;
+        map.serialize_entry("time", &format_args!("{}", event.at))?;
         map.serialize_entry("datacontenttype", "application/json")?;
-        map.serialize_entry("sequence", &format!("{:020}", event.seq))?;
-        map.serialize_entry("partitionkey", &subject)?;
+        map.serialize_entry("sequence", &format_args!("{:020}", event.seq))?;
+        map.serialize_entry("partitionkey", &format_args!("{}", event.aggregate))?;
         map.serialize_entry("data", &Data(event))?;
         map.end()
     }

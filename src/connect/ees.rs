@@ -1,13 +1,13 @@
 //! SOAP push to a subscriber of the Enterprise Event System: `EESEventAdd` (contract `events.md`, SOAP push).
 
-use super::client::{Call, Caller, Reply, sensitive};
+use super::client::{Call, Caller, Reply, sensitive, uri};
 use super::contract::{Pushed, Sink, Soon};
 use super::guard::Reach;
 use super::setting::{Basic, Now, Unusable, time_out};
 use crate::domain::feed::FeedEvent;
 use crate::soap::{EES_ACTION, EesAnswer, EesPush, Stamp};
-use reqwest::Method;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, Uri};
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -55,7 +55,7 @@ pub struct Settings {
 /// A subscriber, ready to push.
 pub struct EesSink {
     settings: Settings,
-    url: Url,
+    uri: Uri,
     headers: HeaderMap,
     caller: Caller,
     now: Now,
@@ -68,9 +68,10 @@ impl EesSink {
         let url = Url::parse(&settings.url).map_err(|error| complain(format!("url: {error}")))?;
         let reach = Reach { plain: settings.allow_plain, private: settings.allow_private, literal: settings.allow_address };
         reach.check(&url).map_err(|error| complain(error.to_string()))?;
+        let uri = uri(&url).map_err(|error| complain(error.0))?;
         let timeout = time_out(settings.timeout_ms).map_err(complain)?;
         let caller = Caller::new(reach, settings.ca_file.as_deref(), timeout)?;
-        Ok(Self { url, headers: headers(&settings.basic)?, settings, caller, now })
+        Ok(Self { uri, headers: headers(&settings.basic)?, settings, caller, now })
     }
 
     /// The envelope. Its tracking id is the first event's, so that a repeated push is told as one.
@@ -119,7 +120,7 @@ impl Sink for EesSink {
             if events.is_empty() {
                 return Pushed::Taken;
             }
-            let call = Call { method: Method::POST, url: self.url.clone(), headers: self.headers.clone(), body: self.write(events) };
+            let call = Call { method: Method::POST, uri: self.uri.clone(), headers: self.headers.clone(), body: self.write(events) };
             match self.caller.exchange(call).await {
                 Ok(reply) => self.judge(&reply),
                 Err(reason) => Pushed::Later(reason.to_owned()),

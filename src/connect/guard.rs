@@ -3,10 +3,15 @@
 //! A name is judged by the answers that are then connected to, so there is no gap between the check and the connection.
 //! The HTTP client doesn't resolve a literal address; that is judged by [`Reach::check`].
 
+use hyper_util::client::legacy::connect::dns::Name;
 use ipnet::IpNet;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use std::net::{IpAddr, Ipv6Addr};
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
 use std::sync::LazyLock;
+use std::task::{Context, Poll};
+use tower::Service;
 use url::{Host, Url};
 
 /// What a URL may be.
@@ -76,19 +81,31 @@ impl Reach {
     }
 }
 
-/// Resolves names to public addresses only.
+/// Resolves names: to any address, or to public ones only.
 #[derive(Clone, Copy, Debug)]
-pub struct PublicOnly;
+pub struct Names {
+    /// An answer outside the public internet is no answer.
+    pub public_only: bool,
+}
 
-impl Resolve for PublicOnly {
-    fn resolve(&self, name: Name) -> Resolving {
+impl Service<Name> for Names {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let Self { public_only } = *self;
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let public: Vec<_> = found.filter(|it| is_public(it.ip())).collect();
-            if public.is_empty() {
-                return Err(Unsafe::Private.into());
+            let usable: Vec<_> = found.filter(|it| !public_only || is_public(it.ip())).collect();
+            if public_only && usable.is_empty() {
+                return Err(io::Error::other(Unsafe::Private));
             }
-            Ok(Box::new(public.into_iter()) as Addrs)
+            Ok(usable.into_iter())
         })
     }
 }
@@ -171,7 +188,8 @@ mod tests {
 
     #[tokio::test]
     async fn answers_of_the_resolver_are_filtered() {
-        let answer = PublicOnly.resolve("localhost".parse().unwrap()).await;
-        assert!(answer.err().is_some_and(|error| error.to_string().contains("private")));
+        let answer = async |public_only| Names { public_only }.call("localhost".parse().unwrap()).await;
+        assert!(answer(true).await.err().is_some_and(|error| error.to_string().contains("private")));
+        assert!(answer(false).await.is_ok_and(|mut found| found.all(|it| it.ip().is_loopback())));
     }
 }

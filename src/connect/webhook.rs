@@ -1,14 +1,14 @@
 //! JSON webhooks: CloudEvents, signed by Standard Webhooks.
 
-use super::client::{Call, Caller, Reply, sensitive};
+use super::client::{Call, Caller, Reply, sensitive, uri};
 use super::cloudevent::{BATCH, CloudEvent, ONE};
 use super::contract::{Pushed, Sink, Soon};
 use super::guard::Reach;
 use super::setting::{Now, Unusable, time_out};
 use super::signature::Signer;
 use crate::domain::feed::FeedEvent;
-use reqwest::Method;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, Uri};
 use serde::Deserialize;
 use std::path::PathBuf;
 use url::Url;
@@ -61,7 +61,7 @@ pub enum Batch {
 /// A subscriber's webhook, ready to push.
 pub struct Webhook {
     name: String,
-    url: Url,
+    uri: Uri,
     signer: Signer,
     batch: Batch,
     source: String,
@@ -76,10 +76,11 @@ impl Webhook {
         let url = Url::parse(&settings.url).map_err(|error| complain(format!("url: {error}")))?;
         let reach = Reach { plain: settings.allow_plain, private: settings.allow_private, literal: settings.allow_private };
         reach.check(&url).map_err(|error| complain(error.to_string()))?;
+        let uri = uri(&url).map_err(|error| complain(error.0))?;
         let timeout = time_out(settings.timeout_ms).map_err(complain)?;
         let signer = Signer::load(&settings.secret_file, settings.previous_secret_file.as_deref())?;
         let caller = Caller::new(reach, settings.ca_file.as_deref(), timeout)?;
-        Ok(Self { name: settings.name, url, signer, batch: settings.batch, source: settings.source, caller, now })
+        Ok(Self { name: settings.name, uri, signer, batch: settings.batch, source: settings.source, caller, now })
     }
 
     async fn post(&self, id: &str, kind: &'static str, body: Vec<u8>) -> Pushed {
@@ -89,7 +90,7 @@ impl Webhook {
             Ok(headers) => headers,
             Err(Unusable(reason)) => return Pushed::Later(reason),
         };
-        match self.caller.exchange(Call { method: Method::POST, url: self.url.clone(), headers, body }).await {
+        match self.caller.exchange(Call { method: Method::POST, uri: self.uri.clone(), headers, body }).await {
             Ok(reply) => judge(&reply),
             Err(reason) => Pushed::Later(reason.to_owned()),
         }
@@ -139,12 +140,12 @@ impl Sink for Webhook {
 /// 2xx takes; a few 4xx are about this batch, whatever else may pass: time-outs, throttles, redirects, and trouble with our own
 /// credentials, settings or the address.
 fn judge(reply: &Reply) -> Pushed {
-    let reason = format!("status {}", reply.status);
-    match reply.status {
+    let status = reply.status;
+    match status {
         200..=299 => Pushed::Taken,
-        300..=399 => Pushed::Later(format!("{reason}: redirects are not followed, set the final URL")),
-        400 | 409 | 413 | 422 => Pushed::Refused(reason),
-        _ => Pushed::Later(reason),
+        300..=399 => Pushed::Later(format!("status {status}: redirects are not followed, set the final URL")),
+        400 | 409 | 413 | 422 => Pushed::Refused(format!("status {status}")),
+        _ => Pushed::Later(format!("status {status}")),
     }
 }
 

@@ -7,6 +7,8 @@ pub fn fold(text: &str) -> String {
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
         match c {
+            // By far the most are these.
+            '0'..='9' | 'A'..='Z' | 'a'..='z' => out.push(c),
             '\r' if chars.peek() == Some(&'\n') => {}
             '\r' | '\n' | '\u{85}' | '\u{2028}' | '\u{2029}' => out.push('\n'),
             c if c.is_whitespace() || c.is_control() => out.push(' '),

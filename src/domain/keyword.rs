@@ -2,6 +2,7 @@
 //! before any reading of a code, and never count as an attempt (decisions 18, 19).
 
 use super::fold::fold;
+use zeroize::Zeroizing;
 
 /// What a reply asks of us as its carrier, not of its session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -16,7 +17,7 @@ pub enum Keyword {
 
 /// The keyword that a text is, if it is one. The text is the person's own, without quoted originals.
 pub fn classify(text: &str) -> Option<Keyword> {
-    of(&words(text).iter().map(String::as_str).collect::<Vec<_>>())
+    of(&words(&spoken(text)))
 }
 
 /// The same of a text's [`words`].
@@ -43,25 +44,40 @@ pub fn refused_as_value(value: &str) -> bool {
     matches!(classify(value), Some(Keyword::Stop | Keyword::Help))
 }
 
-/// The words of a text: folded, in lower case, without apostrophes. Of its first 2,000 characters.
-pub fn words(text: &str) -> Vec<String> {
+/// A text as its words alone, a space behind each: folded, in lower case, without apostrophes. Of its first 2,000 characters.
+pub fn spoken(text: &str) -> Zeroizing<String> {
     let end = text.char_indices().nth(2_000).map_or(text.len(), |(at, _)| at);
-    let plain = fold(&text[..end]).replace('\'', "").to_lowercase();
-    let mut words: Vec<String> = Vec::new();
-    for word in plain.split(|c: char| !c.is_alphanumeric()).filter(|it| !it.is_empty()) {
-        match words.last_mut() {
-            // Some gateways make a space of the apostrophe: "wasn t".
-            Some(last) if word == "t" && last.ends_with('n') => last.push('t'),
-            _ => words.push(word.to_owned()),
+    let folded = Zeroizing::new(fold(&text[..end]));
+    let mut out = Zeroizing::new(String::with_capacity(folded.len() + 1));
+    for c in folded.chars().filter(|it| *it != '\'') {
+        match c {
+            '0'..='9' | 'A'..='Z' | 'a'..='z' => out.push(c.to_ascii_lowercase()),
+            c => c.to_lowercase().for_each(|c| if c.is_alphanumeric() { out.push(c) } else { end_word(&mut out) }),
         }
     }
-    words
+    end_word(&mut out);
+    out
+}
+
+/// The words of a text that was [`spoken`].
+pub fn words(spoken: &str) -> Vec<&str> {
+    spoken.split_terminator(' ').collect()
+}
+
+fn end_word(out: &mut String) {
+    // Some gateways make a space of the apostrophe: "wasn t".
+    if out.ends_with("n t") {
+        out.truncate(out.len() - " t".len());
+        out.push('t');
+    }
+    if !out.is_empty() && !out.ends_with(' ') {
+        out.push(' ');
+    }
 }
 
 /// Whether the words of `phrase` stand in `words`, one after another. Returns where.
-pub fn position(words: &[&str], phrase: &str) -> Option<usize> {
-    let wanted = phrase.bytes().filter(|it| *it == b' ').count() + 1;
-    words.windows(wanted).position(|it| it.iter().copied().eq(phrase.split(' ')))
+pub fn position(words: &[&str], phrase: &[&str]) -> Option<usize> {
+    words.windows(phrase.len()).position(|it| it == phrase)
 }
 
 fn stops(words: &[&str], telling: &[&str]) -> bool {
@@ -84,7 +100,7 @@ fn helps(words: &[&str], telling: &[&str]) -> bool {
     let word = |it: &&str| ["help", "info", "ayuda", "aide", "hilfe", "helpme"].contains(it);
     let digits = words.iter().any(|it| it.bytes().any(|b| b.is_ascii_digit()));
     let leads = telling.first().is_some_and(word);
-    let asks = words.len() <= 6 && position(words, "help me").is_some();
+    let asks = words.len() <= 6 && position(words, &["help", "me"]).is_some();
     !digits && (leads || asks)
 }
 
@@ -122,11 +138,13 @@ pub const BUSINESS: [&str; 22] = [
 ];
 
 #[rustfmt::skip]
-const STOP_PHRASES: [&str; 27] = [
-    "opt out", "opt me out", "opting out", "stop texting", "stop sending", "stop messaging", "stop contacting", "stop text",
-    "stop texts", "stop message", "stop messages", "stop sms", "quit texting", "quit sending", "end texts", "end messages",
-    "remove me", "remove my number", "take me off", "dont text", "do not text", "dont contact", "do not contact", "no more texts",
-    "no more messages", "revoke my consent", "leave me alone",
+const STOP_PHRASES: [&[&str]; 27] = [
+    &["opt", "out"], &["opt", "me", "out"], &["opting", "out"], &["stop", "texting"], &["stop", "sending"],
+    &["stop", "messaging"], &["stop", "contacting"], &["stop", "text"], &["stop", "texts"], &["stop", "message"],
+    &["stop", "messages"], &["stop", "sms"], &["quit", "texting"], &["quit", "sending"], &["end", "texts"],
+    &["end", "messages"], &["remove", "me"], &["remove", "my", "number"], &["take", "me", "off"], &["dont", "text"],
+    &["do", "not", "text"], &["dont", "contact"], &["do", "not", "contact"], &["no", "more", "texts"],
+    &["no", "more", "messages"], &["revoke", "my", "consent"], &["leave", "me", "alone"],
 ];
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 pub mod draw;
 pub mod feed;
 pub mod guesses;
+pub mod handsets;
 pub mod outbox;
 pub mod push;
 pub mod render;
@@ -14,7 +15,6 @@ pub mod turns;
 
 use crate::domain::answer::{Answer, Verdict};
 use crate::domain::budget::{Budget, BudgetKey};
-use crate::domain::contact::Address;
 use crate::domain::decide::{Facts, Request, decide, rules};
 use crate::domain::id::{AggregateId, PublisherId};
 use crate::domain::material::Material;
@@ -27,12 +27,11 @@ use crate::vault::Vault;
 use arc_swap::ArcSwap;
 use draw::{Chance, Clock};
 use guesses::Guesses;
-use moka::sync::Cache;
+use handsets::Handsets;
 use parking_lot::Mutex;
 use rand::RngExt;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 use turns::Turns;
@@ -41,8 +40,6 @@ pub use feed::{Batch, Page};
 
 /// How often a decision is taken anew when what it relied on has changed.
 const RETRIES: usize = 16;
-/// Handsets whose messages of the last hour are counted.
-const HANDSETS: u64 = 100_000;
 
 /// What keeps us from answering. Says nothing of why to the outside; the cause was logged where it happened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -99,21 +96,21 @@ pub struct Engine {
     changes: watch::Sender<u64>,
     rates: Mutex<HashMap<PublisherId, (i64, u32)>>,
     guesses: Guesses,
-    handsets: Cache<Address, Arc<AtomicU32>>,
+    handsets: Handsets,
 }
 
 impl Engine {
     /// An engine over its parts, with nothing registered yet.
     pub fn new(parts: Parts) -> Self {
-        let turns = Turns::new(parts.chance.generator().random());
+        let mut generator = parts.chance.generator();
         Self {
             parts,
             registry: ArcSwap::default(),
-            turns,
+            turns: Turns::new(generator.random()),
             changes: watch::channel(0).0,
             rates: Mutex::default(),
             guesses: Guesses::default(),
-            handsets: Cache::builder().max_capacity(HANDSETS).time_to_live(Duration::from_secs(3_600)).build(),
+            handsets: Handsets::new(generator.random()),
         }
     }
 
@@ -149,8 +146,9 @@ impl Engine {
     /// Judges a reply from a handset. Returns once its consequences are durable.
     pub async fn reply(&self, sms: Sms) -> Result<Verdict, Trouble> {
         let provider_id = crate::domain::decide::reply::provider_key(&sms);
-        let query = Query::Reply { from: sms.from.clone(), provider_id, now: self.now() };
-        let this_hour = self.wrote(&sms.from);
+        let now = self.now();
+        let query = Query::Reply { from: sms.from.clone(), provider_id, now };
+        let this_hour = self.handsets.wrote(&sms.from, now);
         let _turn = self.turns.wait(&sms.from).await;
         match self.carry_out(&query, &Request::Reply(sms), |view| view.messages_this_hour = this_hour).await? {
             Answer::Replied(verdict) => Ok(verdict),
@@ -223,12 +221,22 @@ impl Engine {
 
     /// load → decide → commit, again while what was relied on changes meanwhile.
     async fn carry_out(&self, query: &Query, request: &Request, complete: impl Fn(&mut View)) -> Result<Answer, Trouble> {
+        let view = self.parts.store.load(query).await?;
+        self.carry_on(view, query, request, complete).await
+    }
+
+    /// The same, first with what was read already; it is read anew when it has changed meanwhile.
+    async fn carry_on(&self, first: View, query: &Query, request: &Request, complete: impl Fn(&mut View)) -> Result<Answer, Trouble> {
         let registry = self.registry.load_full();
+        let mut first = Some(first);
         for _ in 0..RETRIES {
-            let mut view = self.parts.store.load(query).await?;
+            let mut view = match first.take() {
+                Some(view) => view,
+                None => self.parts.store.load(query).await?,
+            };
             complete(&mut view);
             let mut draw = draw::draw(self.now(), &*self.parts.chance, codes(request, &view));
-            let facts = Facts { view: &view, registry: &registry, keyring: &*self.parts.vault };
+            let facts = Facts { view, registry: &registry, keyring: &*self.parts.vault };
             let decision = decide(facts, request, &mut draw);
             if decision.writes.is_empty() {
                 return Ok(decision.answer);
@@ -255,13 +263,6 @@ impl Engine {
             .inspect_err(|error| tracing::error!(%id, %error, "a challenge's material can't be opened"))
             .ok()
             .and_then(|it| Material::from_bytes(&it))
-    }
-
-    // Messages of a handset in the last hour or so. Bounded: with very many handsets the oldest are forgotten, and then
-    // merely answered once more.
-    fn wrote(&self, handset: &Address) -> u32 {
-        let count = self.handsets.get_with_by_ref(handset, Arc::default);
-        count.fetch_add(1, Ordering::Relaxed).saturating_add(1)
     }
 
     // Challenges that a publisher asked for in the current second, this one included.

@@ -112,28 +112,29 @@ impl Outbox {
     /// Hands one delivery over and settles it.
     pub async fn hand_over(&self, lease: Lease) {
         let query = Query::One(lease.aggregate);
-        let aggregate = match self.engine.store().load(&query).await {
-            Ok(view) => view.one.map(|it| it.value),
+        let view = match self.engine.store().load(&query).await {
+            Ok(view) => view,
             Err(error) => return tracing::error!(%error, "a leased delivery can't be read"),
         };
-        let Some(aggregate) = aggregate else { return };
+        let Some(aggregate) = view.one.as_ref().map(|it| &it.value) else { return };
         let Some(delivery) = aggregate.deliveries().iter().find(|it| it.id == lease.delivery && it.status.due().is_some()) else { return };
-        if too_late(&aggregate, delivery, self.engine.now()) {
-            let tick = self.engine.carry_out(&query, &Request::Tick(lease.aggregate), |_| {}).await;
+        if too_late(aggregate, delivery, self.engine.now()) {
+            let tick = self.engine.carry_on(view, &query, &Request::Tick(lease.aggregate), |_| {}).await;
             return tick.map(drop).unwrap_or_else(|error| tracing::warn!(%error, "a session could not be ended now"));
         }
-        let (connector, outcome) = self.send(&aggregate, delivery).await;
-        tracing::info!(challenge = %lease.aggregate, delivery = %lease.delivery, connector, outcome = said(&outcome), "handed over");
+        let (connector, outcome) = self.send(aggregate, delivery).await;
+        tell(&lease, connector, &outcome);
         let settled = Request::Settled { aggregate: lease.aggregate, delivery: lease.delivery, outcome };
-        if let Err(error) = self.engine.carry_out(&query, &settled, |_| {}).await {
+        // As it was before it was sent: what changed meanwhile is a conflict, and then it is read again.
+        if let Err(error) = self.engine.carry_on(view, &query, &settled, |_| {}).await {
             tracing::error!(challenge = %lease.aggregate, %error, "a hand-over could not be settled; it may be sent again");
         }
     }
 
-    async fn send(&self, aggregate: &Aggregate, delivery: &Delivery) -> (String, Outcome) {
+    async fn send(&self, aggregate: &Aggregate, delivery: &Delivery) -> (&str, Outcome) {
         let test = aggregate.challenge().is_some_and(|it| it.test);
         let Some(connector) = self.routes.connector(delivery.channel, test) else {
-            return ("none".to_owned(), Outcome::Refused { reason: "no route is configured for this channel".to_owned() });
+            return ("none", Outcome::Refused { reason: "no route is configured for this channel".to_owned() });
         };
         let body = match aggregate {
             Aggregate::Challenge(challenge) => self.body(challenge, delivery),
@@ -142,11 +143,11 @@ impl Outbox {
         match body {
             Err(reason) => {
                 tracing::error!(challenge = %aggregate.id(), reason, "a message can't be rendered");
-                (connector.name().to_owned(), Outcome::Refused { reason })
+                (connector.name(), Outcome::Refused { reason })
             }
             Ok(body) => {
                 let message = Message { id: delivery.id, to: delivery.address.clone(), from: delivery.sender.clone(), body };
-                (connector.name().to_owned(), connector.send(&message).await)
+                (connector.name(), connector.send(&message).await)
             }
         }
     }
@@ -172,10 +173,12 @@ fn too_late(aggregate: &Aggregate, delivery: &Delivery, now: crate::domain::time
     delivery.purpose == Purpose::Challenge && aggregate.challenge().is_some_and(|it| !it.is_open_at(now))
 }
 
-fn said(outcome: &Outcome) -> &'static str {
+// What went as it should is told by metrics and by the challenge's own timeline.
+fn tell(lease: &Lease, connector: &str, outcome: &Outcome) {
+    let Lease { aggregate: challenge, delivery } = lease;
     match outcome {
-        Outcome::Accepted { .. } => "accepted",
-        Outcome::Refused { .. } => "refused",
-        Outcome::Later { .. } => "later",
+        Outcome::Accepted { .. } => tracing::debug!(%challenge, %delivery, connector, outcome = "accepted", "handed over"),
+        Outcome::Refused { .. } => tracing::info!(%challenge, %delivery, connector, outcome = "refused", "handed over"),
+        Outcome::Later { .. } => tracing::info!(%challenge, %delivery, connector, outcome = "later", "handed over"),
     }
 }

@@ -4,14 +4,14 @@ pub mod preset;
 pub mod rules;
 pub mod template;
 
-use super::client::{Call, Caller, Reply, sensitive};
+use super::client::{Call, Caller, Reply, sensitive, uri};
 use super::contract::{Body, Connector, Message, Soon};
 use super::guard::Reach;
 use super::setting::{Basic, Unusable, load_secret, time_out};
 use crate::domain::code::Secret;
 use crate::domain::delivery::Outcome;
-use reqwest::Method;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, Uri};
 use rules::Rules;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -87,6 +87,7 @@ pub struct Gateway {
     name: String,
     method: Method,
     url: Url,
+    uri: Uri,
     query: Vec<(String, Template)>,
     headers: Vec<(HeaderName, Template)>,
     fixed: HeaderMap,
@@ -110,6 +111,7 @@ impl Gateway {
         let url = Url::parse(&settings.url).map_err(|error| complain(format!("url: {error}")))?;
         let reach = Reach { plain: settings.allow_plain, private: true, literal: true };
         reach.check(&url).map_err(|error| complain(error.to_string()))?;
+        let uri = uri(&url).map_err(|error| complain(error.0))?;
         let method = match settings.method.as_str() {
             "GET" => Method::GET,
             "POST" => Method::POST,
@@ -132,6 +134,7 @@ impl Gateway {
             name: settings.name,
             method,
             url,
+            uri,
             query,
             headers,
             fixed,
@@ -152,19 +155,21 @@ impl Gateway {
             id: &id,
             secret: self.secret.as_ref().map_or("", Secret::expose),
         };
-        let mut url = self.url.clone();
-        if !self.query.is_empty() {
-            let mut query = url.query_pairs_mut();
-            for (name, value) in &self.query {
-                query.append_pair(name, &value.fill(&filling, Escape::None));
-            }
-        }
         let mut headers = self.fixed.clone();
         for (name, value) in &self.headers {
             let (name, value) = sensitive(name.as_str(), &value.fill(&filling, Escape::None))?;
             headers.insert(name, value);
         }
-        Ok(Call { method: self.method.clone(), url, headers, body: self.body.fill(&filling) })
+        Ok(Call { method: self.method.clone(), uri: self.target(&filling)?, headers, body: self.body.fill(&filling) })
+    }
+
+    fn target(&self, filling: &Filling<'_>) -> Result<Uri, Unusable> {
+        if self.query.is_empty() {
+            return Ok(self.uri.clone());
+        }
+        let mut url = self.url.clone();
+        url.query_pairs_mut().extend_pairs(self.query.iter().map(|(name, value)| (name, value.fill(filling, Escape::None))));
+        uri(&url)
     }
 }
 

@@ -167,7 +167,7 @@ fn clean(text: &str, max: usize) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+    use hyper::header::{HeaderMap, HeaderName, HeaderValue};
     use std::time::Duration;
 
     pub(in crate::connect::gateway) fn check(

@@ -21,7 +21,7 @@ use crate::domain::snapshot::{AddressView, Decision, Expect, Write};
 use std::time::Duration;
 
 /// Opens a challenge, repeats an earlier answer, or refuses.
-pub fn open(facts: Facts<'_>, wish: &Wish, draw: &mut Draw) -> Decision {
+pub fn open(facts: &Facts<'_>, wish: &Wish, draw: &mut Draw) -> Decision {
     if let Some(answer) = repeated(facts, wish) {
         return Decision::only(answer);
     }
@@ -50,7 +50,7 @@ pub fn open(facts: Facts<'_>, wish: &Wish, draw: &mut Draw) -> Decision {
 }
 
 // Decision 1: the same key and payload get the first answer; the same key with another payload is a fault.
-fn repeated(facts: Facts<'_>, wish: &Wish) -> Option<Answer> {
+fn repeated(facts: &Facts<'_>, wish: &Wish) -> Option<Answer> {
     let (prior, repeat) = (facts.view.prior.as_ref()?, wish.repeat.as_ref()?);
     if prior.payload == repeat.payload {
         return Some(Answer::Repeated { id: prior.id, material: prior.material.clone() });
@@ -61,7 +61,7 @@ fn repeated(facts: Facts<'_>, wish: &Wish) -> Option<Answer> {
 }
 
 // Decisions 6 and 22: the failure budget, messages a phone, sessions a phone, challenges a day.
-fn limits(facts: Facts<'_>, wish: &Wish, found: &Found<'_>, draw: &Draw) -> Vec<Violation> {
+fn limits(facts: &Facts<'_>, wish: &Wish, found: &Found<'_>, draw: &Draw) -> Vec<Violation> {
     let (publisher, element) = (found.publisher, element_of(wish));
     let mut violations = Vec::new();
     let mut add = |code, text: String| {
@@ -111,16 +111,16 @@ fn element_of(wish: &Wish) -> &'static str {
     }
 }
 
-fn holder(facts: Facts<'_>) -> Option<crate::domain::id::AggregateId> {
+fn holder(facts: &Facts<'_>) -> Option<crate::domain::id::AggregateId> {
     facts.view.holder.as_ref().map(|it| it.value.id)
 }
 
-fn address<'a>(facts: Facts<'a>, place: &Place) -> Option<&'a AddressView> {
+fn address<'a>(facts: &'a Facts<'_>, place: &Place) -> Option<&'a AddressView> {
     facts.view.addresses.iter().find(|it| it.address == place.address)
 }
 
 // Decision 17: a code differs from those that are open on any phone concerned. There are more candidates than sessions.
-fn pick(facts: Facts<'_>, kind: CodeKind, draw: &mut Draw) -> Secret {
+fn pick(facts: &Facts<'_>, kind: CodeKind, draw: &mut Draw) -> Secret {
     let candidates = if kind == CodeKind::Otp { &draw.otp } else { &draw.otpa };
     let taken = |code: &str| {
         let open = facts.view.addresses.iter().flat_map(|it| &it.open);
@@ -130,7 +130,7 @@ fn pick(facts: Facts<'_>, kind: CodeKind, draw: &mut Draw) -> Secret {
     candidates.iter().find(|code| !taken(code)).or(candidates.iter().next()).map(Secret::new).unwrap_or_default()
 }
 
-fn build(facts: Facts<'_>, wish: &Wish, found: &Found<'_>, code: Option<&(CodeKind, Secret)>, draw: &mut Draw) -> Challenge {
+fn build(facts: &Facts<'_>, wish: &Wish, found: &Found<'_>, code: Option<&(CodeKind, Secret)>, draw: &mut Draw) -> Challenge {
     let id = draw.aggregate;
     let text = match &wish.target {
         Goal::Explicit { text, .. } => text.as_ref().map(|(text, _)| text),
@@ -219,7 +219,7 @@ pub fn sender(publisher: &Publisher, channel: Channel) -> Option<String> {
     }
 }
 
-fn expectations(facts: Facts<'_>, wish: &Wish, found: &Found<'_>) -> Vec<Expect> {
+fn expectations(facts: &Facts<'_>, wish: &Wish, found: &Found<'_>) -> Vec<Expect> {
     let mut expects = Vec::with_capacity(6);
     for view in &facts.view.addresses {
         if found.places.iter().any(|it| it.address == view.address) {

@@ -45,7 +45,7 @@ pub struct Place {
 }
 
 /// Looks everything up; the violations come in schema order.
-pub fn look_up<'a>(facts: Facts<'a>, wish: &Wish) -> Result<Found<'a>, Vec<Violation>> {
+pub fn look_up<'a>(facts: &'a Facts<'_>, wish: &Wish) -> Result<Found<'a>, Vec<Violation>> {
     let publisher = facts
         .registry
         .publishers
@@ -116,7 +116,7 @@ fn standing<'a>(publisher: &'a Publisher, wish: &Wish) -> Result<Option<&'a str>
     if found.is_empty() { Ok(version) } else { Err(found) }
 }
 
-fn native<'a>(facts: Facts<'a>, alert: &'a Arc<Alert>, account: Option<&str>) -> Result<Native<'a>, Vec<Violation>> {
+fn native<'a>(facts: &'a Facts<'_>, alert: &'a Arc<Alert>, account: Option<&str>) -> Result<Native<'a>, Vec<Violation>> {
     let unknown = || vec![Violation::new(own::RECIPIENT_UNKNOWN, "ConsmRecipId", "The recipient is not known here for this publisher.")];
     let recipient = &facts.view.recipient.as_ref().ok_or_else(unknown)?.value;
     if !recipient.active {
@@ -130,7 +130,7 @@ fn native<'a>(facts: Facts<'a>, alert: &'a Arc<Alert>, account: Option<&str>) ->
 }
 
 // The chosen contacts, or all of the subscription. Of all, those that opted out are left out, unless that leaves none.
-fn places(facts: Facts<'_>, publisher: &Publisher, native: &Native<'_>, chosen: &[String]) -> Result<Vec<Place>, Vec<Violation>> {
+fn places(facts: &Facts<'_>, publisher: &Publisher, native: &Native<'_>, chosen: &[String]) -> Result<Vec<Place>, Vec<Violation>> {
     let subscribed = &native.subscription.contacts;
     let mut found = Vec::new();
     let wanted = if chosen.is_empty() { subscribed } else { chosen };
@@ -157,14 +157,14 @@ fn places(facts: Facts<'_>, publisher: &Publisher, native: &Native<'_>, chosen: 
     Ok(inside.into_iter().map(|it| Place { channel: it.channel, address: it.address.clone(), contact: Some(it.id.clone()) }).collect())
 }
 
-fn opted_in(facts: Facts<'_>, publisher: &Publisher, places: &[Place]) -> Result<(), Vec<Violation>> {
+fn opted_in(facts: &Facts<'_>, publisher: &Publisher, places: &[Place]) -> Result<(), Vec<Violation>> {
     match places.iter().any(|it| opted_out(facts, publisher, &it.address)) {
         true => Err(vec![Violation::new(own::OPTED_OUT, "PhoneNum", "The number has opted out of this publisher's messages.")]),
         false => Ok(()),
     }
 }
 
-fn opted_out(facts: Facts<'_>, publisher: &Publisher, address: &Address) -> bool {
+fn opted_out(facts: &Facts<'_>, publisher: &Publisher, address: &Address) -> bool {
     facts.view.addresses.iter().any(|it| it.address == *address && it.opt_outs.contains(&publisher.id))
 }
 

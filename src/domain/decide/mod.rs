@@ -20,10 +20,9 @@ use super::request::Sms;
 use super::snapshot::{Decision, View};
 
 /// Everything a decision may look at.
-#[derive(Clone, Copy)]
 pub struct Facts<'a> {
-    /// What the store said.
-    pub view: &'a View,
+    /// What the store said. Used up: what changes is changed where it is, not copied.
+    pub view: View,
     /// What is registered.
     pub registry: &'a Registry,
     /// Keyed operations, without the keys.
@@ -53,9 +52,9 @@ pub enum Request {
 /// Decides any request.
 pub fn decide(facts: Facts<'_>, request: &Request, draw: &mut Draw) -> Decision {
     match request {
-        Request::Open(wish) => challenge::open(facts, wish, draw),
-        Request::Reply(sms) => reply::reply(facts, sms, draw),
-        Request::Tick(_) => session::tick(facts, draw),
-        Request::Settled { delivery, outcome, .. } => settle::settle(facts, *delivery, outcome, draw),
+        Request::Open(wish) => challenge::open(&facts, wish, draw),
+        Request::Reply(sms) => reply::reply(&facts, sms, draw),
+        Request::Tick(_) => session::tick(facts.view.one, draw),
+        Request::Settled { delivery, outcome, .. } => settle::settle(facts.view.one, *delivery, outcome, draw),
     }
 }

@@ -1,6 +1,5 @@
 //! The life of a session: how it ends, and what that does to its messages. Exactly one outcome (decision 14).
 
-use super::Facts;
 use crate::domain::aggregate::Aggregate;
 use crate::domain::answer::Answer;
 use crate::domain::challenge::{Challenge, Mode, State};
@@ -8,7 +7,7 @@ use crate::domain::delivery::{Purpose, Status};
 use crate::domain::draw::Draw;
 use crate::domain::event::{Act, Event};
 use crate::domain::id::DeliveryId;
-use crate::domain::snapshot::{Decision, Expect, Write};
+use crate::domain::snapshot::{Decision, Expect, Versioned, Write};
 
 /// Ends a session: its code is destroyed, its unsent messages are taken back, and its one outcome becomes an event. A
 /// session that has ended stays as it is.
@@ -59,18 +58,16 @@ fn only_delivery(challenge: &Challenge) -> Option<DeliveryId> {
 }
 
 /// A session's time is up, or its timer came too early: then nothing happens.
-pub fn tick(facts: Facts<'_>, draw: &mut Draw) -> Decision {
-    let Some(read) = &facts.view.one else { return Decision::only(Answer::Done) };
-    let Aggregate::Challenge(challenge) = &read.value else { return Decision::only(Answer::Done) };
+pub fn tick(read: Option<Versioned<Aggregate>>, draw: &mut Draw) -> Decision {
+    let Some(Versioned { value: Aggregate::Challenge(mut challenge), version }) = read else { return Decision::only(Answer::Done) };
     if challenge.state != State::Open || draw.now < challenge.expires_at {
         return Decision::only(Answer::Done);
     }
-    let mut challenge = challenge.clone();
     let feedback = match challenge.mode {
         Mode::TwoWay => "No reply received.",
         Mode::OneWay => "The time to answer has passed.",
     };
     end(&mut challenge, Act::Expired, feedback, draw);
-    let expects = vec![Expect::Aggregate(challenge.id, read.version)];
+    let expects = vec![Expect::Aggregate(challenge.id, version)];
     Decision { answer: Answer::Done, writes: vec![Write::Aggregate(Aggregate::Challenge(challenge))], expects }
 }

@@ -1,6 +1,5 @@
 //! What a carrier's word does to a delivery, and to its challenge's events.
 
-use super::Facts;
 use super::session::record;
 use crate::domain::aggregate::Aggregate;
 use crate::domain::answer::Answer;
@@ -9,7 +8,7 @@ use crate::domain::delivery::{Delivery, Outcome, Purpose, Status};
 use crate::domain::draw::Draw;
 use crate::domain::event::Act;
 use crate::domain::id::DeliveryId;
-use crate::domain::snapshot::{Decision, Expect, Write};
+use crate::domain::snapshot::{Decision, Expect, Versioned, Write};
 use crate::domain::time::Timestamp;
 use std::time::Duration;
 
@@ -19,9 +18,8 @@ pub const ANSWER_TRIES: u16 = 6;
 pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// Settles one hand-over. An acceptance is never dropped, whatever happened to the delivery meanwhile (decision 8).
-pub fn settle(facts: Facts<'_>, id: DeliveryId, outcome: &Outcome, draw: &mut Draw) -> Decision {
-    let Some(read) = &facts.view.one else { return Decision::only(Answer::Done) };
-    let mut aggregate = read.value.clone();
+pub fn settle(read: Option<Versioned<Aggregate>>, id: DeliveryId, outcome: &Outcome, draw: &mut Draw) -> Decision {
+    let Some(Versioned { value: mut aggregate, version }) = read else { return Decision::only(Answer::Done) };
     let open = aggregate.challenge().is_none_or(|it| it.state == State::Open);
     let ends_at = aggregate.challenge().map(|it| it.expires_at);
     let Some(delivery) = aggregate.deliveries_mut().iter_mut().find(|it| it.id == id) else {
@@ -43,11 +41,11 @@ pub fn settle(facts: Facts<'_>, id: DeliveryId, outcome: &Outcome, draw: &mut Dr
             None
         }
     };
-    let purpose = delivery.purpose.clone();
-    if let (Some((act, feedback)), Aggregate::Challenge(challenge), Purpose::Challenge) = (step, &mut aggregate, purpose) {
+    let asks = delivery.purpose == Purpose::Challenge;
+    if let (Some((act, feedback)), Aggregate::Challenge(challenge), true) = (step, &mut aggregate, asks) {
         record(challenge, act, feedback, Some(id), draw);
     }
-    let expects = vec![Expect::Aggregate(aggregate.id(), read.version)];
+    let expects = vec![Expect::Aggregate(aggregate.id(), version)];
     Decision { answer: Answer::Done, writes: vec![Write::Aggregate(aggregate)], expects }
 }
 

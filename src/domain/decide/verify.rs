@@ -39,18 +39,19 @@ pub fn verifier(keyring: &dyn Keyring, id: AggregateId, code: Option<(CodeKind, 
 
 /// Whether `typed` is the answer. It is compared trimmed, and without spaces (decision 18).
 pub fn is_right(keyring: &dyn Keyring, id: AggregateId, verifier: &Verifier, typed: &Secret) -> bool {
-    let trimmed = Secret::new(typed.expose().trim());
-    let joined = Secret::new(typed.expose().split_whitespace().collect::<String>());
+    let typed = typed.expose();
+    let joined = || Secret::new(typed.split_whitespace().collect::<String>());
     match &verifier.check {
         Check::Value { tag, fold } => {
-            let value = if *fold { folded(joined.expose()) } else { joined };
+            let value = if *fold { folded(typed) } else { joined() };
             keyring.code_tag(id, value.expose().as_bytes()) == *tag
         }
-        Check::Hashed { prefix: None, tag, kind, salt } => [&trimmed, &joined].into_iter().any(|text| {
-            let digest = keyring.hash(*kind, text.expose().as_bytes(), salt.expose().as_bytes());
+        Check::Hashed { prefix: None, tag, kind, salt } => [typed.trim(), joined().expose()].into_iter().any(|text| {
+            let digest = keyring.hash(*kind, text.as_bytes(), salt.expose().as_bytes());
             keyring.code_tag(id, &digest) == *tag
         }),
         Check::Hashed { prefix: Some((code, code_tag)), tag, kind, salt } => {
+            let joined = joined();
             let Some((head, rest)) = joined.expose().split_at_checked(code.len()) else { return false };
             let head = Secret::new(head.to_ascii_uppercase());
             let digest = keyring.hash(*kind, rest.as_bytes(), salt.expose().as_bytes());
@@ -86,6 +87,7 @@ fn shape_of(value: &str) -> Shape {
     }
 }
 
+// Without white space, in upper case.
 fn folded(value: &str) -> Secret {
     Secret::new(canonical(value).expose().chars().flat_map(char::to_uppercase).collect::<String>())
 }

@@ -67,8 +67,9 @@ const ALARMS: [&str; 18] = [
 const HALTS: [&str; 6] = ["cancel", "stop", "block", "halt", "freeze", "reverse"];
 
 #[rustfmt::skip]
-const PHRASES: [&str; 17] = [
-    "not me", "not mine", "not my", "not us", "not requested", "not authorized", "not authorised", "dont recognize",
-    "do not recognize", "dont recognise", "someone else", "somebody else", "wrong person", "wrong number", "no soy yo",
-    "nest pas moi", "nicht ich",
+const PHRASES: [&[&str]; 17] = [
+    &["not", "me"], &["not", "mine"], &["not", "my"], &["not", "us"], &["not", "requested"], &["not", "authorized"],
+    &["not", "authorised"], &["dont", "recognize"], &["do", "not", "recognize"], &["dont", "recognise"],
+    &["someone", "else"], &["somebody", "else"], &["wrong", "person"], &["wrong", "number"], &["no", "soy", "yo"],
+    &["nest", "pas", "moi"], &["nicht", "ich"],
 ];

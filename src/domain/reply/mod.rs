@@ -9,7 +9,7 @@ mod quote;
 use super::challenge::Shape;
 use super::code::{CodeKind, Secret};
 use super::fold::fold;
-use super::keyword::{self, Keyword, words};
+use super::keyword::{self, Keyword, spoken, words};
 use denial::Denial;
 use label::{unlabelled, untailed};
 
@@ -43,8 +43,9 @@ pub fn read(text: &str) -> Reading {
     let considered = &text[..end.unwrap_or(text.len())];
     let folded = zeroize::Zeroizing::new(fold(considered));
     let own = quote::own(&folded);
-    let words = words(&own);
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    // A text without a letter has no word in it.
+    let spoken = own.contains(char::is_alphabetic).then(|| spoken(&own));
+    let words = spoken.as_ref().map_or_else(Vec::new, |it| words(it));
     Reading {
         keyword: keyword::of(&words),
         denial: denial::read(&words),

@@ -5,10 +5,11 @@ pub fn own(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let mut kept: Vec<&str> = Vec::with_capacity(lines.len());
     for (i, line) in lines.iter().enumerate() {
-        if begins_original(line, lines.get(i + 1).copied().unwrap_or_default()) {
+        let lower = line.to_lowercase();
+        if begins_original(&lower, lines.get(i + 1).copied().unwrap_or_default()) {
             break;
         }
-        if !line.starts_with('>') && !line.starts_with("&gt;") && !is_signature(line) {
+        if !line.starts_with('>') && !line.starts_with("&gt;") && !is_signature(&lower) {
             kept.push(line);
         }
     }
@@ -16,14 +17,13 @@ pub fn own(text: &str) -> String {
 }
 
 // What follows such a line is the message that is answered.
-fn begins_original(line: &str, next: &str) -> bool {
-    let lower = line.to_lowercase();
+fn begins_original(lower: &str, next: &str) -> bool {
     let wrote = |it: &str| WROTE.iter().any(|word| it.trim_end().ends_with(word));
-    let said = WROTE_HEADS.iter().any(|head| lower.starts_with(head)) && (wrote(&lower) || wrote(&next.to_lowercase()));
-    let ruled = line.starts_with('-') && ORIGINALS.iter().any(|it| lower.contains(it));
-    let underlined = line.len() >= 5 && line.bytes().all(|b| b == b'_');
+    let said = WROTE_HEADS.iter().any(|head| lower.starts_with(head)) && (wrote(lower) || wrote(&next.to_lowercase()));
+    let ruled = lower.starts_with('-') && ORIGINALS.iter().any(|it| lower.contains(it));
+    let underlined = lower.len() >= 5 && lower.bytes().all(|b| b == b'_');
     let header = HEADERS.iter().any(|it| lower.starts_with(it));
-    said || ruled || underlined || header || line == "--" || lower.starts_with("begin forwarded message")
+    said || ruled || underlined || header || lower == "--" || lower.starts_with("begin forwarded message")
 }
 
 const WROTE_HEADS: [&str; 5] = ["on ", "le ", "el ", "am ", "em "];
@@ -32,8 +32,7 @@ const ORIGINALS: [&str; 5] =
     ["original message", "forwarded message", "mensaje original", "message d'origine", "urspr\u{fc}ngliche nachricht"];
 const HEADERS: [&str; 5] = ["from:", "sent:", "de:", "von:", "subject:"];
 
-fn is_signature(line: &str) -> bool {
-    let lower = line.to_lowercase();
+fn is_signature(lower: &str) -> bool {
     ["sent from my", "sent from mail", "get outlook for", "sent via"].iter().any(|it| lower.starts_with(it))
 }
 

@@ -25,7 +25,10 @@ impl Target {
 
     /// Puts the template's own text into a body: line ends become `\n` (in a subject, a space), other control characters go.
     pub fn literal(self, text: &str, out: &mut String) {
-        let mut chars = text.chars().peekable();
+        // Up to the first character that may not stay, most often none, it is as it is.
+        let plain = text.bytes().take_while(|it| matches!(it, b' '..=b'~')).count();
+        out.push_str(&text[..plain]);
+        let mut chars = text[plain..].chars().peekable();
         while let Some(c) = chars.next() {
             match c {
                 '\r' if chars.peek() == Some(&'\n') => {}

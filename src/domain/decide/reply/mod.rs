@@ -24,7 +24,7 @@ use crate::domain::snapshot::{AddressView, Decision, Expect, Versioned, Write};
 use crate::domain::text;
 
 /// Judges one message. A duplicate is answered as the first was, and changes nothing.
-pub fn reply(facts: Facts<'_>, sms: &Sms, draw: &mut Draw) -> Decision {
+pub fn reply(facts: &Facts<'_>, sms: &Sms, draw: &mut Draw) -> Decision {
     if let Some(verdict) = facts.view.seen {
         return Decision::only(Answer::Replied(verdict));
     }
@@ -51,7 +51,7 @@ pub fn reply(facts: Facts<'_>, sms: &Sms, draw: &mut Draw) -> Decision {
 }
 
 struct Judge<'a> {
-    facts: Facts<'a>,
+    facts: &'a Facts<'a>,
     sms: &'a Sms,
     view: &'a AddressView,
     draw: &'a mut Draw,
@@ -77,8 +77,8 @@ impl<'a> Judge<'a> {
     fn is_static_value(&self, session: &Versioned<Challenge>, reading: &Reading) -> bool {
         let Some(verifier) = &session.value.verifier else { return false };
         let own = matches!(verifier.check, Check::Value { fold: true, .. } | Check::Hashed { prefix: None, .. });
-        own && self.standing(&session.value) == Standing::Free
-            && reading.keyword().is_some_and(|it| it == Keyword::Start)
+        own && reading.keyword() == Some(Keyword::Start)
+            && self.standing(&session.value) == Standing::Free
             && is_right(self.facts.keyring, session.value.id, verifier, reading.exact())
     }
 
