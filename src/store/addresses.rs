@@ -39,9 +39,9 @@ impl Addresses {
         self.known.get(address).map_or(0, |it| it.version)
     }
 
-    /// Challenge messages that were queued to an address, oldest first.
-    pub(crate) fn sent(&self, address: &Route) -> &[Sent] {
-        self.known.get(address).map_or(&[], |it| &it.sent)
+    /// Its [`Addresses::version`], and challenge messages that were queued to an address, oldest first.
+    pub(crate) fn sent(&self, address: &Route) -> (u64, &[Sent]) {
+        self.known.get(address).map_or((0, &[]), |it| (it.version, &it.sent))
     }
 
     /// Publishers whose messages it opted out of, in order.
@@ -96,7 +96,7 @@ impl Addresses {
     /// Drops the versions of addresses that nothing is known of here any more.
     pub(crate) fn prune(&mut self, addresses: impl IntoIterator<Item = Route>) {
         for route in addresses {
-            if self.sent(&route).is_empty() && self.opted_out_of(&route).is_empty() {
+            if self.sent(&route).1.is_empty() && self.opted_out_of(&route).is_empty() {
                 self.known.remove(&route);
             }
         }
