@@ -153,9 +153,12 @@ impl Reader<'_> {
 
     fn reply(&self, (from, provider_id): (&Address, Option<&str>), now: Timestamp, search: &Search<'_>) -> Result<View, StoreError> {
         let keys = Keys(self.vault);
-        let seen = provider_id.map(|id| keys.seen(id)).and_then(|route| self.seen(route, search));
-        let (route, glance) = (keys.address(from), Glance { now, with_ended: true });
-        let look = Look::at(&self.published.read(), route, glance);
+        let (seen, route) = (provider_id.map(|id| keys.seen(id)), keys.address(from));
+        let glance = Glance { now, with_ended: true };
+        let (here, look) = {
+            let published = self.published.read();
+            (seen.and_then(|route| published.seen(&route)), Look::at(&published, route, glance))
+        };
         let address = self.address((from.clone(), look), glance, search)?;
         let mut budgets: Vec<(BudgetKey, Versioned<Budget>)> = Vec::new();
         for challenge in address.open.iter().chain(&address.ended) {
@@ -166,15 +169,8 @@ impl Reader<'_> {
                 }
             }
         }
+        let seen = here.or_else(|| seen.and_then(|route| seen_before(route, search)));
         Ok(View { addresses: vec![address], budgets, seen, ..View::default() })
-    }
-
-    fn seen(&self, route: Route, search: &Search<'_>) -> Option<Verdict> {
-        let here = self.published.read().seen(&route);
-        here.or_else(|| {
-            let graves = search.ask(Key::new(kind::SEEN, route)).iter();
-            graves.flat_map(|it| it.facts.seen.iter()).find(|it| it.0 == route).map(|it| it.1)
-        })
     }
 
     fn budget(&self, key: &BudgetKey) -> Result<Versioned<Budget>, StoreError> {
@@ -228,6 +224,12 @@ impl Reader<'_> {
         };
         Ok(value.map(|value| Versioned { value, version: hit.version }))
     }
+}
+
+// What was answered to a provider's message, as history tells.
+fn seen_before(route: Route, search: &Search<'_>) -> Option<Verdict> {
+    let graves = search.ask(Key::new(kind::SEEN, route)).iter();
+    graves.flat_map(|it| it.facts.seen.iter()).find(|it| it.0 == route).map(|it| it.1)
 }
 
 /// Events with their numbers, what they are about, and which of its events they are.
