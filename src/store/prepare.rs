@@ -137,16 +137,17 @@ impl Change {
 // What is found otherwise than before: by an address, in a slot, by an idempotency key, by a provider's message.
 fn touched(new: &Facts, old: Option<&Facts>, mut each: impl FnMut(Key)) {
     let both = || [Some(new), old].into_iter().flatten();
-    if !old.is_some_and(|old| old.looks_like(new)) {
+    if old.is_none_or(|old| !old.looks_like(new)) {
         both().flat_map(Facts::addresses).for_each(|it| each(Key::new(kind::ADDRESS, it)));
     }
-    if !old.is_some_and(|old| (old.live.slot, old.at) == (new.live.slot, new.at)) {
+    if old.is_none_or(|old| (old.live.slot, old.at) != (new.live.slot, new.at)) {
         both().filter_map(|it| it.live.slot).for_each(|it| each(Key::new(kind::SLOT, it)));
     }
-    if !old.is_some_and(|old| old.repeat == new.repeat) {
-        both().filter_map(|it| it.repeat).for_each(|it| each(Key::new(kind::REPEAT, it.0)));
+    let repeat = |it: &Facts| it.repeat.as_ref().map(|it| it.0);
+    if old.is_none_or(|old| repeat(old) != repeat(new)) {
+        both().filter_map(repeat).for_each(|it| each(Key::new(kind::REPEAT, it)));
     }
-    if !old.is_some_and(|old| old.seen == new.seen) {
+    if old.is_none_or(|old| old.seen != new.seen) {
         both().flat_map(|it| &it.seen).for_each(|it| each(Key::new(kind::SEEN, it.0)));
     }
 }

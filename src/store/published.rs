@@ -210,3 +210,6 @@ impl Published {
 }
 
 const LAST: AggregateId = AggregateId(uuid::Uuid::max());
+
+#[cfg(test)]
+mod tests;

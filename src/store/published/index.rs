@@ -57,7 +57,7 @@ impl Published {
         if !old.is_some_and(|old| old.holds_as(it)) {
             live.slot.into_iter().for_each(|slot| self.slots.insert(slot, facts.at, id));
         }
-        if !old.is_some_and(|old| old.facts.live.timer == live.timer) {
+        if old.is_none_or(|old| old.facts.live.timer != live.timer) {
             self.timers.extend(live.timer.map(|at| (at, id)));
         }
         for due in live.due.iter().filter(|due| !old.is_some_and(|old| old.facts.live.due.contains(due))) {
@@ -102,7 +102,7 @@ impl Published {
         if !new.is_some_and(|new| it.holds_as(new)) {
             live.slot.into_iter().for_each(|slot| self.slots.remove(slot, facts.at, id));
         }
-        if !new.is_some_and(|new| new.facts.live.timer == live.timer) {
+        if new.is_none_or(|new| new.facts.live.timer != live.timer) {
             live.timer.map(|at| self.timers.remove(&(at, id)));
         }
         if live.finished {
