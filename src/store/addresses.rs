@@ -49,10 +49,12 @@ impl Addresses {
         self.opt_outs.get(address).map_or(&[], |it| it)
     }
 
-    /// Takes an aggregate in.
-    pub(crate) fn insert(&mut self, id: AggregateId, facts: &Facts) {
+    /// Takes an aggregate in, as commit `sequence` did.
+    pub(crate) fn insert(&mut self, sequence: u64, id: AggregateId, facts: &Facts) {
         for (route, at) in &facts.sent {
-            let sent = &mut self.known.entry(*route).or_default().sent;
+            let known = self.known.entry(*route).or_default();
+            known.version = sequence;
+            let sent = &mut known.sent;
             // Most addresses have one: room for four, as a list takes it by itself, would be the most of their memory.
             if sent.len() == sent.capacity() {
                 sent.reserve_exact(sent.len().max(1));

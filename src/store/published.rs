@@ -69,13 +69,13 @@ impl Published {
     pub(crate) fn show(&mut self, sequence: u64, shown: Shown) {
         match shown {
             Shown::Entry(id, entry) => {
-                if entry.facts.challenge && !self.entries.contains_key(&id) {
-                    self.count(&entry.facts.publisher, day_of(entry.facts.at), 1);
+                let facts = entry.facts.clone();
+                if !self.put_entry(sequence, id, Some(entry)) && facts.challenge {
+                    self.count(&facts.publisher, day_of(facts.at), 1);
                 }
-                self.put_entry(sequence, id, Some(entry));
             }
-            Shown::Revived(id, entry) => self.put_entry(sequence, id, Some(entry)),
-            Shown::Moved(id) => self.put_entry(sequence, id, None),
+            Shown::Revived(id, entry) => drop(self.put_entry(sequence, id, Some(entry))),
+            Shown::Moved(id) => drop(self.put_entry(sequence, id, None)),
             Shown::Forgotten(id) => {
                 let facts = self.entries.get(&id).map(|it| it.facts.clone());
                 self.put_entry(sequence, id, None);

@@ -4,8 +4,8 @@ use super::{Entry, Published};
 use crate::domain::id::AggregateId;
 
 impl Published {
-    /// Puts an aggregate in the place of what it was, or takes it out, as commit `sequence` did.
-    pub(super) fn put_entry(&mut self, sequence: u64, id: AggregateId, new: Option<Entry>) {
+    /// Puts an aggregate in the place of what it was, or takes it out, as commit `sequence` did. Tells whether it was there.
+    pub(super) fn put_entry(&mut self, sequence: u64, id: AggregateId, new: Option<Entry>) -> bool {
         let old = self.entries.remove(&id);
         let length = |it: &Option<Entry>| it.as_ref().and_then(|it| it.bytes.as_ref()).map_or(0, |it| it.len() as u64);
         self.bytes = (self.bytes + length(&new)).saturating_sub(length(&old));
@@ -17,6 +17,7 @@ impl Published {
             self.index(id, &new, old.as_ref());
             self.entries.insert(id, new);
         }
+        old.is_some()
     }
 
     fn put_addresses(&mut self, sequence: u64, id: AggregateId, (old, new): (Option<&Entry>, Option<&Entry>)) {
@@ -29,9 +30,8 @@ impl Published {
             self.addresses.remove(id, &old.facts);
         }
         let Some(new) = new else { return };
-        self.addresses.insert(id, &new.facts);
         old.iter().for_each(|it| self.addresses.touch(it.facts.addresses(), sequence));
-        self.addresses.touch(new.facts.addresses(), sequence);
+        self.addresses.insert(sequence, id, &new.facts);
     }
 
     fn index(&mut self, id: AggregateId, it: &Entry, old: Option<&Entry>) {
