@@ -5,10 +5,9 @@
 
 #[path = "../tests/sample/mod.rs"]
 mod sample;
+mod stored;
 
-use countersign::domain::challenge::{Challenge, Level};
 use countersign::domain::code::Secret;
-use countersign::domain::contact::Address;
 use countersign::domain::decide::rules::{self, Wish};
 use countersign::domain::decide::{Facts, Request, decide};
 use countersign::domain::delivery::Outcome;
@@ -18,7 +17,7 @@ use countersign::domain::id::{AggregateId, EventId, PublisherId};
 use countersign::domain::publisher::{Publisher, Registry};
 use countersign::domain::request::{OobValidate, Origin, Sms};
 use countersign::domain::smart::Zone;
-use countersign::domain::snapshot::{Decision, Expect, Query, View, Write};
+use countersign::domain::snapshot::{Decision, Query, View, Write};
 use countersign::domain::template::{Target, Template, Values};
 use countersign::engine::draw::{SystemChance, draw};
 use countersign::soap::{EesPush, Opened, Operation, Root, Stamp, Version};
@@ -51,6 +50,10 @@ const STEPS: &[(&str, u64)] = &[
     ("settle", 20_000),
     ("commit-memory", 10_000),
     ("commit-sled", 500),
+    ("settle-memory", 10_000),
+    ("settle-sled", 500),
+    ("reply-load", 20_000),
+    ("lives-sled", 100_000),
     ("compile", 20_000),
     ("render", 20_000),
     ("encode-answer", 20_000),
@@ -90,8 +93,12 @@ fn run(name: &str, count: u64) {
         "decide" => decisions(count),
         "reply" => replies(count),
         "settle" => settled(count),
-        "commit-memory" => commits(count, Arc::new(MemoryStore::new(sample::vault()))),
-        "commit-sled" => sled(count),
+        "commit-memory" => stored::commits(count, Arc::new(MemoryStore::new(sample::vault()))),
+        "commit-sled" => stored::sled(|store| stored::commits(count, store)),
+        "settle-memory" => stored::settlements(count, Arc::new(MemoryStore::new(sample::vault()))),
+        "settle-sled" => stored::sled(|store| stored::settlements(count, store)),
+        "reply-load" => stored::reply_loads(count, &MemoryStore::new(sample::vault())),
+        "lives-sled" => stored::lives(count),
         "compile" => each(count, |_| Template::compile(black_box(ALERT), Target::Sms).is_ok()),
         "render" => render(count),
         "encode-answer" => answers(count),
@@ -191,38 +198,6 @@ fn seen_by(vault: &Arc<Vault>, query: &Query) -> View {
 fn decided(view: View, registry: &Registry, vault: &Vault, request: &Request) -> Decision {
     let codes = if matches!(request, Request::Open(_)) { 1 } else { 0 };
     decide(Facts { view, registry, keyring: vault }, request, &mut draw(sample::at(20), &SystemChance, codes))
-}
-
-/// What the engine asks of a store for a request: a load, then a commit that relies on it.
-fn commits(count: u64, store: Arc<dyn Store>) {
-    let first = sample::challenge(0, &sample::phone());
-    runtime().block_on(async {
-        for n in 0..count {
-            let to = Address::canonical(&format!("+1{:010}", 2_012_000_000 + n));
-            let it = another(&first, u128::from(n), &to);
-            let expects = vec![Expect::Aggregate(it.id, 0), Expect::Address(to, 0), Expect::Slot(it.slot(), None)];
-            black_box(store.load(&sample::opening(&it, sample::at(0))).await.expect("the store can be read"));
-            store.commit(vec![Write::Aggregate(sample::boxed(&it))], expects).await.expect("the store takes commits");
-        }
-    });
-}
-
-/// The same challenge under other ids, for another phone: nothing is sealed anew, which is no work of a store.
-fn another(first: &Challenge, n: u128, to: &Address) -> Challenge {
-    let mut it = Challenge { id: sample::id(n), level: Level::Explicit { phone: to.clone() }, ..first.clone() };
-    it.repeat.iter_mut().for_each(|it| it.key = format!("T:track-{n}"));
-    (it.deliveries[0].id, it.deliveries[0].address) = (sample::delivery_id(n), to.clone());
-    it.events = vec![sample::event(n, 1, Act::MsgAccepted, first.opened_at, Some(sample::delivery_id(n)))];
-    it
-}
-
-fn sled(count: u64) {
-    let folder = tempfile::tempdir().expect("a directory for the store");
-    let runtime = runtime();
-    let _inside = runtime.enter();
-    let store = sample::open(folder.path(), &sample::Time::at(0));
-    commits(count, store.clone());
-    store.close();
 }
 
 fn render(count: u64) {

@@ -39,9 +39,9 @@ impl Addresses {
         self.known.get(address).map_or(0, |it| it.version)
     }
 
-    /// Challenge messages that were queued to an address, oldest first.
-    pub(crate) fn sent(&self, address: &Route) -> &[Sent] {
-        self.known.get(address).map_or(&[], |it| &it.sent)
+    /// Its [`Addresses::version`], and challenge messages that were queued to an address, oldest first.
+    pub(crate) fn sent(&self, address: &Route) -> (u64, &[Sent]) {
+        self.known.get(address).map_or((0, &[]), |it| (it.version, &it.sent))
     }
 
     /// Publishers whose messages it opted out of, in order.
@@ -49,10 +49,12 @@ impl Addresses {
         self.opt_outs.get(address).map_or(&[], |it| it)
     }
 
-    /// Takes an aggregate in.
-    pub(crate) fn insert(&mut self, id: AggregateId, facts: &Facts) {
+    /// Takes an aggregate in, as commit `sequence` did.
+    pub(crate) fn insert(&mut self, sequence: u64, id: AggregateId, facts: &Facts) {
         for (route, at) in &facts.sent {
-            let sent = &mut self.known.entry(*route).or_default().sent;
+            let known = self.known.entry(*route).or_default();
+            known.version = sequence;
+            let sent = &mut known.sent;
             // Most addresses have one: room for four, as a list takes it by itself, would be the most of their memory.
             if sent.len() == sent.capacity() {
                 sent.reserve_exact(sent.len().max(1));
@@ -96,7 +98,7 @@ impl Addresses {
     /// Drops the versions of addresses that nothing is known of here any more.
     pub(crate) fn prune(&mut self, addresses: impl IntoIterator<Item = Route>) {
         for route in addresses {
-            if self.sent(&route).is_empty() && self.opted_out_of(&route).is_empty() {
+            if self.sent(&route).1.is_empty() && self.opted_out_of(&route).is_empty() {
                 self.known.remove(&route);
             }
         }

@@ -29,15 +29,18 @@ impl Encoder {
         self.0
     }
 
+    #[inline]
     pub(crate) fn byte(&mut self, value: u8) {
         self.0.push(value);
     }
 
+    #[inline]
     pub(crate) fn flag(&mut self, value: bool) {
         self.0.push(u8::from(value));
     }
 
     /// Seven bits a byte, lowest first.
+    #[inline]
     pub(crate) fn number(&mut self, mut value: u64) {
         while value >= 0x80 {
             self.0.push((value as u8) | 0x80);
@@ -46,31 +49,38 @@ impl Encoder {
         self.0.push(value as u8);
     }
 
+    #[inline]
     pub(crate) fn time(&mut self, at: Timestamp) {
         self.0.extend_from_slice(&at.millis().to_be_bytes());
     }
 
+    #[inline]
     pub(crate) fn bytes(&mut self, value: &[u8]) {
         self.number(value.len() as u64);
         self.0.extend_from_slice(value);
     }
 
+    #[inline]
     pub(crate) fn fixed(&mut self, value: &[u8]) {
         self.0.extend_from_slice(value);
     }
 
+    #[inline]
     pub(crate) fn text(&mut self, value: &str) {
         self.bytes(value.as_bytes());
     }
 
+    #[inline]
     pub(crate) fn uuid(&mut self, value: Uuid) {
         self.0.extend_from_slice(value.as_bytes());
     }
 
+    #[inline]
     pub(crate) fn tag(&mut self, value: &Tag) {
         self.0.extend_from_slice(&value.0);
     }
 
+    #[inline]
     pub(crate) fn option<T>(&mut self, value: Option<T>, put: impl FnOnce(&mut Self, T)) {
         self.flag(value.is_some());
         if let Some(value) = value {
@@ -78,6 +88,7 @@ impl Encoder {
         }
     }
 
+    #[inline]
     pub(crate) fn list<T>(&mut self, values: &[T], mut put: impl FnMut(&mut Self, &T)) {
         self.number(values.len() as u64);
         values.iter().for_each(|it| put(self, it));
@@ -100,20 +111,24 @@ impl<'a> Decoder<'a> {
         if self.0.is_empty() { Ok(()) } else { Err(Malformed) }
     }
 
+    #[inline]
     pub(crate) fn take(&mut self, len: usize) -> Result<&'a [u8], Malformed> {
         let (taken, rest) = self.0.split_at_checked(len).ok_or(Malformed)?;
         self.0 = rest;
         Ok(taken)
     }
 
+    #[inline]
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
         self.take(N)?.try_into().map_err(|_| Malformed)
     }
 
+    #[inline]
     pub(crate) fn byte(&mut self) -> Result<u8, Malformed> {
         self.array::<1>().map(|it| it[0])
     }
 
+    #[inline]
     pub(crate) fn flag(&mut self) -> Result<bool, Malformed> {
         match self.byte()? {
             0 => Ok(false),
@@ -122,6 +137,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
+    #[inline]
     pub(crate) fn number(&mut self) -> Result<u64, Malformed> {
         let mut value = 0_u64;
         for shift in (0..64).step_by(7) {
@@ -138,23 +154,28 @@ impl<'a> Decoder<'a> {
         Err(Malformed)
     }
 
+    #[inline]
     pub(crate) fn small<T: TryFrom<u64>>(&mut self) -> Result<T, Malformed> {
         T::try_from(self.number()?).map_err(|_| Malformed)
     }
 
+    #[inline]
     pub(crate) fn time(&mut self) -> Result<Timestamp, Malformed> {
         self.array().map(|it| Timestamp::from_millis(i64::from_be_bytes(it)))
     }
 
+    #[inline]
     pub(crate) fn bytes(&mut self) -> Result<&'a [u8], Malformed> {
         let len = self.small()?;
         self.take(len)
     }
 
+    #[inline]
     pub(crate) fn str(&mut self) -> Result<&'a str, Malformed> {
         std::str::from_utf8(self.bytes()?).map_err(|_| Malformed)
     }
 
+    #[inline]
     pub(crate) fn text(&mut self) -> Result<String, Malformed> {
         self.str().map(str::to_owned)
     }
@@ -163,20 +184,24 @@ impl<'a> Decoder<'a> {
         self.str().map(Secret::new)
     }
 
+    #[inline]
     pub(crate) fn uuid(&mut self) -> Result<Uuid, Malformed> {
         self.array().map(Uuid::from_bytes)
     }
 
+    #[inline]
     pub(crate) fn tag(&mut self) -> Result<Tag, Malformed> {
         self.array().map(Tag)
     }
 
+    #[inline]
     pub(crate) fn option<T>(&mut self, take: impl FnOnce(&mut Self) -> Result<T, Malformed>) -> Result<Option<T>, Malformed> {
         if self.flag()? { take(self).map(Some) } else { Ok(None) }
     }
 
     /// Every element takes at least a byte, so a count beyond what is left is refused before anything is reserved; and then
     /// no more than most lists need.
+    #[inline]
     pub(crate) fn list<T>(&mut self, mut take: impl FnMut(&mut Self) -> Result<T, Malformed>) -> Result<Vec<T>, Malformed> {
         let count: usize = self.small()?;
         if count > self.0.len() {

@@ -16,7 +16,6 @@ use crate::domain::time::Timestamp;
 use crate::vault::{Vault, day_of};
 use std::collections::HashSet;
 use std::hash::Hash;
-use std::sync::{Arc, LazyLock};
 
 /// Everything that a look-up needs, without a clear address, name or key.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,8 +35,8 @@ pub(crate) struct Facts {
     /// Provider ids of replies, with what was answered.
     pub(crate) seen: Box<[(Route, Verdict)]>,
     pub(crate) deliveries: Box<[DeliveryId]>,
-    /// What only a live aggregate has; a tombstone has none of it, and shares that with all others.
-    pub(crate) live: Arc<Live>,
+    /// What only a live aggregate has; a tombstone has none of it.
+    pub(crate) live: Live,
 }
 
 /// What is still to be done about a live aggregate.
@@ -55,7 +54,6 @@ pub(crate) struct Live {
 }
 
 const FORM: u8 = 1;
-static NONE: LazyLock<Arc<Live>> = LazyLock::new(Arc::default);
 
 /// Names that many facts have, each kept in memory once.
 #[derive(Default)]
@@ -163,7 +161,7 @@ impl Facts {
             repeat: from.option(|from| Ok((from.array()?, from.tag()?)))?,
             seen: from.list(|from| Ok((from.array()?, parts::verdict(from)?)))?.into(),
             deliveries: from.list(|from| from.uuid().map(DeliveryId))?.into(),
-            live: NONE.clone(),
+            live: Live::default(),
         };
         from.end()?;
         Ok(facts)
@@ -186,7 +184,7 @@ fn of_challenge(it: &Challenge, given: &Given<'_>, live: Live) -> Facts {
         repeat: it.repeat.as_ref().map(|key| (given.repeat(&it.publisher, &it.institution, &key.key), key.payload)),
         seen: told.map(|seen| (given.seen(&seen.provider_id), seen.verdict)).collect(),
         deliveries: it.deliveries.iter().map(|it| it.id).collect(),
-        live: Arc::new(Live { listens: open, slot: open.then(|| given.slot(&it.slot())), ..live }),
+        live: Live { listens: open, slot: open.then(|| given.slot(&it.slot())), ..live },
     }
 }
 
@@ -201,7 +199,7 @@ fn of_inbound(it: &Inbound, given: &Given<'_>, live: Live) -> Facts {
         repeat: None,
         seen: it.provider_id.iter().map(|id| (given.seen(id), it.verdict)).collect(),
         deliveries: it.deliveries.iter().map(|it| it.id).collect(),
-        live: Arc::new(live),
+        live,
     }
 }
 
@@ -238,7 +236,7 @@ mod tests {
             repeat: Some(([8; 16], Tag([9; 32]))),
             seen: Box::new([([6; 16], Verdict::Verified)]),
             deliveries: Box::new([DeliveryId(uuid::Uuid::from_u128(5))]),
-            live: NONE.clone(),
+            live: Live::default(),
         }
     }
 
@@ -252,6 +250,5 @@ mod tests {
         let place = |it: &Facts| (it.publisher.as_str().as_ptr(), it.institution.as_str().as_ptr());
         assert_eq!(place(&all[0]), place(&all[2]));
         assert_ne!(place(&all[0]), place(&all[1]));
-        assert!(Arc::ptr_eq(&all[0].live, &all[1].live));
     }
 }

@@ -52,7 +52,7 @@ pub fn flips(plain: &[u8], at: usize, mask: u8) {
     let mut value = row::assemble(&key, 1, None, &[1, 2], &row::seal(&VAULT, &key, plain, long_lived));
     assert!(row::is_intact(&key, &value));
     let opened = row::open(&VAULT, &key, &value).expect("what was just sealed opens");
-    assert!(opened.1.as_slice() == plain && opened.0.seqs == [1, 2] && opened.0.version == 1);
+    assert!(opened.1[..] == *plain && opened.0.seqs == [1, 2] && opened.0.version == 1);
     let other = Key::new(super::key::kind::AGGREGATE, [4; 16]);
     assert!(!row::is_intact(&other, &value) && row::open(&VAULT, &other, &value).is_err(), "a record passes for another");
     let at = at % value.len();

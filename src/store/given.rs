@@ -10,16 +10,22 @@ use crate::vault::Vault;
 /// Keys of expectations, and from these the routes that an aggregate needs; those that nobody expects are made when asked for.
 pub(crate) struct Given<'a> {
     keys: Keys<'a>,
+    expects: &'a [Expect],
     /// Each expectation's key, in order.
-    pub(crate) made: Vec<(&'a Expect, Key)>,
+    made: Vec<Key>,
 }
 
 impl<'a> Given<'a> {
     /// Those of `expects`; without any, every route is made anew.
     pub(crate) fn by(vault: &'a Vault, expects: &'a [Expect]) -> Self {
         let keys = Keys(vault);
-        let made = expects.iter().map(|it| (it, of(&keys, it))).collect();
-        Self { keys, made }
+        let made = expects.iter().map(|it| of(&keys, it)).collect();
+        Self { keys, expects, made }
+    }
+
+    /// Each expectation with its key, in order.
+    pub(crate) fn made(&self) -> impl Iterator<Item = (&'a Expect, &Key)> {
+        self.expects.iter().zip(&self.made)
     }
 
     pub(crate) fn address(&self, address: &Address) -> Route {
@@ -43,7 +49,7 @@ impl<'a> Given<'a> {
     }
 
     fn find(&self, is: impl Fn(&Expect) -> bool) -> Option<Route> {
-        self.made.iter().find(|(expect, _)| is(expect)).map(|(_, key)| key.rest())
+        self.made().find(|(expect, _)| is(expect)).map(|(_, key)| key.rest())
     }
 }
 
@@ -91,6 +97,6 @@ mod tests {
         assert!(
             all[0].iter().chain(&all[2]).enumerate().all(|(at, it)| !all[0].iter().chain(&all[2]).skip(at + 1).any(|other| other == it))
         );
-        assert_eq!(with.made.iter().map(|it| it.1.rest()).collect::<Vec<_>>(), all[0]);
+        assert_eq!(with.made().map(|it| it.1.rest()).collect::<Vec<_>>(), all[0]);
     }
 }

@@ -14,6 +14,7 @@ pub(crate) struct Spread(u64);
 const ODD: u128 = 0x9e37_79b9_7f4a_7c15;
 
 impl Hasher for Spread {
+    #[inline]
     fn write(&mut self, bytes: &[u8]) {
         match bytes.last_chunk() {
             Some(last) => {
@@ -25,8 +26,10 @@ impl Hasher for Spread {
     }
 
     // The length that comes before a slice: of these keys it is always the same.
+    #[inline]
     fn write_usize(&mut self, _: usize) {}
 
+    #[inline]
     fn finish(&self) -> u64 {
         let product = u128::from(self.0) * ODD;
         (product >> 64) as u64 ^ product as u64

@@ -55,7 +55,7 @@ impl Store for MemoryStore {
     }
 
     fn lease(&self, now: Timestamp, span: Duration, max: usize) -> Later<'_, Vec<Lease>> {
-        Box::pin(async move { Ok(self.published.write().outbox.lease(now, span, max)) })
+        Box::pin(async move { Ok(self.reader().lease(now, span, max)) })
     }
 
     fn due(&self, now: Timestamp, max: usize) -> Later<'_, Vec<AggregateId>> {

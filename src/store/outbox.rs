@@ -25,6 +25,12 @@ struct Held {
 }
 
 impl Outbox {
+    /// Whether [`Outbox::lease`] would hand out any.
+    pub(crate) fn has_due(&self, now: Timestamp) -> bool {
+        let waiting = self.waiting.first_key_value().is_some_and(|(it, _)| it.0 <= now);
+        waiting || self.ends.first().is_some_and(|it| it.0 <= now)
+    }
+
     /// Hands out at most `max` that are due at `now`, soonest first, each for `span`. Leases that ended are handed out again.
     pub(crate) fn lease(&mut self, now: Timestamp, span: Duration, max: usize) -> Vec<Lease> {
         while let Some(&(until, id)) = self.ends.first().filter(|it| it.0 <= now) {
@@ -51,12 +57,11 @@ impl Outbox {
         }
     }
 
-    /// A delivery no longer waits; unless it `stays` as it was, its lease ends.
-    pub(crate) fn remove(&mut self, at: Timestamp, id: DeliveryId, stays: bool) {
-        self.waiting.remove(&(at, id));
-        if let Some(held) = self.leased.get(&id).copied().filter(|_| !stays) {
-            self.leased.remove(&id);
-            self.ends.remove(&(held.until, id));
+    /// A delivery no longer waits, and its lease ends.
+    pub(crate) fn remove(&mut self, at: Timestamp, id: DeliveryId) {
+        match self.leased.remove(&id) {
+            Some(held) => drop(self.ends.remove(&(held.until, id))),
+            None => drop(self.waiting.remove(&(at, id))),
         }
     }
 

@@ -79,7 +79,7 @@ impl Commit {
             changes.retain(|it| it.key() != new.key());
             changes.push(new);
         }
-        let checks = given.made.iter().map(|(expect, key)| Check { key: *key, want: want(expect) }).collect();
+        let checks = given.made().map(|(expect, key)| Check { key: *key, want: want(expect) }).collect();
         Self { changes, checks }.bounded()
     }
 
@@ -115,18 +115,14 @@ impl Change {
         }
     }
 
-    /// What another commit may want that this one changes: the record, and what is no record of its own.
-    pub(crate) fn touches<'a>(&'a self, published: &'a Published) -> impl Iterator<Item = Key> + 'a {
-        let (new, old) = match self {
-            Self::Aggregate { id, facts, .. } => (Some(&**facts), published.entries.get(id).map(|it| &*it.facts)),
-            _ => (None, None),
-        };
-        let address = match self {
-            Self::Record { aside: Aside::OptOut(address, _), .. } => Some(Key::new(kind::ADDRESS, *address)),
-            _ => None,
-        };
-        let facts = new.into_iter().chain(old).flat_map(touched);
-        [self.key()].into_iter().chain(facts).chain(address)
+    /// Tells what another commit may want that this one changes: the record, and what is no record of its own.
+    pub(crate) fn touches(&self, published: &Published, mut each: impl FnMut(Key)) {
+        each(self.key());
+        match self {
+            Self::Aggregate { id, facts, .. } => touched(facts, published.entries.get(id).map(|it| &*it.facts), each),
+            Self::Record { aside: Aside::OptOut(address, _), .. } => each(Key::new(kind::ADDRESS, *address)),
+            Self::Record { .. } | Self::Move(_) | Self::Forget(_) => {}
+        }
     }
 
     fn bytes(&self) -> usize {
@@ -138,12 +134,22 @@ impl Change {
     }
 }
 
-fn touched(facts: &Facts) -> impl Iterator<Item = Key> + '_ {
-    let addresses = facts.addresses().map(|it| Key::new(kind::ADDRESS, it));
-    let slot = facts.live.slot.map(|it| Key::new(kind::SLOT, it));
-    let repeat = facts.repeat.iter().map(|it| Key::new(kind::REPEAT, it.0));
-    let seen = facts.seen.iter().map(|it| Key::new(kind::SEEN, it.0));
-    addresses.chain(slot).chain(repeat).chain(seen)
+// What is found otherwise than before: by an address, in a slot, by an idempotency key, by a provider's message.
+fn touched(new: &Facts, old: Option<&Facts>, mut each: impl FnMut(Key)) {
+    let both = || [Some(new), old].into_iter().flatten();
+    if old.is_none_or(|old| !old.looks_like(new)) {
+        both().flat_map(Facts::addresses).for_each(|it| each(Key::new(kind::ADDRESS, it)));
+    }
+    if old.is_none_or(|old| (old.live.slot, old.at) != (new.live.slot, new.at)) {
+        both().filter_map(|it| it.live.slot).for_each(|it| each(Key::new(kind::SLOT, it)));
+    }
+    let repeat = |it: &Facts| it.repeat.as_ref().map(|it| it.0);
+    if old.is_none_or(|old| repeat(old) != repeat(new)) {
+        both().filter_map(repeat).for_each(|it| each(Key::new(kind::REPEAT, it)));
+    }
+    if old.is_none_or(|old| old.seen != new.seen) {
+        both().flat_map(|it| &it.seen).for_each(|it| each(Key::new(kind::SEEN, it.0)));
+    }
 }
 
 fn change(vault: &Vault, write: &Write, given: &Given<'_>) -> Change {

@@ -3,6 +3,8 @@
 //! Only what is durable gets in. One thread changes it, after its durable step; readers hold the lock for a look-up only and
 //! open what they found without it.
 
+mod index;
+
 use super::addresses::Addresses;
 use super::key::{Key, Route, kind};
 use super::keyed::Keyed;
@@ -67,13 +69,13 @@ impl Published {
     pub(crate) fn show(&mut self, sequence: u64, shown: Shown) {
         match shown {
             Shown::Entry(id, entry) => {
-                if entry.facts.challenge && !self.entries.contains_key(&id) {
-                    self.count(entry.facts.publisher.clone(), day_of(entry.facts.at), 1);
+                let facts = entry.facts.clone();
+                if !self.put_entry(sequence, id, Some(entry)) && facts.challenge {
+                    self.count(&facts.publisher, day_of(facts.at), 1);
                 }
-                self.put_entry(sequence, id, Some(entry));
             }
-            Shown::Revived(id, entry) => self.put_entry(sequence, id, Some(entry)),
-            Shown::Moved(id) => self.put_entry(sequence, id, None),
+            Shown::Revived(id, entry) => drop(self.put_entry(sequence, id, Some(entry))),
+            Shown::Moved(id) => drop(self.put_entry(sequence, id, None)),
             Shown::Forgotten(id) => {
                 let facts = self.entries.get(&id).map(|it| it.facts.clone());
                 self.put_entry(sequence, id, None);
@@ -127,8 +129,11 @@ impl Published {
     }
 
     /// Counts so many challenges more that a publisher opened in a UTC day.
-    pub(crate) fn count(&mut self, publisher: PublisherId, day: u32, more: u64) {
-        *self.today.entry(publisher).or_default().entry(day).or_default() += more;
+    pub(crate) fn count(&mut self, publisher: &PublisherId, day: u32, more: u64) {
+        match self.today.get_mut(publisher) {
+            Some(days) => *days.entry(day).or_default() += more,
+            None => drop(self.today.insert(publisher.clone(), BTreeMap::from([(day, more)]))),
+        }
     }
 
     /// Takes one of these back.
@@ -165,94 +170,6 @@ impl Published {
         }
     }
 
-    fn put_entry(&mut self, sequence: u64, id: AggregateId, new: Option<Entry>) {
-        let old = self.entries.remove(&id);
-        let length = |it: &Option<Entry>| it.as_ref().and_then(|it| it.bytes.as_ref()).map_or(0, |it| it.len() as u64);
-        self.bytes = (self.bytes + length(&new)).saturating_sub(length(&old));
-        let alike = matches!((&old, &new), (Some(old), Some(new)) if old.facts.looks_like(&new.facts));
-        if let Some(old) = &old {
-            self.unindex(id, old, new.as_ref());
-        }
-        if !alike {
-            old.iter().for_each(|it| self.addresses.remove(id, &it.facts));
-        }
-        let Some(new) = new else { return };
-        if !alike {
-            self.addresses.insert(id, &new.facts);
-            old.iter().for_each(|it| self.addresses.touch(it.facts.addresses(), sequence));
-            self.addresses.touch(new.facts.addresses(), sequence);
-        }
-        self.index(id, &new);
-        self.entries.insert(id, new);
-    }
-
-    fn index(&mut self, id: AggregateId, it: &Entry) {
-        let facts = &it.facts;
-        if let Some((route, _)) = &facts.repeat {
-            self.repeats.entry(*route).or_insert(id);
-        }
-        self.seen.extend(facts.seen.iter().map(|(route, verdict)| (*route, (*verdict, id))));
-        self.deliveries.extend(facts.deliveries.iter().map(|delivery| (*delivery, id)));
-        if it.bytes.is_some() {
-            self.index_live(id, it);
-        } else {
-            self.graves.insert((facts.over_at(), id));
-        }
-    }
-
-    fn index_live(&mut self, id: AggregateId, it: &Entry) {
-        let (facts, live) = (&it.facts, &it.facts.live);
-        live.slot.into_iter().for_each(|slot| self.slots.insert(slot, facts.at, id));
-        self.timers.extend(live.timer.map(|at| (at, id)));
-        for (at, delivery, _) in &live.due {
-            self.outbox.insert(*at, *delivery, id);
-        }
-        if live.finished {
-            self.finished.insert((facts.over_at(), id));
-        }
-        let feed = match self.feeds.get_mut(&facts.institution) {
-            Some(feed) => feed,
-            None => self.feeds.entry(facts.institution.clone()).or_default(),
-        };
-        for (index, seq) in it.seqs.iter().enumerate() {
-            feed.last = feed.last.max(*seq);
-            feed.hot.insert(*seq, (id, index as u16));
-        }
-    }
-
-    fn unindex(&mut self, id: AggregateId, it: &Entry, new: Option<&Entry>) {
-        let facts = &it.facts;
-        if let Some((route, _)) = facts.repeat.as_ref().filter(|it| self.repeats.get(&it.0) == Some(&id)) {
-            self.repeats.remove(route);
-        }
-        for (route, _) in &facts.seen {
-            if self.seen.get(route).is_some_and(|it| it.1 == id) {
-                self.seen.remove(route);
-            }
-        }
-        for delivery in &facts.deliveries {
-            self.deliveries.remove(delivery);
-        }
-        self.graves.remove(&(facts.over_at(), id));
-        self.unindex_live(id, it, new);
-    }
-
-    fn unindex_live(&mut self, id: AggregateId, it: &Entry, new: Option<&Entry>) {
-        let (facts, live) = (&it.facts, &it.facts.live);
-        live.slot.into_iter().for_each(|slot| self.slots.remove(slot, facts.at, id));
-        live.timer.map(|at| self.timers.remove(&(at, id)));
-        self.finished.remove(&(facts.over_at(), id));
-        for due in &live.due {
-            let stays = new.is_some_and(|new| new.facts.live.due.contains(due));
-            self.outbox.remove(due.0, due.1, stays);
-        }
-        if let Some(feed) = self.feeds.get_mut(&facts.institution).filter(|_| it.bytes.is_some()) {
-            for seq in &*it.seqs {
-                feed.hot.remove(seq);
-            }
-        }
-    }
-
     fn put_record(&mut self, sequence: u64, key: Key, row: Option<Row>, aside: Aside) {
         let there = row.is_some();
         let length = |it: &Option<Row>| it.as_ref().map_or(0, |it| it.bytes.len() as u64);
@@ -275,10 +192,14 @@ impl Published {
             Aside::History(day, count) if there => drop(self.history.insert(day, count)),
             Aside::History(day, _) => drop(self.history.remove(&day)),
             Aside::Feed(institution, last) => {
-                let feed = self.feeds.entry(institution).or_default();
+                let feed = self.feed_of(&institution);
                 feed.last = feed.last.max(last);
             }
         }
+    }
+
+    fn feed_of(&mut self, institution: &InstitutionId) -> &mut Feed {
+        self.feeds.entry(institution.clone()).or_default()
     }
 
     /// Forgets the daily counts before `day`.
@@ -289,3 +210,6 @@ impl Published {
 }
 
 const LAST: AggregateId = AggregateId(uuid::Uuid::max());
+
+#[cfg(test)]
+mod tests;

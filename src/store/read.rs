@@ -17,23 +17,26 @@ use crate::domain::challenge::Challenge;
 use crate::domain::contact::Address;
 use crate::domain::id::{AggregateId, InstitutionId, PublisherId};
 use crate::domain::recipient::{Recipient, RecipientKey};
-use crate::domain::snapshot::{Query, Versioned, View};
+use crate::domain::snapshot::{Lease, Query, Versioned, View};
 use crate::domain::time::Timestamp;
 use crate::vault::Vault;
 use address::{Glance, Look};
 use parking_lot::RwLock;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A value found by an index, to be opened without the lock.
 struct Hit {
     id: AggregateId,
+    /// When it was opened, or came.
+    at: Timestamp,
     version: u64,
     bytes: Option<Arc<[u8]>>,
 }
 
 impl Hit {
     fn of(id: AggregateId, entry: &Entry) -> Self {
-        Self { id, version: entry.version, bytes: entry.bytes.clone() }
+        Self { id, at: entry.facts.at, version: entry.version, bytes: entry.bytes.clone() }
     }
 }
 
@@ -60,9 +63,17 @@ impl Reader<'_> {
     pub(crate) fn find(&self, id: AggregateId, search: &Search<'_>) -> Result<Option<Versioned<Aggregate>>, StoreError> {
         let hit = self.published.read().entries.get(&id).map(|it| Hit::of(id, it));
         match hit {
-            Some(hit) => Ok(self.aggregates([hit], search)?.pop()),
+            Some(hit) => self.aggregate(hit, search),
             None => Ok(search.ask(Key::aggregate(id)).first().map(|it| Versioned { value: it.aggregate.clone(), version: it.version })),
         }
+    }
+
+    /// Hands out deliveries that are due at `now`. Nobody waits for those who read while nothing is.
+    pub(crate) fn lease(&self, now: Timestamp, span: Duration, max: usize) -> Vec<Lease> {
+        if !self.published.read().outbox.has_due(now) {
+            return Vec::new();
+        }
+        self.published.write().outbox.lease(now, span, max)
     }
 
     /// Recipients of a publisher in key order.
@@ -142,9 +153,12 @@ impl Reader<'_> {
 
     fn reply(&self, (from, provider_id): (&Address, Option<&str>), now: Timestamp, search: &Search<'_>) -> Result<View, StoreError> {
         let keys = Keys(self.vault);
-        let seen = provider_id.map(|id| keys.seen(id)).and_then(|route| self.seen(route, search));
-        let (route, glance) = (keys.address(from), Glance { now, with_ended: true });
-        let look = Look::at(&self.published.read(), route, glance);
+        let (seen, route) = (provider_id.map(|id| keys.seen(id)), keys.address(from));
+        let glance = Glance { now, with_ended: true };
+        let (here, look) = {
+            let published = self.published.read();
+            (seen.and_then(|route| published.seen(&route)), Look::at(&published, route, glance))
+        };
         let address = self.address((from.clone(), look), glance, search)?;
         let mut budgets: Vec<(BudgetKey, Versioned<Budget>)> = Vec::new();
         for challenge in address.open.iter().chain(&address.ended) {
@@ -155,15 +169,8 @@ impl Reader<'_> {
                 }
             }
         }
+        let seen = here.or_else(|| seen.and_then(|route| seen_before(route, search)));
         Ok(View { addresses: vec![address], budgets, seen, ..View::default() })
-    }
-
-    fn seen(&self, route: Route, search: &Search<'_>) -> Option<Verdict> {
-        let here = self.published.read().seen(&route);
-        here.or_else(|| {
-            let graves = search.ask(Key::new(kind::SEEN, route)).iter();
-            graves.flat_map(|it| it.facts.seen.iter()).find(|it| it.0 == route).map(|it| it.1)
-        })
     }
 
     fn budget(&self, key: &BudgetKey) -> Result<Versioned<Budget>, StoreError> {
@@ -194,28 +201,35 @@ impl Reader<'_> {
         decode_note(&plain).map(|(_, value)| value.to_vec()).map_err(unreadable)
     }
 
-    fn challenges(&self, hits: impl IntoIterator<Item = Hit>, search: &Search<'_>) -> Result<Vec<Versioned<Challenge>>, StoreError> {
-        let all = self.aggregates(hits, search)?.into_iter();
-        Ok(all
-            .filter_map(|it| match it.value {
-                Aggregate::Challenge(value) => Some(Versioned { value: *value, version: it.version }),
-                Aggregate::Inbound(_) => None,
-            })
-            .collect())
-    }
-
-    // A tombstone of the store's earlier form has its value in history.
-    fn aggregates(&self, hits: impl IntoIterator<Item = Hit>, search: &Search<'_>) -> Result<Vec<Versioned<Aggregate>>, StoreError> {
-        let mut found = Vec::new();
+    fn challenges(&self, hits: Vec<Hit>, search: &Search<'_>) -> Result<Vec<Versioned<Challenge>>, StoreError> {
+        let mut found = Vec::with_capacity(hits.len());
         for hit in hits {
-            let value = match &hit.bytes {
-                Some(bytes) => Some(self.open_aggregate(hit.id, bytes)?),
-                None => search.ask(Key::aggregate(hit.id)).first().map(|it| it.aggregate.clone()),
-            };
-            found.extend(value.map(|value| Versioned { value, version: hit.version }));
+            found.extend(self.challenge(hit, search)?);
         }
         Ok(found)
     }
+
+    fn challenge(&self, hit: Hit, search: &Search<'_>) -> Result<Option<Versioned<Challenge>>, StoreError> {
+        Ok(self.aggregate(hit, search)?.and_then(|it| match it.value {
+            Aggregate::Challenge(value) => Some(Versioned { value: *value, version: it.version }),
+            Aggregate::Inbound(_) => None,
+        }))
+    }
+
+    // A tombstone of the store's earlier form has its value in history.
+    fn aggregate(&self, hit: Hit, search: &Search<'_>) -> Result<Option<Versioned<Aggregate>>, StoreError> {
+        let value = match &hit.bytes {
+            Some(bytes) => Some(self.open_aggregate(hit.id, bytes)?),
+            None => search.ask(Key::aggregate(hit.id)).first().map(|it| it.aggregate.clone()),
+        };
+        Ok(value.map(|value| Versioned { value, version: hit.version }))
+    }
+}
+
+// What was answered to a provider's message, as history tells.
+fn seen_before(route: Route, search: &Search<'_>) -> Option<Verdict> {
+    let graves = search.ask(Key::new(kind::SEEN, route)).iter();
+    graves.flat_map(|it| it.facts.seen.iter()).find(|it| it.0 == route).map(|it| it.1)
 }
 
 /// Events with their numbers, what they are about, and which of its events they are.

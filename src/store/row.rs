@@ -3,8 +3,7 @@
 use super::codec::Malformed;
 use super::key::Key;
 use crate::domain::time::Timestamp;
-use crate::vault::{SealedRow, Vault, VaultError};
-use zeroize::Zeroizing;
+use crate::vault::{Plain, SealedRow, Vault, VaultError};
 
 /// Values stay below what sled keeps in a blob file of its own (100 KiB; those leak in 0.34.7).
 pub(crate) const LARGEST: usize = 96 * 1024;
@@ -43,7 +42,15 @@ pub(crate) fn length(body: &SealedRow, seqs: usize) -> usize {
 
 /// The whole value.
 pub(crate) fn assemble(key: &Key, version: u64, due: Option<Timestamp>, seqs: &[u64], body: &SealedRow) -> Vec<u8> {
-    let mut out = Vec::with_capacity(length(body, seqs.len()));
+    let mut out = Vec::new();
+    write(&mut out, (key, version, due), seqs, body);
+    out
+}
+
+/// [`assemble`], into `out` instead of what it had.
+pub(crate) fn write(out: &mut Vec<u8>, (key, version, due): (&Key, u64, Option<Timestamp>), seqs: &[u64], body: &SealedRow) {
+    out.clear();
+    out.reserve(length(body, seqs.len()));
     out.push(FORM);
     out.extend_from_slice(&version.to_be_bytes());
     out.extend_from_slice(&body.day.to_be_bytes());
@@ -52,9 +59,8 @@ pub(crate) fn assemble(key: &Key, version: u64, due: Option<Timestamp>, seqs: &[
     out.extend_from_slice(&count.to_be_bytes());
     seqs.iter().for_each(|seq| out.extend_from_slice(&seq.to_be_bytes()));
     out.extend_from_slice(&body.bytes);
-    let sum = checksum(key, &out);
+    let sum = checksum(key, out);
     out.extend_from_slice(&sum.to_be_bytes());
-    out
 }
 
 /// Reads the head of a value, without looking at its checksum or seal.
@@ -66,13 +72,13 @@ pub(crate) fn head(value: &[u8]) -> Result<Head, Malformed> {
 }
 
 /// Opens a value, for whoever knows its head. The error names no content.
-pub(crate) fn plain(vault: &Vault, key: &Key, value: &[u8]) -> Result<Zeroizing<Vec<u8>>, RowError> {
+pub(crate) fn plain(vault: &Vault, key: &Key, value: &[u8]) -> Result<Plain, RowError> {
     let Parts { day, body, .. } = split(value)?;
     Ok(vault.open_row(day, &key.0, body)?)
 }
 
 /// Opens a value, with its head. The error names no content.
-pub(crate) fn open(vault: &Vault, key: &Key, value: &[u8]) -> Result<(Head, Zeroizing<Vec<u8>>), RowError> {
+pub(crate) fn open(vault: &Vault, key: &Key, value: &[u8]) -> Result<(Head, Plain), RowError> {
     Ok((head(value)?, plain(vault, key, value)?))
 }
 

@@ -14,9 +14,12 @@ use crate::domain::recipient::{Contact, Recipient, RecipientKey, Subscription};
 // The forms' number. A reader of form 2 still reads form 1.
 const FORM: u8 = 1;
 
+// Bytes of an aggregate, mostly less: growing would copy it.
+const USUAL: usize = 1536;
+
 /// The stored form of an aggregate, with `room` bytes before it.
 pub(crate) fn encode_aggregate(it: &Aggregate, room: usize) -> Vec<u8> {
-    let mut out = Encoder::after(room, 768);
+    let mut out = Encoder::after(room, USUAL);
     out.byte(FORM);
     match it {
         Aggregate::Challenge(it) => {

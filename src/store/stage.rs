@@ -10,6 +10,7 @@ use super::prepare::{Change, Check, Commit, Want};
 use super::published::{Aside, Entry, Published, Row, Shown};
 use super::row;
 use crate::domain::id::{AggregateId, InstitutionId};
+use crate::domain::time::Timestamp;
 use crate::vault::{SealedRow, Vault};
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasherDefault;
@@ -44,8 +45,15 @@ pub(crate) struct Step<'a> {
     /// What to show afterwards, each with its commit's number.
     pub(crate) shown: Vec<(u64, Shown)>,
     touched: Touched,
+    /// What the commit that is looked at touches.
+    touches: Vec<Key>,
     feeds: HashMap<InstitutionId, u64>,
+    /// Where a value is put together.
+    value: Vec<u8>,
 }
+
+/// Commits that a step has room for at first.
+const USUAL: usize = 16;
 
 impl<'a> Step<'a> {
     pub(crate) fn new(published: &'a Published, past: &'a dyn Past, vault: &'a Vault) -> Self {
@@ -55,18 +63,21 @@ impl<'a> Step<'a> {
             vault,
             sequence: published.sequence,
             records: published.records,
-            puts: Vec::new(),
-            shown: Vec::new(),
-            touched: Touched::default(),
+            puts: Vec::with_capacity(2 * USUAL),
+            shown: Vec::with_capacity(2 * USUAL),
+            touched: Touched::with_capacity_and_hasher(4 * USUAL, Default::default()),
+            touches: Vec::with_capacity(USUAL),
             feeds: HashMap::new(),
+            value: Vec::new(),
         }
     }
 
     /// Takes a commit in, if it fits.
     pub(crate) fn add(&mut self, commit: &Commit) -> Fit {
-        let touches: Vec<Key> = commit.changes.iter().flat_map(|it| it.touches(self.published)).collect();
+        self.touches.clear();
+        commit.changes.iter().for_each(|it| it.touches(self.published, |key| self.touches.push(key)));
         let wanted = commit.checks.iter().map(|it| &it.key);
-        if wanted.chain(&touches).any(|key| self.touched.contains(key)) {
+        if !self.touched.is_empty() && wanted.chain(&self.touches).any(|key| self.touched.contains(key)) {
             return Fit::Next;
         }
         let fits = commit.checks.iter().map(|it| self.holds(it)).find(|it| *it != Ok(true)).unwrap_or(Ok(true));
@@ -76,7 +87,7 @@ impl<'a> Step<'a> {
         }
         self.sequence += 1;
         commit.changes.iter().for_each(|it| self.stage(it, &graves));
-        self.touched.extend(touches);
+        self.touched.extend(self.touches.drain(..));
         Fit::In
     }
 
@@ -147,29 +158,37 @@ impl<'a> Step<'a> {
 
     fn aggregate(&mut self, change: &Change, grave: Option<&Grave>) {
         let Change::Aggregate { id, body, facts, events } = change else { return };
-        let (id, events) = (*id, *events);
-        let had = self.published.entries.get(&id).map(|it| &it.seqs).or(grave.map(|it| &it.seqs)).map_or(&[][..], |it| it);
-        let mut seqs = had[..had.len().min(events)].to_vec();
-        if seqs.len() < events {
-            let known = self.published.feeds.get(&facts.institution).map_or(0, |it| it.last);
-            let last = self.feeds.entry(facts.institution.clone()).or_insert(known);
-            seqs.extend((seqs.len()..events).map(|_| {
-                *last += 1;
-                *last
-            }));
-        }
+        let (id, events, old) = (*id, *events, self.published.entries.get(id));
+        let had = old.map(|it| &it.seqs).or(grave.map(|it| &it.seqs));
+        let seqs = match had.filter(|it| it.len() == events) {
+            Some(had) => had.clone(),
+            None => self.numbers(&facts.institution, had.map_or(&[], |it| it), events),
+        };
         let key = Key::aggregate(id);
-        let bytes: Arc<[u8]> = row::assemble(&key, self.sequence, facts.live.timer, &seqs, body).into();
-        self.remove(Key::tombstone(id));
-        self.put(key, bytes.clone());
-        let entry = Entry { version: self.sequence, bytes: Some(bytes), facts: facts.clone(), seqs: seqs.into() };
+        let bytes = self.value((&key, facts.live.timer), &seqs, body);
+        self.records += u64::from(old.is_none());
+        if old.is_some_and(|it| it.bytes.is_none()) {
+            self.puts.push((Key::tombstone(id), None));
+        }
+        self.puts.push((key, Some(bytes.clone())));
+        let entry = Entry { version: self.sequence, bytes: Some(bytes), facts: facts.clone(), seqs };
         let shown = if grave.is_some() { Shown::Revived(id, entry) } else { Shown::Entry(id, entry) };
         self.shown.push((self.sequence, shown));
     }
 
+    // Numbers for so many events, of which there are more or fewer than before: those they had, and the next ones of the feed.
+    fn numbers(&mut self, institution: &InstitutionId, had: &[u64], events: usize) -> Arc<[u64]> {
+        let Some(more) = events.checked_sub(had.len()) else { return had[..events].into() };
+        let known = || self.published.feeds.get(institution).map_or(0, |it| it.last);
+        let last = self.feeds.entry(institution.clone()).or_insert_with(known);
+        let first = *last + 1;
+        *last += more as u64;
+        had.iter().copied().chain(first..=*last).collect()
+    }
+
     fn record(&mut self, key: Key, body: Option<&SealedRow>, aside: &Aside) {
         let row = body.map(|body| {
-            let bytes: Arc<[u8]> = row::assemble(&key, self.sequence, None, &[], body).into();
+            let bytes = self.value((&key, None), &[], body);
             self.put(key, bytes.clone());
             Row { version: self.sequence, bytes }
         });
@@ -177,6 +196,11 @@ impl<'a> Step<'a> {
             self.remove(key);
         }
         self.shown.push((self.sequence, Shown::Record(key, row, aside.clone())));
+    }
+
+    fn value(&mut self, (key, due): (&Key, Option<Timestamp>), seqs: &[u64], body: &SealedRow) -> Arc<[u8]> {
+        row::write(&mut self.value, (key, self.sequence, due), seqs, body);
+        self.value.as_slice().into()
     }
 
     fn put(&mut self, key: Key, value: Arc<[u8]>) {

@@ -6,8 +6,8 @@ use aws_lc_rs::aead::{AES_256_GCM, AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, Unb
 use aws_lc_rs::hkdf;
 use parking_lot::RwLock;
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::Arc;
-use zeroize::Zeroizing;
 
 /// The key id of what is sealed under the standing key, which does not rotate.
 pub const STANDING: u32 = u32::MAX;
@@ -26,6 +26,31 @@ pub struct SealedRow {
     /// Nonce, ciphertext, tag.
     pub bytes: Vec<u8>,
 }
+
+/// What was sealed, clear; wiped when it is dropped. All at once: `Zeroizing` wipes byte by byte, which takes as long as opening.
+pub struct Plain {
+    /// As long as what was sealed.
+    bytes: Vec<u8>,
+    length: usize,
+}
+
+impl Deref for Plain {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+impl Drop for Plain {
+    fn drop(&mut self) {
+        self.bytes.fill(0);
+        // So that the compiler does not leave out what nobody reads any more.
+        zeroize::optimization_barrier(self.bytes.as_slice());
+    }
+}
+
+impl zeroize::ZeroizeOnDrop for Plain {}
 
 /// Days since 1970-01-01 UTC of `at`; 0 before that.
 pub fn day_of(at: Timestamp) -> u32 {
@@ -63,13 +88,12 @@ impl AeadKey {
         bytes.extend_from_slice(tag.expect("a value is far below what AES-GCM seals at once").as_ref());
     }
 
-    pub(super) fn open(&self, aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    pub(super) fn open(&self, aad: &[u8], sealed: &[u8]) -> Result<Plain, VaultError> {
         let (nonce, rest) = sealed.split_first_chunk::<NONCE>().ok_or(VaultError::Sealed)?;
-        let mut out = Zeroizing::new(rest.to_vec());
+        let mut plain = Plain { bytes: rest.to_vec(), length: 0 };
         let nonce = Nonce::assume_unique_for_key(*nonce);
-        let len = self.0.open_in_place(nonce, Aad::from(aad), &mut out).map_err(|_| VaultError::Sealed)?.len();
-        out.truncate(len);
-        Ok(out)
+        plain.length = self.0.open_in_place(nonce, Aad::from(aad), &mut plain.bytes).map_err(|_| VaultError::Sealed)?.len();
+        Ok(plain)
     }
 }
 

@@ -3,7 +3,7 @@
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::{hkdf, hmac};
 use rand::RngExt;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 /// The key for one purpose.
 pub(super) fn expand(prk: &hkdf::Prk, purpose: &str) -> Zeroizing<[u8; 32]> {
@@ -65,7 +65,9 @@ impl ShortMac {
         let tag = self.0.seal_in_place_separate_tag(nonce, Aad::from(&*bytes), &mut []);
         let mut out = [0; 16];
         out.copy_from_slice(tag.expect("a text is far below what AES-GCM-SIV takes at once").as_ref());
-        bytes.zeroize();
+        bytes.fill(0);
+        // So that the compiler does not leave out what nobody reads any more.
+        zeroize::optimization_barrier(&*bytes);
         out
     }
 }

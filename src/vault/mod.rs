@@ -13,9 +13,8 @@ use days::{AeadKey, DayKeys, Days, with_room};
 use derive::{ShortMac, expand, mac, random, secret};
 use std::path::Path;
 use std::sync::Arc;
-use zeroize::Zeroizing;
 
-pub use days::{ROOM, STANDING, SealedRow, day_of};
+pub use days::{Plain, ROOM, STANDING, SealedRow, day_of};
 pub use error::VaultError;
 
 /// Holds the derived keys for the life of the process.
@@ -71,7 +70,7 @@ impl Vault {
     }
 
     /// Opens what [`Keyring::seal`] sealed for `challenge`.
-    pub fn open(&self, challenge: AggregateId, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    pub fn open(&self, challenge: AggregateId, sealed: &Sealed) -> Result<Plain, VaultError> {
         let (head, rest) = sealed.0.split_at_checked(MATERIAL_HEAD).ok_or(VaultError::Sealed)?;
         let day = head[1..5].try_into().map(u32::from_be_bytes).map_err(|_| VaultError::Sealed)?;
         if head[0] != MATERIAL_FORM {
@@ -105,7 +104,7 @@ impl Vault {
     }
 
     /// Opens what [`Vault::seal_row`] sealed under the key of `day` with the same `aad`.
-    pub fn open_row(&self, day: u32, aad: &[u8], bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    pub fn open_row(&self, day: u32, aad: &[u8], bytes: &[u8]) -> Result<Plain, VaultError> {
         let aad = row_aad(day, aad);
         match day {
             STANDING => self.standing_rows.open(&aad, bytes),
@@ -121,7 +120,7 @@ impl Vault {
     /// Unwraps and learns the data key of `day`.
     pub fn learn_day(&self, day: u32, wrapped: &[u8]) -> Result<(), VaultError> {
         let plain = self.wrapping.open(&row_aad(day, b"data key"), wrapped)?;
-        let secret: &[u8; 32] = plain.as_slice().try_into().map_err(|_| VaultError::Sealed)?;
+        let secret: &[u8; 32] = (*plain).try_into().map_err(|_| VaultError::Sealed)?;
         self.days.learn(DayKeys::new(day, secret));
         Ok(())
     }
@@ -260,7 +259,7 @@ mod tests {
         let sealed = vault.seal(id(1), [3; 12], b"123456");
         assert_eq!(sealed, vault.seal(id(1), [3; 12], b"123456"));
         assert_ne!(sealed, vault.seal(id(1), [4; 12], b"123456"));
-        assert_eq!(vault.open(id(1), &sealed).unwrap().as_slice(), b"123456");
+        assert_eq!(vault.open(id(1), &sealed).unwrap()[..], *b"123456");
         assert!(vault.open(id(2), &sealed).is_err());
         for at in 0..sealed.0.len() {
             let mut changed = sealed.clone();
@@ -281,14 +280,14 @@ mod tests {
         let standing = vault.seal_row(true, b"key", b"value");
         assert_eq!((row.day, standing.day), (5, STANDING));
         let material = vault.seal(id(1), [0; 12], b"x");
-        assert_eq!(vault.open_row(5, b"key", &row.bytes).unwrap().as_slice(), b"value");
+        assert_eq!(vault.open_row(5, b"key", &row.bytes).unwrap()[..], *b"value");
         assert!(vault.open_row(5, b"other", &row.bytes).is_err());
         vault.forget_day(5);
         assert!(vault.open_row(5, b"key", &row.bytes).is_err());
         assert!(vault.open(id(1), &material).is_err());
-        assert_eq!(vault.open_row(STANDING, b"key", &standing.bytes).unwrap().as_slice(), b"value");
+        assert_eq!(vault.open_row(STANDING, b"key", &standing.bytes).unwrap()[..], *b"value");
         let again = Vault::from_root(&[7; 32]);
         again.learn_day(5, &wrapped).unwrap();
-        assert_eq!(again.open_row(5, b"key", &row.bytes).unwrap().as_slice(), b"value");
+        assert_eq!(again.open_row(5, b"key", &row.bytes).unwrap()[..], *b"value");
     }
 }

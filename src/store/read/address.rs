@@ -40,10 +40,10 @@ pub(super) struct Look {
 
 impl Look {
     pub(super) fn at(published: &Published, route: Route, glance: Glance) -> Self {
-        let sent = published.addresses.sent(&route);
+        let (version, sent) = published.addresses.sent(&route);
         Self {
             route,
-            version: published.addresses.version(&route),
+            version,
             open: open(published, sent),
             ended: if glance.with_ended { ended(published, sent, glance.now) } else { Vec::new() },
             sent: sent.to_vec(),
@@ -55,10 +55,10 @@ impl Look {
 // Newest first. A challenge may have two messages to one address.
 fn open(published: &Published, sent: &[Sent]) -> Vec<Hit> {
     let entries = sent.iter().filter(|it| it.ended.is_none()).filter_map(|it| Some((it.id, published.entries.get(&it.id)?)));
-    let mut found: Vec<_> = entries.filter(|(_, entry)| entry.facts.live.listens).collect();
-    found.sort_by_key(|(id, entry)| Reverse((entry.facts.at, *id)));
-    found.dedup_by_key(|(id, _)| *id);
-    found.into_iter().map(|(id, entry)| Hit::of(id, entry)).collect()
+    let mut found: Vec<Hit> = entries.filter(|it| it.1.facts.live.listens).map(|(id, entry)| Hit::of(id, entry)).collect();
+    found.sort_by_key(|it| Reverse((it.at, it.id)));
+    found.dedup_by_key(|it| it.id);
+    found
 }
 
 // Those of the last hour, newest first.

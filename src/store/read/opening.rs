@@ -58,7 +58,7 @@ impl Reader<'_> {
                 None => None,
             },
             publisher_today: found.publisher_today,
-            holder: self.challenges(found.holder, search)?.pop(),
+            holder: found.holder.map(|it| self.challenge(it, search)).transpose()?.flatten(),
             ..View::default()
         })
     }

@@ -10,7 +10,7 @@ use crate::store::prepare::decode_note;
 use crate::store::published::{Aside, Entry, Published, Row, Shown};
 use crate::store::row::{self, Head};
 use crate::store::rows;
-use crate::vault::Vault;
+use crate::vault::{Plain, Vault};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -143,7 +143,7 @@ fn ranges() -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
     cuts.into_iter().zip(ends).collect()
 }
 
-fn open_row(vault: &Vault, key: &[u8], value: &[u8]) -> Result<(Key, Head, zeroize::Zeroizing<Vec<u8>>), Failure> {
+fn open_row(vault: &Vault, key: &[u8], value: &[u8]) -> Result<(Key, Head, Plain), Failure> {
     let key = Key::from_slice(key).ok_or_else(|| Failure::Damaged("it has a key that is none of ours".into()))?;
     if !row::is_intact(&key, value) {
         return Err(damaged(&key));

@@ -149,13 +149,13 @@ pub(super) struct Damaged {
 }
 
 fn encode(out: &mut Vec<u8>, (after, sequence): (u64, u64), puts: &[Put]) -> io::Result<()> {
-    out.extend([0; HEAD]);
-    out.extend(after.to_be_bytes());
-    out.extend(sequence.to_be_bytes());
+    out.extend_from_slice(&[0; HEAD]);
+    out.extend_from_slice(&after.to_be_bytes());
+    out.extend_from_slice(&sequence.to_be_bytes());
     for (key, value) in puts {
-        out.extend(key.0);
+        out.extend_from_slice(&key.0);
         let length = value.as_ref().map_or(GONE, |it| it.len() as u32);
-        out.extend(length.to_be_bytes());
+        out.extend_from_slice(&length.to_be_bytes());
         value.iter().for_each(|it| out.extend_from_slice(it));
     }
     let length = u32::try_from(out.len() - HEAD).map_err(io::Error::other)?;

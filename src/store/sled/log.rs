@@ -1,7 +1,8 @@
 //! What makes a step durable: it goes to the journal at once, and what of it lives on goes from there into the table, later.
 //!
 //! A step costs one write and one sync. A journal that is full is followed by the next. When they are many, the oldest is carried
-//! over: of what is in it, the table (sled) gets what is still so. What changed meanwhile, or came and went, never gets there.
+//! over: of what is in it, the table (sled) gets what is still so. What changed meanwhile, or came and went, never gets there; and
+//! an old journal is kept until what is over in it has left for history, as long as journals don't become too many.
 //! A journal goes when the table has it durably. So the table, and over it the journals after its last commit, are what was
 //! acknowledged; carrying over what is in the table already changes nothing, so a crash may come at any time.
 
@@ -10,6 +11,7 @@ mod carry;
 use super::journal::{Frames, Journal, Put, journals};
 use super::shared::Shared;
 use super::table::{Table, sync_dir};
+use crate::domain::time::Timestamp;
 use crate::store::key::{Key, kind};
 use crate::store::keyed::Keyed;
 use crate::store::row;
@@ -19,9 +21,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// Bytes of one journal, about.
 const FULL: u64 = 16 * 1024 * 1024;
+/// Journals that are kept for what is about to leave have so many times the bytes of the live records, and no more.
+const WAITING: u64 = 3;
+/// Until what has been over for its time has left: a round of housekeeping comes each second, and takes a while.
+const LEAVING: Duration = Duration::from_secs(3);
 
 pub(super) type Outcome = Result<(), ::sled::Error>;
 /// Records with their last value; `None`: removed.
@@ -47,7 +54,8 @@ pub(super) struct Opened {
     /// What the journals have beyond the table.
     pub(super) newer: Values,
     number: u64,
-    left: VecDeque<Old>,
+    /// Journals with something beyond the table, and their bytes.
+    left: Vec<(PathBuf, u64)>,
     /// Journals that the table has all of, or that are empty.
     spent: Vec<PathBuf>,
     sequence: u64,
@@ -57,6 +65,8 @@ pub(super) struct Opened {
 struct Old {
     path: PathBuf,
     bytes: u64,
+    /// When it became full, or was found.
+    full_at: Timestamp,
 }
 
 /// The durable log of steps.
@@ -83,7 +93,7 @@ impl Opened {
     pub(super) fn open(dir: &Path, cache_bytes: u64) -> Result<Self, ::sled::Error> {
         let table = Table::open(dir, cache_bytes)?;
         let (mut sequence, mut newer) = (known(&table)?, Values::default());
-        let (mut number, mut left, mut spent) = (0, VecDeque::new(), Vec::new());
+        let (mut number, mut left, mut spent) = (0, Vec::new(), Vec::new());
         for (nth, path) in journals(dir)? {
             let bytes = std::fs::read(&path)?;
             let before = sequence;
@@ -97,7 +107,7 @@ impl Opened {
             if sequence == before {
                 spent.push(path);
             } else {
-                left.push_back(Old { path, bytes: bytes.len() as u64 });
+                left.push((path, bytes.len() as u64));
             }
         }
         Ok(Self { dir: dir.to_owned(), table, newer, number, left, spent, sequence })
@@ -108,7 +118,7 @@ impl Opened {
         for path in self.spent {
             std::fs::remove_file(path)?;
         }
-        let number = self.number + 1;
+        let (number, full_at) = (self.number + 1, (shared.settings.clock)());
         Ok(Log {
             shared,
             journal: Journal::create(&self.dir, number)?,
@@ -116,7 +126,7 @@ impl Opened {
             table: Arc::new(self.table),
             number,
             sequence: self.sequence,
-            left: self.left,
+            left: self.left.into_iter().map(|(path, bytes)| Old { path, bytes, full_at }).collect(),
             carrying: None,
             purge: self.newer.iter().any(|(key, value)| is_destroyed_key(key, value.as_ref())),
             hidden: false,
@@ -159,23 +169,30 @@ impl Log {
         if self.journal.written() >= FULL.min(self.shared.settings.journal_bytes.max(1)) {
             self.change()?;
         }
-        let bytes: u64 = self.left.iter().map(|it| it.bytes).sum();
-        if self.carrying.is_none() && bytes > self.most() { self.carry(1) } else { Ok(()) }
+        if self.carrying.is_none() && self.is_due() { self.carry(1) } else { Ok(()) }
     }
 
-    // As many bytes as the live records have, for what was written more than once; but not less than is set.
-    fn most(&self) -> u64 {
-        match self.shared.settings.journal_bytes {
-            0 => 0,
-            least => least.max(self.shared.published.read().bytes),
+    // Whether the oldest is to be carried over. Journals have as many bytes as the live records, for what was written more than
+    // once; but not less than is set. Beyond that the oldest is still waited for until what was over in it has left: copied into
+    // the table, that would only be removed from there again.
+    fn is_due(&self) -> bool {
+        let Some(oldest) = self.left.front() else { return false };
+        let bytes: u64 = self.left.iter().map(|it| it.bytes).sum();
+        let settings = &self.shared.settings;
+        if settings.journal_bytes == 0 || bytes <= settings.journal_bytes {
+            return settings.journal_bytes == 0;
         }
+        let live = self.shared.published.read().bytes;
+        let has_left = |full: Timestamp| full.plus(settings.linger + LEAVING) <= (settings.clock)();
+        bytes > live && (has_left(oldest.full_at) || bytes > WAITING * live + settings.journal_bytes)
     }
 
     fn change(&mut self) -> Outcome {
         self.number += 1;
         let next = Journal::create(&self.dir, self.number)?;
         let full = std::mem::replace(&mut self.journal, next);
-        self.left.push_back(Old { path: full.path().to_owned(), bytes: full.written() });
+        let full_at = (self.shared.settings.clock)();
+        self.left.push_back(Old { path: full.path().to_owned(), bytes: full.written(), full_at });
         Ok(())
     }
 

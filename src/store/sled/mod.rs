@@ -235,7 +235,7 @@ impl Store for SledStore {
     }
 
     fn lease(&self, now: Timestamp, span: Duration, max: usize) -> Later<'_, Vec<Lease>> {
-        Box::pin(async move { Ok(self.shared.published.write().outbox.lease(now, span, max)) })
+        Box::pin(async move { Ok(self.reader().lease(now, span, max)) })
     }
 
     fn due(&self, now: Timestamp, max: usize) -> Later<'_, Vec<AggregateId>> {

@@ -22,13 +22,15 @@ pub struct Settings {
     /// Memory for sled's own cache, in bytes. Look-ups don't use it.
     pub cache_bytes: u64,
     /// Bytes of journals that are kept before the oldest is carried over into sled, or as many as the live records have where those
-    /// are more: what starting reads. 0: everything goes to sled at once, and by the end of the process at the latest.
+    /// are more; up to three times as many more while what is over in them has not left yet: what starting reads. 0: everything goes
+    /// to sled at once, and by the end of the process at the latest.
     pub journal_bytes: u64,
     /// Commits that may wait; one more is refused as busy.
     pub queue: usize,
     /// Commits in one durable step; 64 at most is what was measured to keep memory flat.
     pub max_group: usize,
-    /// How long what is over stays in the hot store, where carriers' receipts usually find it.
+    /// How long what is over stays in the hot store, where carriers' receipts usually find it. Journals are kept as long, so that
+    /// hardly anything that is over gets to sled.
     pub linger: Duration,
     /// How long ids and idempotency keys of what is over are known: 72 h (decision 11), never less than 24 h.
     pub tombstones: Duration,
@@ -48,7 +50,7 @@ impl Settings {
             journal_bytes: 32 * 1024 * 1024,
             queue: 4096,
             max_group: 64,
-            linger: Duration::from_secs(60),
+            linger: Duration::from_secs(30),
             tombstones: Duration::from_secs(72 * 3600),
             clock: Arc::new(|| chrono::Utc::now().into()),
             fatal: Arc::new(end),

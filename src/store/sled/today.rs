@@ -12,7 +12,7 @@ pub(super) fn count(published: &mut Published, history: &History, now: Timestamp
     let today = day_of(now);
     for day in [today.saturating_sub(1), today] {
         for (publisher, count) in history.tally(day)? {
-            published.count(publisher.as_str().into(), day, count);
+            published.count(&publisher.as_str().into(), day, count);
         }
     }
     let hot: Vec<_> = published.entries.iter().filter(|it| it.1.facts.challenge).map(|it| (*it.0, it.1.facts.clone())).collect();

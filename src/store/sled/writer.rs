@@ -95,7 +95,7 @@ impl Writer {
     fn gather(&self, first: Job) -> Group {
         let published = self.shared.published.read();
         let mut step = Step::new(&published, &*self.past, &self.shared.vault);
-        let (mut jobs, mut bytes, mut carried, mut closing) = (Vec::new(), 0, None, false);
+        let (mut jobs, mut bytes, mut carried, mut closing) = (Vec::with_capacity(self.shared.settings.max_group.min(64)), 0, None, false);
         let mut next = Some(first);
         while let Some(job) = next.take() {
             let size = job.commit.bytes();

@@ -1,10 +1,12 @@
 use super::*;
 use crate::store::published::{Aside, Published, Row, Shown};
 use crate::store::sled::content;
-use crate::store::sled::settings::Settings;
+use crate::store::sled::settings::{Clock, Settings};
 use crate::store::stage::meta_value;
 use crate::vault::Vault;
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering::Relaxed;
 
 const CACHE: u64 = 8 * 1024 * 1024;
 
@@ -18,7 +20,10 @@ fn value(key: &Key, sequence: u64) -> Arc<[u8]> {
 }
 
 fn open(dir: &Path, journal_bytes: u64) -> Log {
-    let settings = Settings { journal_bytes, ..Settings::new(dir) };
+    begin(dir, Settings { journal_bytes, ..Settings::new(dir) })
+}
+
+fn begin(dir: &Path, settings: Settings) -> Log {
     let opened = Opened::open(dir, CACHE).unwrap();
     let shared = Arc::new(Shared::new(settings, Arc::new(Vault::from_root(&[3; 32])), Published::after(opened.sequence, 0)));
     for (key, bytes) in all(&opened) {
@@ -132,6 +137,50 @@ fn the_table_gets_what_lives_on_and_loses_what_does_not() {
     let there = table.range(&[kind::BUDGET], Some(&[kind::BUDGET + 1])).map(|it| Key::from_slice(&it.unwrap().0).unwrap());
     assert_eq!(there.collect::<Vec<_>>(), expected(64).into_iter().map(|it| it.0).collect::<Vec<_>>());
     assert_eq!(known(&table).unwrap(), 64);
+}
+
+/// Ten records a second, each written twice and there for `span` steps; tells how many the table had at most, and how many full
+/// journals there were.
+fn stream(span: u64) -> (usize, usize) {
+    let (dir, now) = (tempfile::tempdir().unwrap(), Arc::new(AtomicI64::new(0)));
+    let (clock, linger) = (now.clone(), Duration::from_secs(2));
+    let clock: Clock = Arc::new(move || Timestamp::from_millis(clock.load(Relaxed)));
+    let mut log = begin(dir.path(), Settings { journal_bytes: 8 * 1024, linger, clock, ..Settings::new(dir.path()) });
+    let key = |n: u64| Key::new(kind::BUDGET, u128::from(n).to_be_bytes());
+    let (mut most, mut journals) = (0, 0);
+    for n in 1..300 {
+        now.fetch_add(100, Relaxed);
+        let row = |key: Key| {
+            let body = row::seal(&log.shared.vault, &key, &[7; 1000], true);
+            (key, Some(Row { version: n, bytes: row::assemble(&key, n, None, &[], &body).into() }))
+        };
+        let mut changes = vec![row(key(n)), row(key(n - 1))];
+        changes.extend(n.checked_sub(span).map(|gone| (key(gone), None)));
+        let puts: Vec<Put> = changes.iter().map(|(key, row)| (*key, row.as_ref().map(|it| it.bytes.clone()))).collect();
+        log.append(n, &puts).unwrap();
+        for (key, row) in changes {
+            log.shared.published.write().show(n, Shown::Record(key, row, Aside::None));
+        }
+        log.shared.published.write().sequence = n;
+        log.shown().unwrap();
+        // So that it does not depend on how fast the other thread is.
+        log.carried().unwrap();
+        most = most.max(log.table.range(&[kind::BUDGET], Some(&[kind::BUDGET + 1])).count());
+        journals = journals.max(log.left.len());
+    }
+    (most, journals)
+}
+
+#[test]
+fn what_is_over_soon_leaves_before_its_journal_is_carried_over_and_journals_stay_few() {
+    // Three or four steps fill a journal. It is waited for fifty, where journals have more bytes than what is live.
+    let (carried, journals) = stream(40);
+    assert!(carried == 0 && journals <= 16, "{carried} {journals}");
+    // What lives on is not waited for, nor what is so small beside what is written that journals would be too many.
+    for (span, least, most) in [(1000, 100, 45), (4, 0, 6)] {
+        let (carried, journals) = stream(span);
+        assert!(carried >= least && journals <= most, "{span}: {carried} {journals}");
+    }
 }
 
 #[test]
