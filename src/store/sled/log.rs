@@ -26,7 +26,7 @@ use std::time::Duration;
 /// Bytes of one journal, about.
 const FULL: u64 = 16 * 1024 * 1024;
 /// Journals that are kept for what is about to leave have so many times the bytes of the live records, and no more.
-const WAITING: u64 = 3;
+const WAITING: u64 = 2;
 /// Until what has been over for its time has left: a round of housekeeping comes each second, and takes a while.
 const LEAVING: Duration = Duration::from_secs(3);
 

@@ -22,8 +22,8 @@ pub struct Settings {
     /// Memory for sled's own cache, in bytes. Look-ups don't use it.
     pub cache_bytes: u64,
     /// Bytes of journals that are kept before the oldest is carried over into sled, or as many as the live records have where those
-    /// are more; up to three times as many more while what is over in them has not left yet: what starting reads. 0: everything goes
-    /// to sled at once, and by the end of the process at the latest.
+    /// are more; and up to that and twice the live records while what is over in them has not left yet: what starting reads. 0:
+    /// everything goes to sled at once, and by the end of the process at the latest.
     pub journal_bytes: u64,
     /// Commits that may wait; one more is refused as busy.
     pub queue: usize,
