@@ -2,8 +2,6 @@
 
 use super::words::{Style, Tongue};
 use super::zone::Zone;
-use chrono::format::Numeric::{Day, Hour, Minute, Month, Second, Year};
-use chrono::format::{Fixed, Item, Numeric, Pad, Parsed, parse};
 use chrono::{DateTime, Datelike, Days, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Offset, Timelike, Utc};
 
 /// Which part of a point in time is shown.
@@ -79,7 +77,8 @@ enum Moment {
     Day(NaiveDate),
 }
 
-// Extended and basic forms; `T`, `t` or a space between date and time; a fraction after a point or a comma.
+// Extended and basic forms; `T`, `t` or a space between date and time; a fraction after a point or a comma. Digits at their places,
+// and no others: chrono's own reading of a form takes white space and signs before a number, and ten times as long.
 fn read(value: &str) -> Option<Moment> {
     let value = value.trim();
     if value.len() > 40 || !value.is_ascii() {
@@ -94,39 +93,43 @@ fn read(value: &str) -> Option<Moment> {
 }
 
 fn read_date(text: &str) -> Option<NaiveDate> {
-    let form: &[Item<'_>] = match text.len() {
-        10 => &[number(Year), DASH, number(Month), DASH, number(Day)],
-        8 => &[number(Year), number(Month), number(Day)],
+    let [year, month, day] = match text.as_bytes() {
+        [_, _, _, _, b'-', _, _, b'-', _, _] => [&text[..4], &text[5..7], &text[8..]],
+        [_, _, _, _, _, _, _, _] => [&text[..4], &text[4..6], &text[6..]],
         _ => return None,
     };
-    text.bytes().next().filter(u8::is_ascii_digit)?;
-    parsed(text, form)?.to_naive_date().ok()
+    NaiveDate::from_ymd_opt(i32::try_from(number(year)?).ok()?, number(month)?, number(day)?)
 }
 
 fn read_clock(text: &str) -> Option<NaiveTime> {
-    let text = text.replace(',', ".");
-    let form: &[Item<'_>] = match text.split('.').next().unwrap_or_default().len() {
-        8 => &[number(Hour), COLON, number(Minute), COLON, number(Second), FRACTION],
-        6 => &[number(Hour), number(Minute), number(Second), FRACTION],
-        5 => &[number(Hour), COLON, number(Minute)],
-        4 => &[number(Hour), number(Minute)],
+    let (whole, fraction) = text.split_once(['.', ',']).map_or((text, None), |(whole, fraction)| (whole, Some(fraction)));
+    let [hour, minute, second] = match whole.as_bytes() {
+        [_, _, b':', _, _, b':', _, _] => [&whole[..2], &whole[3..5], &whole[6..]],
+        [_, _, _, _, _, _] => [&whole[..2], &whole[2..4], &whole[4..]],
+        [_, _, b':', _, _] if fraction.is_none() => [&whole[..2], &whole[3..], "0"],
+        [_, _, _, _] if fraction.is_none() => [&whole[..2], &whole[2..], "0"],
         _ => return None,
     };
-    parsed(&text, form)?.to_naive_time().ok()
+    let nanoseconds = fraction.map_or(Some(0), nanoseconds)?;
+    // A leap second is the one before it, and longer: so chrono has it.
+    let (second, nanoseconds) = match number(second)? {
+        60 => (59, 1_000_000_000 + nanoseconds),
+        second => (second, nanoseconds),
+    };
+    NaiveTime::from_hms_nano_opt(number(hour)?, number(minute)?, second, nanoseconds)
 }
 
-// Forms in chrono's own terms: a pattern in letters would be read anew for each value.
-const DASH: Item<'_> = Item::Literal("-");
-const COLON: Item<'_> = Item::Literal(":");
-const FRACTION: Item<'_> = Item::Fixed(Fixed::Nanosecond);
-
-const fn number(of: Numeric) -> Item<'static> {
-    Item::Numeric(of, Pad::Zero)
+// What is beyond a nanosecond is cut off.
+fn nanoseconds(fraction: &str) -> Option<u32> {
+    let shown = &fraction[..fraction.len().min(9)];
+    let all = fraction.bytes().all(|it| it.is_ascii_digit());
+    number(shown).filter(|_| all).map(|it| it * 10_u32.pow(9 - shown.len() as u32))
 }
 
-fn parsed(text: &str, form: &[Item<'_>]) -> Option<Parsed> {
-    let mut parsed = Parsed::new();
-    parse(&mut parsed, text, form.iter()).ok().map(|()| parsed)
+// At least one digit, and nothing but digits; nine at most.
+fn number(text: &str) -> Option<u32> {
+    let add = |sum: u32, digit: u8| digit.is_ascii_digit().then(|| sum * 10 + u32::from(digit - b'0'));
+    (1..=9).contains(&text.len()).then(|| text.bytes().try_fold(0, add)).flatten()
 }
 
 fn split_offset(clock: &str) -> Option<(&str, FixedOffset)> {
@@ -137,15 +140,13 @@ fn split_offset(clock: &str) -> Option<(&str, FixedOffset)> {
         return Some((clock, Utc.fix()));
     };
     let (clock, offset) = clock.split_at(at);
-    let digits = offset[1..].replacen(':', "", 1);
-    if !matches!(digits.len(), 2 | 4) || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let hours: i32 = digits[..2].parse().ok()?;
-    let minutes: i32 = digits.get(2..).filter(|it| !it.is_empty()).map_or(Some(0), |it| it.parse().ok())?;
-    if hours > 14 || minutes > 59 {
-        return None;
-    }
-    let sign = if offset.starts_with('-') { -1 } else { 1 };
-    Some((clock, FixedOffset::east_opt(sign * (hours * 3600 + minutes * 60))?))
+    let [hours, minutes] = match offset.as_bytes() {
+        [_, _, _] => [&offset[1..], "0"],
+        [_, _, _, _, _] => [&offset[1..3], &offset[3..]],
+        [_, _, _, b':', _, _] => [&offset[1..3], &offset[4..]],
+        _ => return None,
+    };
+    let (hours, minutes) = (number(hours).filter(|it| *it <= 14)?, number(minutes).filter(|it| *it <= 59)?);
+    let seconds = i32::try_from(hours * 3600 + minutes * 60).ok()?;
+    Some((clock, FixedOffset::east_opt(if offset.starts_with('-') { -seconds } else { seconds })?))
 }
