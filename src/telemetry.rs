@@ -15,8 +15,7 @@ use uuid::Uuid;
 
 /// Targets that would log bytes of the wire, or whole phone numbers, at their finest levels: a wish for TRACE of everything
 /// does not include them.
-const SILENCED: [&str; 8] =
-    ["rlibphonenumber=info", "h2=info", "hyper=info", "hyper_util=info", "rustls=info", "reqwest=info", "lettre=info", "sled=info"];
+const SILENCED: [&str; 7] = ["rlibphonenumber=info", "h2=info", "hyper=info", "hyper_util=info", "rustls=info", "lettre=info", "sled=info"];
 
 tokio::task_local! {
     /// The correlation id of the request that is worked on.
