@@ -32,7 +32,7 @@ fn accepted(document: &str) -> String {
     }
 }
 
-// Large documents are looked at token by token, small ones as a whole.
+// What makes a document large.
 fn long_comment() -> String {
     format!("<!--{}-->", "x".repeat(10_000))
 }
@@ -202,6 +202,26 @@ proptest! {
         let Ok(Node::Open(root)) = reader.node() else { panic!("no root") };
         prop_assert_eq!(&root.attributes[0].value, &clean(&attribute));
         prop_assert_eq!(reader.text().unwrap(), clean(&text));
+    }
+
+    // A text and the end tag behind it are taken at once where nothing else is there, and piece by piece elsewhere.
+    #[test]
+    fn a_text_is_read_alike_however_its_element_is_written(parts in proptest::collection::vec(
+        prop_oneof![
+            Just("x"), Just("é"), Just(" "), Just("\r\n"), Just("]]"), Just(">"), Just("&lt;"), Just("&"), Just("\u{1}"), Just("\u{FFFE}"),
+            Just("\u{FF0C}"), Just("<![CDATA[y\r]]>"), Just("<b/>"), Just("</b>"), Just("</a>"),
+        ], 0..6)) {
+        let text = parts.concat();
+        let whole = |document: String| {
+            let mut reader = Reader::new(&document);
+            reader.root().ok()?;
+            let read = reader.text().ok()?.into_owned();
+            matches!(reader.node(), Ok(Node::Eof)).then_some(read)
+        };
+        let plain = whole(format!("<a>{text}</a>"));
+        for (before, after) in [("", "</a >"), ("<!-- -->", "</a>"), ("", "<!-- --></a>"), ("<!-- -->", "<!-- --></a\n>")] {
+            prop_assert_eq!(&whole(format!("<a>{before}{text}{after}")), &plain, "{}{}{}", before, text, after);
+        }
     }
 
     #[test]
