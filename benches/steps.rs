@@ -196,7 +196,7 @@ fn seen_by(vault: &Arc<Vault>, query: &Query) -> View {
 }
 
 fn decided(view: View, registry: &Registry, vault: &Vault, request: &Request) -> Decision {
-    let codes = if matches!(request, Request::Open(_)) { 1 } else { 0 };
+    let codes = usize::from(matches!(request, Request::Open(_)));
     decide(Facts { view, registry, keyring: vault }, request, &mut draw(sample::at(20), &SystemChance, codes))
 }
 
