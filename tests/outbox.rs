@@ -3,6 +3,7 @@
 mod world;
 
 use countersign::connect::contract::{Connector, Message, Soon, TIMEOUT_MAX};
+use countersign::domain::answer::Verdict;
 use countersign::domain::delivery::Outcome;
 use countersign::engine::outbox::{Outbox, Routes};
 use std::sync::Arc;
@@ -83,4 +84,21 @@ async fn a_slow_carrier_gets_a_message_once() {
     stop.cancel();
     running.await.unwrap();
     assert_eq!(slow.0.load(Ordering::SeqCst), 1);
+}
+
+/// The hand-over is settled on what was read before it was sent: a reply meanwhile must stay, and so must the carrier's word.
+#[tokio::test(start_paused = true)]
+async fn a_reply_before_the_carriers_word_stays() {
+    let (world, slow, stop) = (World::new().await, Arc::new(Slow::default()), CancellationToken::new());
+    let routes = Routes { sms: Some(slow.clone()), mail: None, test: slow.clone() };
+    let running = tokio::spawn(Outbox::new(world.engine.clone(), routes).run(stop.clone()));
+    let (id, code) = world.opened(explicit("+12025550101")).await;
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!(slow.0.load(Ordering::SeqCst), 1);
+    assert_eq!(world.reply("+12025550101", &code, "m1").await, Verdict::Verified);
+    assert_eq!(world.acts(&id).await, ["MsgAccepted", "OOBVerified"]);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    stop.cancel();
+    running.await.unwrap();
+    assert_eq!(world.acts(&id).await, ["MsgAccepted", "OOBVerified", "MsgSent"]);
 }
