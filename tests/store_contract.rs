@@ -136,6 +136,7 @@ suite! {
     sends_and_the_days_count_are_told
     deliveries_are_leased_to_one_at_a_time
     a_commit_ends_the_lease_of_what_it_changes_only
+    who_lost_a_lease_settles_nothing
     timers_are_due_in_order
     recipients_are_kept_and_paged
     budgets_come_with_who_they_are_of
@@ -447,6 +448,30 @@ async fn a_commit_ends_the_lease_of_what_it_changes_only(store: &dyn Engine) {
     put(store, &ended(it, at(6))).await;
     assert!(store.lease(at(99), span, 9).await.unwrap().is_empty());
     assert_eq!((store.status().outbox, store.status().outbox_oldest), (0, None));
+}
+
+async fn who_lost_a_lease_settles_nothing(store: &dyn Engine) {
+    let it = challenge(1, &phone());
+    put(store, &it).await;
+    let span = Duration::from_secs(30);
+    let take = |now| async move { store.lease(at(now), span, 9).await.unwrap() };
+    let (first, second) = (take(1).await[0], take(32).await[0]);
+    assert_eq!((first.until, second.until), (at(31), at(62)));
+    assert!(first.fence != second.fence && first.delivery == second.delivery);
+    let settle = |lease, now| {
+        let mut it = challenge(1, &phone());
+        it.deliveries[0].status = Status::Accepted { at: at(now), provider_id: None };
+        async move {
+            let version = version(store, 1).await;
+            store.commit(vec![Write::Aggregate(boxed(&it))], vec![Expect::Aggregate(id(1), version), Expect::Lease(lease)]).await
+        }
+    };
+    assert_eq!(settle(first, 33).await, Err(StoreError::Fenced));
+    assert_eq!(store.find(id(1)).await.unwrap().unwrap().value, boxed(&it), "nothing was written");
+    assert_eq!(settle(second, 34).await, Ok(()));
+    assert!(take(99).await.is_empty());
+    // Nobody has it any more: the version alone says what holds.
+    assert_eq!(settle(first, 35).await, Ok(()));
 }
 
 async fn timers_are_due_in_order(store: &dyn Engine) {

@@ -18,6 +18,9 @@ pub enum StoreError {
     /// What was expected no longer holds; nothing was written. Load and decide again.
     #[error("what the decision relied on has changed")]
     Conflict,
+    /// Another worker has the delivery that was to be settled; nothing was written. Trying again doesn't help.
+    #[error("its lease was over, and another worker has it now")]
+    Fenced,
     /// Too much is waiting; nothing was written. Shed the request.
     #[error("the store is over capacity")]
     Busy,
@@ -37,8 +40,9 @@ pub trait Store: Send + Sync {
     /// Writes all of `writes`, if all of `expects` hold, in one durable step.
     fn commit(&self, writes: Vec<Write>, expects: Vec<Expect>) -> Later<'_, ()>;
 
-    /// Hands out at most `max` deliveries that are due at `now`, soonest first, each to one caller for `span`. A commit that
-    /// changes the delivery ends its lease; leases are void after a restart.
+    /// Hands out at most `max` deliveries that are due at `now`, soonest first, each to one caller for `span`, with a fence of its
+    /// own. A commit that changes the delivery ends its lease. Leases of a process that ended are void, at the latest after their
+    /// span.
     fn lease(&self, now: Timestamp, span: Duration, max: usize) -> Later<'_, Vec<Lease>>;
 
     /// At most `max` open challenges whose timer is due at `now`, soonest first.

@@ -60,6 +60,8 @@ pub(crate) enum Want {
     Holder(Option<AggregateId>),
     /// Nothing there.
     Absent,
+    /// This lease, or nobody's.
+    Fence(u64),
 }
 
 /// A commit on its way.
@@ -187,6 +189,7 @@ fn want(expect: &Expect) -> Want {
         }
         Expect::Slot(_, holder) => Want::Holder(*holder),
         Expect::Unrepeated(..) | Expect::Unseen(_) => Want::Absent,
+        Expect::Lease(lease) => Want::Fence(lease.fence),
     }
 }
 
