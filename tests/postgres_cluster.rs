@@ -106,6 +106,8 @@ fn processor_time_is_counted_also_of_what_is_over() {
         cluster.cpu_micros() >= before + 100_000
     });
     cluster.pause();
+    // A process stops at the next tick at the latest.
+    std::thread::sleep(Duration::from_millis(50));
     let (paused, started) = (cluster.cpu_micros(), Instant::now());
     while started.elapsed() < Duration::from_millis(50) {
         assert_eq!(cluster.cpu_micros(), paused, "what is stopped takes no time");

@@ -2,6 +2,8 @@
 
 use super::home::Home;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -14,7 +16,10 @@ pub struct Certificates(TempDir);
 impl Certificates {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        let write = |name: &str, text: &str| {
+            std::fs::write(folder.path().join(name), text).unwrap();
+            std::fs::set_permissions(folder.path().join(name), Permissions::from_mode(0o600)).unwrap();
+        };
         let authority = authority("Test authority");
         write("ca.pem", &authority.pem());
         for (name, common, names) in [("server", "the server", vec!["localhost".to_owned()]), ("client", CERTIFIED, Vec::new())] {

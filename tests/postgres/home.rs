@@ -107,6 +107,14 @@ impl Home {
         give(path, self.user);
     }
 
+    /// A file that only we may read.
+    pub fn secret(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.folder.join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        path
+    }
+
     pub fn append(&self, path: &Path, text: &str) {
         fs::File::options().append(true).open(path).unwrap().write_all(text.as_bytes()).unwrap();
     }

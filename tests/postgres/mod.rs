@@ -13,6 +13,8 @@ pub mod processes;
 mod standby;
 
 use certificates::Certificates;
+use countersign::store::postgres::Settings;
+use countersign::store::postgres::settings::TlsMode;
 use home::Home;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
@@ -92,6 +94,18 @@ impl Cluster {
     /// A URL for the superuser.
     pub fn admin_url(&self, database: &str) -> String {
         format!("postgresql://{ADMIN}@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// What the store's settings are for this server and a database of it: by [`ROLE`], without TLS.
+    pub fn settings(&self, database: &str) -> Settings {
+        Settings {
+            hosts: vec![self.host()],
+            database: database.to_owned(),
+            user: ROLE.to_owned(),
+            password_file: Some(self.home.secret("password", PASSWORD)),
+            tls: TlsMode::Off,
+            ..Settings::default()
+        }
     }
 
     /// A fresh, empty database that belongs to [`ROLE`]; its name.
