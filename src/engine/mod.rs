@@ -62,6 +62,10 @@ impl From<StoreError> for Trouble {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Busy | StoreError::Conflict | StoreError::Fenced => Self::Busy { retry_after: Duration::from_secs(1) },
+            StoreError::Away(cause) => {
+                tracing::warn!(cause, "the database doesn't answer");
+                Self::Busy { retry_after: Duration::from_secs(2) }
+            }
             StoreError::TooLarge => {
                 tracing::warn!("what was to be stored is too large; nothing was written");
                 Self::Failed

@@ -27,6 +27,10 @@ pub enum StoreError {
     /// A record or the whole commit is larger than can be stored; nothing was written, and trying again doesn't help.
     #[error("it is too large to store; nothing was written")]
     TooLarge,
+    /// The database can't be reached, or didn't answer in time; whether it was written is not known. A request that says who it
+    /// is can be sent again: it gets its first answer.
+    #[error("the database doesn't answer: {0}")]
+    Away(String),
     /// The store failed; whether it was written is unknown, and the process is about to end (decision 7).
     #[error("the store failed: {0}")]
     Failed(String),
@@ -45,7 +49,8 @@ pub trait Store: Send + Sync {
     /// span.
     fn lease(&self, now: Timestamp, span: Duration, max: usize) -> Later<'_, Vec<Lease>>;
 
-    /// At most `max` open challenges whose timer is due at `now`, soonest first.
+    /// At most `max` open challenges whose timer is due at `now`, soonest first. A store that several nodes share tells one to
+    /// nobody else for half a minute.
     fn due(&self, now: Timestamp, max: usize) -> Later<'_, Vec<AggregateId>>;
 
     /// At most `max` events of an institution after `after`, oldest first, with what each is about; from the hot store and

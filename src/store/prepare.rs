@@ -194,7 +194,7 @@ fn want(expect: &Expect) -> Want {
 }
 
 /// A note's stored form, to be sealed in place: its name, then its value.
-fn encode_note(name: &str, value: &[u8]) -> Vec<u8> {
+pub(crate) fn encode_note(name: &str, value: &[u8]) -> Vec<u8> {
     let mut out = Encoder::after(ROOM, name.len() + value.len() + 8);
     out.text(name);
     out.bytes(value);
