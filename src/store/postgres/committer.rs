@@ -2,8 +2,9 @@
 
 use super::ops::{Name, Ops};
 use super::shared::Shared;
+use super::statement::{Statement, Value};
 use super::trouble::Trouble;
-use super::write::{Pen, Statement, Value};
+use super::write::Pen;
 use crate::domain::id::AggregateId;
 use crate::store::contract::StoreError;
 use deadpool_postgres::Object;
@@ -95,7 +96,7 @@ async fn written(shared: &Shared, all: &[&Ops]) -> Result<Taken, Trouble> {
     let mut wait = Duration::from_millis(2);
     let mut made = false;
     for _ in 0..TRIES {
-        let now = (shared.options.clock)();
+        let now = shared.now();
         let until = now.plus(shared.options.lease).millis();
         let pen = Pen { vault: &shared.vault, node: shared.node, today: crate::vault::day_of(now), until };
         let statements = pen.write(all);

@@ -98,6 +98,11 @@ impl Places<'_> {
         Place::seen(self.keys().seen(provider_id))
     }
 
+    /// What a duty is known by.
+    pub(super) fn duty(&self, name: &str) -> Route {
+        self.0.index_tag(b'd', &[name.as_bytes()])
+    }
+
     /// The number of an institution's feed: 64 bits of its routing MAC.
     pub(super) fn feed(&self, institution: &InstitutionId) -> i64 {
         number(&self.keys().feed(institution).rest())

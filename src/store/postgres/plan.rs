@@ -66,7 +66,7 @@ impl Desk<'_> {
         if !missing.is_empty() {
             return Err(Gap::Missing(missing, Vec::new()));
         }
-        let mut ops = Ops::default();
+        let mut ops = Ops { duty: wish.duty, ..Ops::default() };
         for (body, old) in wish.bodies.iter().zip(&olds) {
             self.put_aggregate(wish, body, old.as_ref(), &mut ops);
         }

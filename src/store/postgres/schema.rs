@@ -9,6 +9,7 @@
 //! | `feed` | an institution's last number: given inside the commit, so nobody sees a number before a lower one |
 //! | `record` | anything else, by its routing MAC: address, slot, idempotency key, provider's message, budget, recipient, note, data key |
 //! | `opened` | challenges that a node opened for a publisher on a day |
+//! | `duty` | what one node at a time does, and who has it until when |
 //! | `node` | a process, and when it was last heard of |
 
 use super::migrate::Step;
@@ -75,6 +76,13 @@ CREATE TABLE IF NOT EXISTS opened (
     node int8 NOT NULL,
     count int8 NOT NULL,
     PRIMARY KEY (publisher, day, node)
+);
+
+CREATE TABLE IF NOT EXISTS duty (
+    name bytea NOT NULL PRIMARY KEY,
+    node int8 NOT NULL,
+    fence int8 NOT NULL,
+    until int8 NOT NULL
 );
 
 CREATE TABLE IF NOT EXISTS node (

@@ -33,6 +33,8 @@ pub(super) struct Shared {
     /// When the database was last looked at for deliveries to take over, in milliseconds.
     pub(super) looked_at: AtomicI64,
     pub(super) status: Mutex<Status>,
+    /// Milliseconds that the database's clock is ahead of the machine's.
+    ahead: AtomicI64,
     /// When the database last answered.
     pub(super) heard: Mutex<Option<Instant>>,
     /// For each feed, the last number that was read and the day of its partition.
@@ -58,6 +60,7 @@ impl Shared {
             stamp: AtomicU64::new(stamp.max(1)),
             looked_at: AtomicI64::new(i64::MIN),
             status: Mutex::default(),
+            ahead: AtomicI64::new(0),
             heard: Mutex::new(Some(Instant::now())),
             read_upto: Mutex::default(),
             feeds: Mutex::default(),
@@ -67,8 +70,18 @@ impl Shared {
         }
     }
 
+    /// The time, as the database has it.
     pub(super) fn now(&self) -> Timestamp {
-        (self.options.clock)()
+        let ahead = self.ahead.load(Ordering::Relaxed);
+        Timestamp::from_millis((self.options.clock)().millis().saturating_add(ahead))
+    }
+
+    /// Compares the clocks: the database's time was asked for at `asked` and came at `came`, both by the machine's.
+    pub(super) fn compare(&self, asked: Timestamp, theirs: Timestamp, came: Timestamp) {
+        if self.options.database_time {
+            let ours = asked.millis().midpoint(came.millis());
+            self.ahead.store(theirs.millis().saturating_sub(ours), Ordering::Relaxed);
+        }
     }
 
     pub(super) fn today(&self) -> u32 {

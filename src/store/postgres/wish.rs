@@ -9,7 +9,7 @@ use crate::domain::snapshot::{Expect, Lease, Write};
 use crate::store::contract::StoreError;
 use crate::store::facts::Facts;
 use crate::store::given::Given;
-use crate::store::key::Key;
+use crate::store::key::{Key, Route};
 use crate::store::prepare::encode_note;
 use crate::store::{row, rows};
 use crate::vault::{ROOM, SealedRow, Vault};
@@ -52,6 +52,8 @@ pub(super) struct Wish {
     /// Who is expected in slots.
     pub(super) holders: Vec<(Place, Option<AggregateId>)>,
     pub(super) lease: Option<Lease>,
+    /// The duty that this node must have, and its fence.
+    pub(super) duty: Option<(Route, i64)>,
 }
 
 impl Wish {
