@@ -23,6 +23,7 @@ mod ops;
 mod place;
 mod plan;
 mod problem;
+mod reader;
 mod reading;
 mod rec;
 mod schema;

@@ -2,6 +2,7 @@
 
 use super::fetch::{Fetched, Stored, Wanted};
 use super::place::Places;
+use super::reader::Ask;
 use super::store::PostgresStore;
 use super::trouble::Trouble;
 use super::view::Viewer;
@@ -15,6 +16,8 @@ use crate::store::key::kind;
 use crate::store::prepare::decode_note;
 use crate::store::rows;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 /// Recipients read at a time.
@@ -22,14 +25,16 @@ const PAGE: i64 = 500;
 
 impl PostgresStore {
     pub(super) async fn read(&self, query: &Query) -> Result<View, StoreError> {
-        let mut fetched = match query {
-            Query::One(id) => Fetched { aggregates: self.eyes().aggregates(&[*id]).await?, ..Fetched::default() },
-            _ => self.eyes().read(&view::wanted(&self.shared.vault, query)).await?,
-        };
+        let fetched = self.ask(view::wanted(&self.shared.vault, query)).await?;
         self.learn_days(fetched.aggregates.values()).await?;
-        // A slot's or a key's holder may be gone with its day.
-        fetched.aggregates.retain(|_, it| self.shared.vault.knows_day(it.day));
         Viewer { vault: &self.shared.vault, known: &self.shared.known, fetched: &fetched }.view(query)
+    }
+
+    /// Reads, with what others want at the same time.
+    pub(super) async fn ask(&self, wanted: Wanted) -> Result<Arc<Fetched>, StoreError> {
+        let (done, answer) = oneshot::channel();
+        self.asks.try_send(Ask { wanted, done }).map_err(|_| StoreError::Busy)?;
+        answer.await.unwrap_or_else(|_| Err(StoreError::Away("the reader is gone".to_owned())))
     }
 
     pub(super) async fn learn_days<'a>(&self, all: impl Iterator<Item = &'a Stored>) -> Result<(), StoreError> {
@@ -75,11 +80,13 @@ impl PostgresStore {
         let mut ids: Vec<AggregateId> = numbers.iter().map(|it| it.1).collect();
         ids.sort_unstable();
         ids.dedup();
-        let found = self.eyes().aggregates(&ids).await?;
+        let fetched = self.ask(Wanted { ids, ..Wanted::default() }).await?;
+        let found = &fetched.aggregates;
         self.learn_days(found.values()).await?;
         let mut opened: HashMap<AggregateId, Aggregate> = HashMap::with_capacity(found.len());
-        for (id, it) in &found {
-            opened.insert(*id, view::aggregate(&self.shared.vault, *id, it)?);
+        for id in numbers.iter().map(|it| it.1) {
+            let Some(it) = found.get(&id) else { continue };
+            opened.insert(id, view::aggregate(&self.shared.vault, id, it)?);
         }
         Ok(numbers.into_iter().filter_map(|(seq, id, which)| Some((seq, opened.get(&id)?.clone(), which))).collect())
     }
@@ -136,7 +143,7 @@ impl PostgresStore {
 
     pub(super) async fn one_note(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let place = Places(&self.shared.vault).note(name);
-        let found = self.eyes().read(&Wanted { places: vec![place], ..Wanted::default() }).await?;
+        let found = self.ask(Wanted { places: vec![place], ..Wanted::default() }).await?;
         let rec = found.records.get(&place);
         rec.map(|it| view::open(&self.shared.vault, &place.key, it, note).map(|it| it.1)).transpose()
     }

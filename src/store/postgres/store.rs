@@ -1,9 +1,9 @@
 use super::committer::Job;
 use super::connect;
-use super::fetch::Eyes;
 use super::migrate::{self, Turn};
 use super::options::Options;
 use super::place::Places;
+use super::reader::{self, Ask};
 use super::settings::Settings;
 use super::shared::Shared;
 use super::wish::Wish;
@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 pub struct PostgresStore {
     pub(super) shared: Arc<Shared>,
     pub(super) jobs: mpsc::Sender<Job>,
+    pub(super) asks: mpsc::Sender<Ask>,
     reads: Semaphore,
     stop: CancellationToken,
 }
@@ -39,6 +40,7 @@ impl PostgresStore {
     pub async fn open(settings: &Settings, options: Options, vault: Arc<Vault>, node: i64) -> Result<Arc<Self>, StoreError> {
         let pool = ready(settings, node).await?;
         let (jobs, waiting) = mpsc::channel(options.queue);
+        let (asks, wanted) = mpsc::channel(options.reads);
         let reads = Semaphore::new(options.reads);
         let shared = Arc::new(Shared::new(options, vault, pool, node));
         keep::check_root(&shared).await?;
@@ -47,8 +49,9 @@ impl PostgresStore {
         keep::count(&shared).await?;
         let stop = CancellationToken::new();
         tokio::spawn(committer::run(shared.clone(), waiting));
+        tokio::spawn(reader::run(shared.clone(), wanted));
         tokio::spawn(keep::run(shared.clone(), stop.clone()));
-        Ok(Arc::new(Self { shared, jobs, reads, stop }))
+        Ok(Arc::new(Self { shared, jobs, asks, reads, stop }))
     }
 
     /// Counts what is open and what waits now, not only when the next count is due.
@@ -71,10 +74,6 @@ impl PostgresStore {
         let Ok(_place) = self.reads.try_acquire() else { return Err(StoreError::Busy) };
         let done = tokio::time::timeout(self.shared.options.read_timeout, work).await;
         done.unwrap_or_else(|_| Err(StoreError::Away("a read took too long".to_owned())))
-    }
-
-    pub(super) fn eyes(&self) -> Eyes<'_> {
-        Eyes { pool: &self.shared.pool, today: self.shared.today() }
     }
 }
 

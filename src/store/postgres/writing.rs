@@ -1,7 +1,7 @@
 //! Commits, from what is wanted until it is durable.
 
 use super::committer::{Job, Taken};
-use super::fetch::{Fetched, Wanted};
+use super::fetch::Wanted;
 use super::known::Kept;
 use super::ops::Ops;
 use super::place::{Place, Places};
@@ -76,7 +76,8 @@ impl PostgresStore {
     }
 
     async fn fill(&self, ids: Vec<AggregateId>, places: Vec<Place>, read: &mut Read) -> Result<(), StoreError> {
-        let found = self.eyes().aggregates(&ids).await?;
+        let fetched = self.ask(Wanted { ids: ids.clone(), places: places.clone(), ..Wanted::default() }).await?;
+        let found = &fetched.aggregates;
         self.learn_days(found.values()).await?;
         for id in ids {
             let kept = match found.get(&id) {
@@ -85,11 +86,7 @@ impl PostgresStore {
             };
             read.aggregates.insert(id, kept);
         }
-        if !places.is_empty() {
-            let wanted = Wanted { places: places.clone(), ..Wanted::default() };
-            let found: Fetched = self.eyes().read(&wanted).await?;
-            read.records.extend(places.into_iter().map(|it| (it, found.records.get(&it).cloned())));
-        }
+        read.records.extend(places.into_iter().map(|it| (it, fetched.records.get(&it).cloned())));
         Ok(())
     }
 
