@@ -71,20 +71,26 @@ pub(super) struct Eyes<'a> {
 impl Eyes<'_> {
     /// Reads what is wanted: one statement; more, when something held is older than yesterday.
     pub(super) async fn read(&self, wanted: &Wanted) -> Result<Fetched, Trouble> {
-        let client = self.pool.get().await?;
+        let client = Borrowed(Some(self.pool.get().await?));
+        let found = self.read_by(client.get(), wanted).await?;
+        client.give_back();
+        Ok(found)
+    }
+
+    async fn read_by(&self, client: &Object, wanted: &Wanted) -> Result<Fetched, Trouble> {
         let mut found = Fetched::default();
-        self.look(&client, wanted, &mut found).await?;
+        self.look(client, wanted, &mut found).await?;
         if wanted.held || !wanted.ids.is_empty() {
             let held = found.records.values().filter(|_| wanted.held).flat_map(|it| ids(&it.holds).collect::<Vec<_>>());
             let all = held.chain(wanted.ids.iter().copied());
             let older: HashSet<AggregateId> = all.filter(|it| !found.aggregates.contains_key(it) && !self.is_recent(*it)).collect();
             if !older.is_empty() {
                 let older: Vec<AggregateId> = older.into_iter().collect();
-                let named = aggregates(&client, &older, &mut found.aggregates).await?;
+                let named = aggregates(client, &older, &mut found.aggregates).await?;
                 let places = named.iter().flat_map(|it| unpacked(it)).filter(|it| !found.records.contains_key(it));
                 let beside = Wanted { places: if wanted.beside { places.collect() } else { Vec::new() }, ..Wanted::default() };
                 if !beside.places.is_empty() {
-                    self.look(&client, &beside, &mut found).await?;
+                    self.look(client, &beside, &mut found).await?;
                 }
             }
         }
@@ -184,6 +190,27 @@ impl Eyes<'_> {
             );
         }
         format!("{text} {all}")
+    }
+}
+
+/// A connection that goes back only when all went well: one with an answer under way is nobody's.
+pub(super) struct Borrowed(pub(super) Option<Object>);
+
+impl Borrowed {
+    pub(super) fn get(&self) -> &Object {
+        self.0.as_ref().expect("it is taken out only when this is consumed")
+    }
+
+    pub(super) fn give_back(mut self) {
+        drop(self.0.take());
+    }
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        if let Some(client) = self.0.take() {
+            drop(Object::take(client));
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use super::leases::Leases;
 use super::options::Options;
 use super::schema;
 use super::trouble::Trouble;
-use crate::domain::id::InstitutionId;
+use crate::domain::id::{AggregateId, DeliveryId, InstitutionId};
 use crate::domain::time::Timestamp;
 use crate::store::contract::{Status, StoreError};
 use crate::store::key::{Key, Keys};
@@ -18,6 +18,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+/// A new aggregate of which it is not known whether it was written: then its deliveries wait for this node.
+pub(super) struct Doubt {
+    pub(super) id: AggregateId,
+    pub(super) version: u64,
+    pub(super) take: Vec<(Timestamp, DeliveryId)>,
+    pub(super) until: Timestamp,
+}
+
 /// Shared by the engine's tasks.
 pub(super) struct Shared {
     pub(super) options: Options,
@@ -27,6 +35,7 @@ pub(super) struct Shared {
     pub(super) node: i64,
     pub(super) known: Known,
     pub(super) leases: Leases,
+    pub(super) doubts: Mutex<Vec<Doubt>>,
     pub(super) waiting: AtomicU64,
     /// Gives versions: each differs from those before it.
     pub(super) stamp: AtomicU64,
@@ -56,6 +65,7 @@ impl Shared {
             node,
             known: Known::default(),
             leases: Leases::default(),
+            doubts: Mutex::default(),
             waiting: AtomicU64::new(0),
             stamp: AtomicU64::new(stamp.max(1)),
             looked_at: AtomicI64::new(i64::MIN),

@@ -107,6 +107,7 @@ impl Store for PostgresStore {
             let look = self.shared.options.look_every.as_millis() as i64;
             if leases.len() < max && (now.millis() >= last.saturating_add(look) || now.millis() < last) {
                 self.shared.looked_at.store(now.millis(), Ordering::Relaxed);
+                self.bounded(self.resolve_doubts(now)).await?;
                 self.bounded(self.take_over(now, span, max - leases.len())).await?;
                 leases.extend(self.shared.leases.take(now, max - leases.len()));
             }

@@ -1,5 +1,6 @@
 //! What a node takes for itself for a while: deliveries, timers, duties.
 
+use super::fetch::Wanted;
 use super::place::Places;
 use super::store::PostgresStore;
 use super::trouble::Trouble;
@@ -12,7 +13,33 @@ use crate::store::facts::Facts;
 use std::time::Duration;
 use uuid::Uuid;
 
+/// So long after it was given up a commit may still happen.
+const LATE: Duration = Duration::from_secs(30);
+
 impl PostgresStore {
+    /// Looks whether what is in doubt was written; its deliveries are this node's then.
+    pub(super) async fn resolve_doubts(&self, now: Timestamp) -> Result<(), StoreError> {
+        let ids: Vec<AggregateId> = self.shared.doubts.lock().iter().map(|it| it.id).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let found = self.ask(Wanted { ids: ids.clone(), ..Wanted::default() }).await?;
+        self.shared.doubts.lock().retain(|doubt| {
+            if !ids.contains(&doubt.id) {
+                return true;
+            }
+            let written = found.aggregates.get(&doubt.id).is_some_and(|it| it.version == doubt.version);
+            for (due, delivery) in doubt.take.iter().filter(|_| written) {
+                // It was inserted with the first of its leases.
+                let lease = Lease { aggregate: doubt.id, delivery: *delivery, fence: 1, until: doubt.until };
+                self.shared.leases.put(*due, lease);
+            }
+            // A commit that is still under way may come a little later.
+            !written && now < doubt.until.minus(self.shared.options.lease - LATE)
+        });
+        Ok(())
+    }
+
     // Takes deliveries over that nobody has: those of nodes that are gone, and those that are to be tried again.
     pub(super) async fn take_over(&self, now: Timestamp, span: Duration, max: usize) -> Result<(), StoreError> {
         let text = "WITH d AS (SELECT shard, day, id FROM aggregate WHERE wake <= $1 AND send_at <= $1 AND (day = 0 OR day >= $2) \

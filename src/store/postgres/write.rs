@@ -54,8 +54,10 @@ impl Pen<'_> {
 
     fn records(&self, to: &mut Builder, all: &[&Ops]) {
         let puts = || all.iter().flat_map(|it| &it.records);
-        let new: Vec<&PutRecord> = puts().filter(|it| it.was == 0).collect();
-        let old: Vec<&PutRecord> = puts().filter(|it| it.was > 0).collect();
+        // In one order, so that two nodes that want the same rows wait for each other, and not for ever.
+        let (mut new, mut old): (Vec<&PutRecord>, Vec<&PutRecord>) = puts().partition(|it| it.was == 0);
+        new.sort_unstable_by_key(|it| it.place);
+        old.sort_unstable_by_key(|it| it.place);
         let removed: Vec<(Place, u64)> = all.iter().flat_map(|it| &it.removed).copied().collect();
         let checks = || all.iter().flat_map(|it| &it.checked).copied();
         let same: Vec<(Place, u64)> = checks().filter(|it| it.1 > 0).collect();
@@ -125,7 +127,8 @@ impl Pen<'_> {
     }
 
     fn aggregates(&self, to: &mut Builder, day: u16, it: &Aggregates<'_>) {
-        let (new, old): (Vec<&PutAggregate>, Vec<&PutAggregate>) = it.put.iter().partition(|it| it.was == 0);
+        let (new, mut old): (Vec<&PutAggregate>, Vec<&PutAggregate>) = it.put.iter().partition(|it| it.was == 0);
+        old.sort_unstable_by_key(|it| it.id);
         if !new.is_empty() {
             let rows = to.rows(|to| {
                 aggregate_columns(to, &new);

@@ -7,7 +7,7 @@ use super::ops::Ops;
 use super::place::{Place, Places};
 use super::plan::{Desk, Gap, Read};
 use super::rec::Rec;
-use super::shared::Shared;
+use super::shared::{Doubt, Shared};
 use super::store::PostgresStore;
 use super::trouble::Trouble;
 use super::wish::Wish;
@@ -18,6 +18,7 @@ use crate::domain::time::Timestamp;
 use crate::store::contract::StoreError;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 use tokio::sync::oneshot;
 
 /// How often what a commit derives from is read anew, when nobody said what it must be.
@@ -39,6 +40,10 @@ impl PostgresStore {
                 Ok(taken) => {
                     after.remember(&self.shared, &taken);
                     return Ok(());
+                }
+                Err(error @ StoreError::Away(_)) => {
+                    after.doubt(&self.shared);
+                    return Err(error);
                 }
                 Err(StoreError::Conflict) => {
                     if self.lost(&wish).await? {
@@ -115,7 +120,7 @@ impl PostgresStore {
     async fn send(&self, ops: Ops) -> Result<Taken, StoreError> {
         let (done, outcome) = oneshot::channel();
         self.shared.waiting.fetch_add(1, Ordering::Relaxed);
-        if self.jobs.try_send(Job { ops, done }).is_err() {
+        if self.jobs.try_send(Job { ops, since: Instant::now(), done }).is_err() {
             self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
             return Err(StoreError::Busy);
         }
@@ -159,6 +164,13 @@ impl After {
 
     fn places(&self) -> Vec<Place> {
         self.records.iter().map(|it| it.0).chain(self.checked.iter().copied()).collect()
+    }
+
+    /// Whether it happened is not known. If it did, its deliveries are this node's.
+    fn doubt(self, shared: &Shared) {
+        let until = shared.now().plus(shared.options.lease);
+        let new = self.aggregates.into_iter().filter(|it| it.new && !it.take.is_empty());
+        shared.doubts.lock().extend(new.map(|it| Doubt { id: it.id, version: it.kept.version, take: it.take, until }));
     }
 
     fn remember(self, shared: &Shared, taken: &Taken) {
