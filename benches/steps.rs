@@ -17,7 +17,7 @@ use countersign::domain::id::{AggregateId, EventId, PublisherId};
 use countersign::domain::publisher::{Publisher, Registry};
 use countersign::domain::request::{OobValidate, Origin, Sms};
 use countersign::domain::smart::Zone;
-use countersign::domain::snapshot::{Decision, Query, View, Write};
+use countersign::domain::snapshot::{Decision, Lease, Query, View, Write};
 use countersign::domain::template::{Target, Template, Values};
 use countersign::engine::draw::{SystemChance, draw};
 use countersign::soap::{EesPush, Opened, Operation, Root, Stamp, Version};
@@ -181,7 +181,8 @@ fn settled(count: u64) {
     let ((registry, ..), vault) = (registry(), sample::vault());
     let view = seen_by(&vault, &Query::One(sample::id(7)));
     let outcome = Outcome::Accepted { provider_id: Some("carrier-1".to_owned()) };
-    let request = Request::Settled { aggregate: sample::id(7), delivery: sample::delivery_id(7), outcome };
+    let lease = Lease { aggregate: sample::id(7), delivery: sample::delivery_id(7), fence: 1, until: sample::at(180) };
+    let request = Request::Settled { lease, outcome };
     each(count, |_| decided(view.clone(), &registry, &vault, &request));
 }
 

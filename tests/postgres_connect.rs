@@ -102,7 +102,7 @@ async fn a_certificate_takes_the_place_of_a_password() {
     let said = refusal(&none).await;
     assert!(said.contains("certificate"), "{said}");
 
-    let unusable = |settings: &Settings| pool(settings).expect_err("it is refused").to_string();
+    let unusable = |settings: &Settings| pool(settings).map(drop).expect_err("it is refused").to_string();
     let wrong = unusable(&Settings { key_file: Some(shared().settings("postgres").password_file.unwrap()), ..ours.clone() });
     assert!(wrong.contains("no private key in PEM form") && !wrong.contains(PASSWORD), "{wrong}");
     let swapped = unusable(&Settings { certificate_file: Some(cluster.certificates().ca_file()), ..ours.clone() });

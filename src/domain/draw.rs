@@ -1,7 +1,7 @@
 //! Time and chance, drawn before deciding, so that a decision replays from a seed.
 
 use super::code::Candidates;
-use super::id::{AggregateId, DeliveryId, EventId};
+use super::id::{AggregateId, DeliveryId, EventId, InstitutionId};
 use super::time::Timestamp;
 
 /// Everything that is not in the request or the store. Ids are taken in order; there are enough for any one decision.
@@ -9,8 +9,8 @@ use super::time::Timestamp;
 pub struct Draw {
     /// The moment at which the decision is taken.
     pub now: Timestamp,
-    /// The id of a new challenge or message.
-    pub aggregate: AggregateId,
+    /// Random bits for the id of a new challenge or message.
+    pub aggregate: uuid::Uuid,
     /// Six-digit candidates, all different: more than there are open sessions on the phones concerned, so one always differs
     /// from each of theirs (decision 17).
     pub otp: Candidates,
@@ -25,6 +25,11 @@ pub struct Draw {
 }
 
 impl Draw {
+    /// The id of a new challenge or message of an institution.
+    pub fn aggregate(&self, institution: &InstitutionId) -> AggregateId {
+        AggregateId::placed(institution, self.now, self.aggregate)
+    }
+
     /// The next delivery id.
     pub fn delivery(&mut self) -> DeliveryId {
         DeliveryId(self.uuid())

@@ -162,13 +162,19 @@ pub enum Expect {
     Unrepeated(PublisherId, InstitutionId, String),
     /// The provider's message id is still unseen.
     Unseen(String),
+    /// Nobody else has this lease meanwhile: a worker that was away for longer than its lease settles nothing (decision 8).
+    Lease(Lease),
 }
 
 /// A delivery that is due, handed to one worker for a while (decision 8).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lease {
     /// Its aggregate.
     pub aggregate: AggregateId,
     /// Which delivery.
     pub delivery: DeliveryId,
+    /// Which handing-out this is, as the store counts: the next one to a worker has another number.
+    pub fence: u64,
+    /// Until when it is this worker's alone.
+    pub until: Timestamp,
 }

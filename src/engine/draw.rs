@@ -2,7 +2,6 @@
 
 use crate::domain::code::{Candidates, CodeKind};
 use crate::domain::draw::Draw;
-use crate::domain::id::AggregateId;
 use crate::domain::time::Timestamp;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -50,7 +49,7 @@ pub fn draw(now: Timestamp, chance: &dyn Chance, codes: usize) -> Draw {
     let count = codes.min(MOST);
     Draw {
         now,
-        aggregate: AggregateId(uuid::Builder::from_random_bytes(generator.random()).into_uuid()),
+        aggregate: uuid::Uuid::from_bytes(generator.random()),
         otp: candidates(&mut generator, CodeKind::Otp, count),
         otpa: candidates(&mut generator, CodeKind::Otpa, count),
         nonce: generator.random(),

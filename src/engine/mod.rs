@@ -61,7 +61,11 @@ pub enum Trouble {
 impl From<StoreError> for Trouble {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Busy | StoreError::Conflict => Self::Busy { retry_after: Duration::from_secs(1) },
+            StoreError::Busy | StoreError::Conflict | StoreError::Fenced => Self::Busy { retry_after: Duration::from_secs(1) },
+            StoreError::Away(cause) => {
+                tracing::warn!(cause, "the database doesn't answer");
+                Self::Busy { retry_after: Duration::from_secs(2) }
+            }
             StoreError::TooLarge => {
                 tracing::warn!("what was to be stored is too large; nothing was written");
                 Self::Failed
@@ -250,6 +254,10 @@ impl Engine {
                     return Ok(decision.answer);
                 }
                 Err(StoreError::Conflict) => {}
+                Err(StoreError::Fenced) => {
+                    tracing::warn!("a hand-over took longer than its lease: another worker has the delivery, and its word counts");
+                    return Ok(Answer::Done);
+                }
                 Err(error) => return Err(error.into()),
             }
         }

@@ -116,6 +116,10 @@ impl Outbox {
             Ok(view) => view,
             Err(error) => return tracing::error!(%error, "a leased delivery can't be read"),
         };
+        if self.engine.now() >= lease.until.minus(TIMEOUT_MAX) {
+            // This process was away for long: whoever has it next sends it.
+            return tracing::warn!(challenge = %lease.aggregate, "a lease was over before its message could be sent");
+        }
         let Some(aggregate) = view.one.as_ref().map(|it| &it.value) else { return };
         let Some(delivery) = aggregate.deliveries().iter().find(|it| it.id == lease.delivery && it.status.due().is_some()) else { return };
         if too_late(aggregate, delivery, self.engine.now()) {
@@ -124,7 +128,7 @@ impl Outbox {
         }
         let (connector, outcome) = self.send(aggregate, delivery).await;
         tell(&lease, connector, &outcome);
-        let settled = Request::Settled { aggregate: lease.aggregate, delivery: lease.delivery, outcome };
+        let settled = Request::Settled { lease, outcome };
         // As it was before it was sent: what changed meanwhile is a conflict, and then it is read again.
         if let Err(error) = self.engine.carry_on(view, &query, &settled, |_| {}).await {
             tracing::error!(challenge = %lease.aggregate, %error, "a hand-over could not be settled; it may be sent again");
@@ -175,7 +179,7 @@ fn too_late(aggregate: &Aggregate, delivery: &Delivery, now: crate::domain::time
 
 // What went as it should is told by metrics and by the challenge's own timeline.
 fn tell(lease: &Lease, connector: &str, outcome: &Outcome) {
-    let Lease { aggregate: challenge, delivery } = lease;
+    let Lease { aggregate: challenge, delivery, .. } = lease;
     match outcome {
         Outcome::Accepted { .. } => tracing::debug!(%challenge, %delivery, connector, outcome = "accepted", "handed over"),
         Outcome::Refused { .. } => tracing::info!(%challenge, %delivery, connector, outcome = "refused", "handed over"),

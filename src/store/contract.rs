@@ -18,12 +18,19 @@ pub enum StoreError {
     /// What was expected no longer holds; nothing was written. Load and decide again.
     #[error("what the decision relied on has changed")]
     Conflict,
+    /// Another worker has the delivery that was to be settled, or the duty; nothing was written. Trying again doesn't help.
+    #[error("its lease was over, and another worker has it now")]
+    Fenced,
     /// Too much is waiting; nothing was written. Shed the request.
     #[error("the store is over capacity")]
     Busy,
     /// A record or the whole commit is larger than can be stored; nothing was written, and trying again doesn't help.
     #[error("it is too large to store; nothing was written")]
     TooLarge,
+    /// The database can't be reached, or didn't answer in time; whether it was written is not known. A request that says who it
+    /// is can be sent again: it gets its first answer.
+    #[error("the database doesn't answer: {0}")]
+    Away(String),
     /// The store failed; whether it was written is unknown, and the process is about to end (decision 7).
     #[error("the store failed: {0}")]
     Failed(String),
@@ -37,11 +44,13 @@ pub trait Store: Send + Sync {
     /// Writes all of `writes`, if all of `expects` hold, in one durable step.
     fn commit(&self, writes: Vec<Write>, expects: Vec<Expect>) -> Later<'_, ()>;
 
-    /// Hands out at most `max` deliveries that are due at `now`, soonest first, each to one caller for `span`. A commit that
-    /// changes the delivery ends its lease; leases are void after a restart.
+    /// Hands out at most `max` deliveries that are due at `now`, soonest first, each to one caller for `span`, with a fence of its
+    /// own. A commit that changes the delivery ends its lease. Leases of a process that ended are void, at the latest after their
+    /// span.
     fn lease(&self, now: Timestamp, span: Duration, max: usize) -> Later<'_, Vec<Lease>>;
 
-    /// At most `max` open challenges whose timer is due at `now`, soonest first.
+    /// At most `max` open challenges whose timer is due at `now`, soonest first. A store that several nodes share tells one to
+    /// nobody else for half a minute.
     fn due(&self, now: Timestamp, max: usize) -> Later<'_, Vec<AggregateId>>;
 
     /// At most `max` events of an institution after `after`, oldest first, with what each is about; from the hot store and
@@ -74,6 +83,28 @@ pub trait Notes: Send + Sync {
 
     /// Names and values that begin with `prefix`, in order.
     fn notes<'a>(&'a self, prefix: &'a str) -> Later<'a, Vec<(String, Vec<u8>)>>;
+
+    /// Takes a duty that one process at a time has, or keeps it, for `span` from now; `None` while another has it. A `span` of zero
+    /// gives it up. A store of one process always grants it.
+    fn duty<'a>(&'a self, name: &'a str, span: Duration) -> Later<'a, Option<Duty>> {
+        let _ = span;
+        Box::pin(std::future::ready(Ok(Some(Duty { name: name.to_owned(), fence: 0 }))))
+    }
+
+    /// [`Notes::set_notes`] of whoever has a duty; [`StoreError::Fenced`], and nothing is written, when another has it now.
+    fn set_notes_on(&self, duty: Duty, values: Vec<(String, Option<Vec<u8>>)>) -> Later<'_, ()> {
+        let _ = duty;
+        self.set_notes(values)
+    }
+}
+
+/// A duty that this process has: to push events to a subscriber, for example.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Duty {
+    /// Which.
+    pub name: String,
+    /// Which taking this is: the next one by another process has another number.
+    pub fence: u64,
 }
 
 /// How a store is.

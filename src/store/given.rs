@@ -62,6 +62,7 @@ fn of(keys: &Keys<'_>, expect: &Expect) -> Key {
         Expect::Slot(slot, _) => Key::new(kind::SLOT, keys.slot(slot)),
         Expect::Unrepeated(publisher, institution, key) => Key::new(kind::REPEAT, keys.repeat(publisher, institution, key)),
         Expect::Unseen(provider_id) => Key::new(kind::SEEN, keys.seen(provider_id)),
+        Expect::Lease(lease) => Key::delivery(lease.delivery),
     }
 }
 

@@ -99,6 +99,11 @@ impl Key {
         Self::new(kind::DAY, of_day(day))
     }
 
+    /// The id of a delivery's key.
+    pub(crate) fn delivery_id(&self) -> DeliveryId {
+        DeliveryId(Uuid::from_bytes(self.rest()))
+    }
+
     /// What is known of a day of history.
     pub(crate) fn history(day: u32) -> Self {
         Self::new(kind::HISTORY, of_day(day))

@@ -36,8 +36,10 @@ impl MemoryStore {
     fn apply(&self, commit: &Commit) -> Result<(), StoreError> {
         let mut published = self.published.write();
         let mut step = Step::new(&published, &Nothing, &self.vault);
-        if step.add(commit) != Fit::In {
-            return Err(StoreError::Conflict);
+        match step.add(commit) {
+            Fit::In => {}
+            Fit::Fenced => return Err(StoreError::Fenced),
+            _ => return Err(StoreError::Conflict),
         }
         let sealed = step.seal();
         sealed.publish(&mut published);

@@ -14,11 +14,14 @@ pub(crate) struct Outbox {
     waiting: BTreeMap<(Timestamp, DeliveryId), AggregateId>,
     leased: Keyed<DeliveryId, Held>,
     ends: BTreeSet<(Timestamp, DeliveryId)>,
+    /// How many leases were given.
+    fence: u64,
 }
 
 /// A delivery that somebody works on.
 #[derive(Clone, Copy)]
 struct Held {
+    fence: u64,
     until: Timestamp,
     due: Timestamp,
     aggregate: AggregateId,
@@ -42,12 +45,19 @@ impl Outbox {
         let last = DeliveryId(uuid::Uuid::max());
         let due: Vec<_> = self.waiting.range(..=(now, last)).take(max).map(|(key, of)| (key.0, key.1, *of)).collect();
         let until = now.plus(span);
-        for (at, id, aggregate) in &due {
-            self.waiting.remove(&(*at, *id));
-            self.leased.insert(*id, Held { until, due: *at, aggregate: *aggregate });
-            self.ends.insert((until, *id));
-        }
-        due.into_iter().map(|(_, delivery, aggregate)| Lease { aggregate, delivery }).collect()
+        let hand_out = |(at, delivery, aggregate)| {
+            self.fence += 1;
+            self.waiting.remove(&(at, delivery));
+            self.leased.insert(delivery, Held { fence: self.fence, until, due: at, aggregate });
+            self.ends.insert((until, delivery));
+            Lease { aggregate, delivery, fence: self.fence, until }
+        };
+        due.into_iter().map(hand_out).collect()
+    }
+
+    /// Whether somebody has a delivery under another lease than this one.
+    pub(crate) fn is_anothers(&self, id: DeliveryId, fence: u64) -> bool {
+        self.leased.get(&id).is_some_and(|it| it.fence != fence)
     }
 
     /// A delivery waits from `at` on. One that is leased stays so.

@@ -60,6 +60,8 @@ pub(crate) enum Want {
     Holder(Option<AggregateId>),
     /// Nothing there.
     Absent,
+    /// This lease, or nobody's.
+    Fence(u64),
 }
 
 /// A commit on its way.
@@ -187,11 +189,12 @@ fn want(expect: &Expect) -> Want {
         }
         Expect::Slot(_, holder) => Want::Holder(*holder),
         Expect::Unrepeated(..) | Expect::Unseen(_) => Want::Absent,
+        Expect::Lease(lease) => Want::Fence(lease.fence),
     }
 }
 
 /// A note's stored form, to be sealed in place: its name, then its value.
-fn encode_note(name: &str, value: &[u8]) -> Vec<u8> {
+pub(crate) fn encode_note(name: &str, value: &[u8]) -> Vec<u8> {
     let mut out = Encoder::after(ROOM, name.len() + value.len() + 8);
     out.text(name);
     out.bytes(value);

@@ -21,6 +21,7 @@ use crate::domain::snapshot::{Lease, Query, Versioned, View};
 use crate::domain::time::Timestamp;
 use crate::vault::Vault;
 use address::{Glance, Look};
+pub(crate) use opening::addresses;
 use parking_lot::RwLock;
 use std::sync::Arc;
 use std::time::Duration;

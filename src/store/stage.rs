@@ -23,6 +23,8 @@ pub(crate) enum Fit {
     In,
     /// What it expects does not hold.
     Conflict,
+    /// Another worker has the delivery that it settles.
+    Fenced,
     /// It touches what another in this step changes: it must see that first.
     Next,
     /// Whether it fits is not known: history could not be read.
@@ -80,11 +82,15 @@ impl<'a> Step<'a> {
         if !self.touched.is_empty() && wanted.chain(&self.touches).any(|key| self.touched.contains(key)) {
             return Fit::Next;
         }
-        let fits = commit.checks.iter().map(|it| self.holds(it)).find(|it| *it != Ok(true)).unwrap_or(Ok(true));
-        let (Ok(fits), Ok(graves)) = (fits, self.graves(commit)) else { return Fit::Unread };
-        if !fits {
-            return Fit::Conflict;
+        for check in &commit.checks {
+            match (self.holds(check), check.want) {
+                (Ok(true), _) => {}
+                (Ok(false), Want::Fence(_)) => return Fit::Fenced,
+                (Ok(false), _) => return Fit::Conflict,
+                (Err(_), _) => return Fit::Unread,
+            }
         }
+        let Ok(graves) = self.graves(commit) else { return Fit::Unread };
         self.sequence += 1;
         commit.changes.iter().for_each(|it| self.stage(it, &graves));
         self.touched.extend(self.touches.drain(..));
@@ -114,6 +120,7 @@ impl<'a> Step<'a> {
                 0 if check.key.kind() == kind::AGGREGATE => self.grave(&check.key)?.map_or(0, |it| it.version) == version,
                 found => found == version,
             },
+            Want::Fence(fence) => !self.published.outbox.is_anothers(check.key.delivery_id(), fence),
             Want::Holder(holder) => self.published.holder(&rest) == holder,
             Want::Absent if check.key.kind() == kind::SEEN => self.published.seen(&rest).is_none() && self.grave(&check.key)?.is_none(),
             Want::Absent => self.published.repeated(&rest).is_none() && self.grave(&check.key)?.is_none(),

@@ -125,6 +125,11 @@ impl Vault {
         Ok(())
     }
 
+    /// Whether the data key of `day` is known.
+    pub fn knows_day(&self, day: u32) -> bool {
+        day == STANDING || self.days.get(day).is_some()
+    }
+
     /// Seals from now on under the key of `day`; `false` (and no change) when that key is not known.
     pub fn set_day(&self, day: u32) -> bool {
         self.days.select(day)

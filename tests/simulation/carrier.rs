@@ -12,6 +12,7 @@ use countersign::connect::contract::{Body, Connector, Message, Soon};
 use countersign::domain::contact::Address;
 use countersign::domain::delivery::Outcome;
 use countersign::domain::id::DeliveryId;
+use countersign::domain::snapshot::Lease;
 use countersign::domain::time::Timestamp;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -69,7 +70,7 @@ impl Carrier {
     // Whatever is handed over is durable, waits, and says what it must.
     fn check(&self, message: &Message, turn: u64) -> Result<(), String> {
         let state = self.scene.state();
-        let Some(Errand::Hand { aggregate, delivery, .. }) = state.under_way.get(&turn).map(|it| &it.errand) else {
+        let Some(Errand::Hand { lease: Lease { aggregate, delivery, .. }, .. }) = state.under_way.get(&turn).map(|it| &it.errand) else {
             return Err("a message is handed over by nobody".to_owned());
         };
         if *delivery != message.id {

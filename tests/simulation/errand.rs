@@ -5,7 +5,7 @@ use crate::world::{Secret, header, native};
 use countersign::domain::budget::BudgetKey;
 use countersign::domain::contact::Address;
 use countersign::domain::delivery::Outcome;
-use countersign::domain::id::{AggregateId, DeliveryId, InstitutionId, PublisherId};
+use countersign::domain::id::{InstitutionId, PublisherId};
 use countersign::domain::request::{OobValidate, Sms};
 use countersign::domain::snapshot::Lease;
 use countersign::domain::time::Timestamp;
@@ -18,7 +18,7 @@ pub enum Errand {
     /// A gateway brings what a person wrote.
     Reply(Word),
     /// A worker hands a message over; what the carrier said to it.
-    Hand { aggregate: AggregateId, delivery: DeliveryId, said: Option<Outcome> },
+    Hand { lease: Lease, said: Option<Outcome> },
     /// The timers' look.
     Tick,
     /// A person unlocks a budget.
@@ -48,7 +48,7 @@ impl Errand {
     }
 
     pub fn hand(lease: Lease) -> Self {
-        Self::Hand { aggregate: lease.aggregate, delivery: lease.delivery, said: None }
+        Self::Hand { lease, said: None }
     }
 }
 

@@ -11,7 +11,6 @@ use crate::subscribers::Listener;
 use crate::world::Seeded;
 use countersign::domain::answer::{Answer, Verdict};
 use countersign::domain::request::Origin;
-use countersign::domain::snapshot::Lease;
 use countersign::engine::outbox::{Outbox, Routes};
 use countersign::engine::push::{Lags, run};
 use countersign::engine::{Engine, Parts, Trouble};
@@ -90,10 +89,10 @@ impl Process {
                 engine.end_due(16).await;
                 Done::Nothing
             }),
-            Errand::Hand { aggregate, delivery, .. } => {
+            Errand::Hand { lease, .. } => {
                 let outbox = self.outbox.clone();
                 Box::pin(async move {
-                    outbox.hand_over(Lease { aggregate, delivery }).await;
+                    outbox.hand_over(lease).await;
                     Done::Nothing
                 })
             }

@@ -131,7 +131,7 @@ fn pick(facts: &Facts<'_>, kind: CodeKind, draw: &mut Draw) -> Secret {
 }
 
 fn build(facts: &Facts<'_>, wish: &Wish, found: &Found<'_>, code: Option<&(CodeKind, Secret)>, draw: &mut Draw) -> Challenge {
-    let id = draw.aggregate;
+    let id = draw.aggregate(&wish.institution);
     let text = match &wish.target {
         Goal::Explicit { text, .. } => text.as_ref().map(|(text, _)| text),
         Goal::Native { .. } => None,

@@ -13,11 +13,11 @@ pub mod verify;
 
 use super::delivery::Outcome;
 use super::draw::Draw;
-use super::id::{AggregateId, DeliveryId};
+use super::id::AggregateId;
 use super::keyring::Keyring;
 use super::publisher::Registry;
 use super::request::Sms;
-use super::snapshot::{Decision, View};
+use super::snapshot::{Decision, Lease, View};
 
 /// Everything a decision may look at.
 pub struct Facts<'a> {
@@ -40,10 +40,8 @@ pub enum Request {
     Tick(AggregateId),
     /// A connector reported on a delivery.
     Settled {
-        /// The aggregate that the delivery belongs to.
-        aggregate: AggregateId,
-        /// The delivery.
-        delivery: DeliveryId,
+        /// Which delivery, and under which lease it was handed over.
+        lease: Lease,
         /// What became of it.
         outcome: Outcome,
     },
@@ -55,6 +53,6 @@ pub fn decide(facts: Facts<'_>, request: &Request, draw: &mut Draw) -> Decision 
         Request::Open(wish) => challenge::open(&facts, wish, draw),
         Request::Reply(sms) => reply::reply(&facts, sms, draw),
         Request::Tick(_) => session::tick(facts.view.one, draw),
-        Request::Settled { delivery, outcome, .. } => settle::settle(facts.view.one, *delivery, outcome, draw),
+        Request::Settled { lease, outcome } => settle::settle(facts.view.one, *lease, outcome, draw),
     }
 }

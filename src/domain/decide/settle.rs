@@ -7,8 +7,7 @@ use crate::domain::challenge::State;
 use crate::domain::delivery::{Delivery, Outcome, Purpose, Status};
 use crate::domain::draw::Draw;
 use crate::domain::event::Act;
-use crate::domain::id::DeliveryId;
-use crate::domain::snapshot::{Decision, Expect, Versioned, Write};
+use crate::domain::snapshot::{Decision, Expect, Lease, Versioned, Write};
 use crate::domain::time::Timestamp;
 use std::time::Duration;
 
@@ -17,8 +16,10 @@ pub const ANSWER_TRIES: u16 = 6;
 /// The longest wait between two hand-overs.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// Settles one hand-over. An acceptance is never dropped, whatever happened to the delivery meanwhile (decision 8).
-pub fn settle(read: Option<Versioned<Aggregate>>, id: DeliveryId, outcome: &Outcome, draw: &mut Draw) -> Decision {
+/// Settles one hand-over. An acceptance is never dropped, whatever happened to the delivery meanwhile (decision 8), except
+/// that another worker has it now: then its own hand-over, under the same id, is what counts.
+pub fn settle(read: Option<Versioned<Aggregate>>, lease: Lease, outcome: &Outcome, draw: &mut Draw) -> Decision {
+    let id = lease.delivery;
     let Some(Versioned { value: mut aggregate, version }) = read else { return Decision::only(Answer::Done) };
     let open = aggregate.challenge().is_none_or(|it| it.state == State::Open);
     let ends_at = aggregate.challenge().map(|it| it.expires_at);
@@ -45,7 +46,7 @@ pub fn settle(read: Option<Versioned<Aggregate>>, id: DeliveryId, outcome: &Outc
     if let (Some((act, feedback)), Aggregate::Challenge(challenge), true) = (step, &mut aggregate, asks) {
         record(challenge, act, feedback, Some(id), draw);
     }
-    let expects = vec![Expect::Aggregate(aggregate.id(), version)];
+    let expects = vec![Expect::Aggregate(aggregate.id(), version), Expect::Lease(lease)];
     Decision { answer: Answer::Done, writes: vec![Write::Aggregate(aggregate)], expects }
 }
 

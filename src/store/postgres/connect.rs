@@ -105,6 +105,7 @@ fn greeting(settings: &Settings) -> String {
     let millis = settings.statement_timeout_secs * 1000;
     format!(
         "SET statement_timeout = {millis}; SET idle_in_transaction_session_timeout = {millis}; \
+         SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; \
          SELECT set_config('synchronous_commit', 'on', false) \
          WHERE current_setting('synchronous_commit', true) IN ('off', 'local', 'remote_write')"
     )

@@ -1,17 +1,44 @@
-//! The store on PostgreSQL, and on what speaks its protocol.
+//! The store on PostgreSQL, and on what speaks its protocol, for several nodes at once.
 //!
-//! In reading order: [`settings`]; `schema` (the tables, step by step), [`migrate`] (how a database gets there, with many nodes
-//! starting at once); [`connect`] (a pool of connections to the host that takes writes) and its `tls`; `problem` (what went wrong,
-//! for a person).
+//! A decision's reads are one statement, and its writes, with those of others that wait, are another: `view` ← `fetch` for the first;
+//! `wish` → `plan` → `ops` → `committer` → `write` for the second. Every write is bound to the version that it was derived from, so
+//! nodes need no locks between them; `known` spares reading twice what a decision was made of. `leases` has the deliveries that
+//! are this node's, `keep` looks after partitions, data keys and what is over. `schema` has the tables, `place` and `rec` what is in
+//! `record`; [`PostgresStore`] puts it all together.
+//!
+//! How a database gets there: [`settings`]; [`migrate`] (the schema's steps, with many nodes starting at once); [`connect`] (a pool of
+//! connections to the host that takes writes) and its `tls`; `problem` (what went wrong, for a person), `trouble` (for us).
 
 pub mod connect;
 pub mod migrate;
+pub mod options;
 pub mod settings;
 
+mod committer;
+mod fetch;
+mod keep;
+mod known;
+mod leases;
+mod ops;
+mod place;
+mod plan;
 mod problem;
+mod reading;
+mod rec;
 mod schema;
+mod shared;
+mod statement;
+mod store;
+mod taking;
 mod tls;
+mod trouble;
+mod view;
+mod wish;
+mod write;
+mod writing;
 
+pub use options::Options;
 pub use problem::reason;
 pub use schema::STEPS;
 pub use settings::Settings;
+pub use store::PostgresStore;

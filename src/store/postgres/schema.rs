@@ -1,14 +1,110 @@
-//! The database's tables, as steps that were once applied and never change again: what is to be different is a new step.
+//! The tables. What belongs to an institution begins with its shard, so that a database that divides tables by their first column
+//! keeps it together; an address, which institutions share, has a shard of its own. Everything but ids, times, versions and
+//! routing MACs is sealed.
+//!
+//! | table | one row |
+//! |---|---|
+//! | `aggregate` | a challenge, or a message that belongs to none, with its lease; a partition a UTC day, dropped after retention |
+//! | `event` | a number of an institution's feed; partitioned alike |
+//! | `feed` | an institution's last number: given inside the commit, so nobody sees a number before a lower one |
+//! | `record` | anything else, by its routing MAC: address, slot, idempotency key, provider's message, budget, recipient, note, data key |
+//! | `opened` | challenges that a node opened for a publisher on a day |
+//! | `duty` | what one node at a time does, and who has it until when |
+//! | `node` | a process, and when it was last heard of |
 
 use super::migrate::Step;
 
-/// All steps, in order.
-pub const STEPS: &[Step] = &[Step {
-    number: 1,
-    name: "facts about this store",
-    sql: "CREATE TABLE IF NOT EXISTS store_fact (name text PRIMARY KEY, value bytea NOT NULL)",
-    compatible_from: 1,
-}];
+/// All steps, in order. A step that was released never changes: what is to be different is a new step.
+pub const STEPS: &[Step] = &[Step { number: 1, name: "the tables", sql: FIRST, compatible_from: 1 }];
+
+const FIRST: &str = r"
+CREATE TABLE IF NOT EXISTS record (
+    shard int4 NOT NULL,
+    key bytea NOT NULL,
+    version int8 NOT NULL,
+    data_day int4 NOT NULL,
+    until int4,
+    holds bytea NOT NULL,
+    also bytea NOT NULL,
+    value bytea NOT NULL,
+    PRIMARY KEY (shard, key)
+);
+ALTER TABLE record ALTER COLUMN value SET STORAGE EXTERNAL;
+CREATE INDEX IF NOT EXISTS record_recipient ON record (shard, key) WHERE get_byte(key, 0) = 82;
+
+CREATE TABLE IF NOT EXISTS aggregate (
+    shard int4 NOT NULL,
+    day int4 NOT NULL,
+    id bytea NOT NULL,
+    version int8 NOT NULL,
+    data_day int4 NOT NULL,
+    events int4 NOT NULL,
+    timer int8,
+    due_at int8,
+    send_at int8,
+    node int8,
+    fence int8 NOT NULL,
+    wake int8 GENERATED ALWAYS AS (LEAST(timer, send_at)) STORED,
+    also bytea NOT NULL,
+    value bytea NOT NULL,
+    PRIMARY KEY (shard, day, id)
+) PARTITION BY RANGE (day);
+ALTER TABLE aggregate ALTER COLUMN value SET STORAGE EXTERNAL;
+CREATE INDEX IF NOT EXISTS aggregate_wake ON aggregate (wake) WHERE wake IS NOT NULL;
+
+CREATE TABLE IF NOT EXISTS event (
+    shard int4 NOT NULL,
+    feed int8 NOT NULL,
+    seq int8 NOT NULL,
+    day int4 NOT NULL,
+    id bytea NOT NULL,
+    which int4 NOT NULL,
+    PRIMARY KEY (shard, feed, seq, day)
+) PARTITION BY RANGE (day);
+
+CREATE TABLE IF NOT EXISTS feed (
+    shard int4 NOT NULL,
+    feed int8 NOT NULL,
+    last int8 NOT NULL,
+    value bytea NOT NULL,
+    PRIMARY KEY (shard, feed)
+);
+
+CREATE TABLE IF NOT EXISTS opened (
+    publisher int8 NOT NULL,
+    day int4 NOT NULL,
+    node int8 NOT NULL,
+    count int8 NOT NULL,
+    PRIMARY KEY (publisher, day, node)
+);
+
+CREATE TABLE IF NOT EXISTS duty (
+    name bytea NOT NULL PRIMARY KEY,
+    node int8 NOT NULL,
+    fence int8 NOT NULL,
+    until int8 NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS node (
+    node int8 NOT NULL PRIMARY KEY,
+    seen_at int8 NOT NULL,
+    form int4 NOT NULL
+);
+";
+
+/// Makes the partitions of a day, which are named after it.
+pub(super) fn partitions(day: u32) -> String {
+    let end = day + 1;
+    format!(
+        "CREATE TABLE IF NOT EXISTS aggregate_d{day} PARTITION OF aggregate FOR VALUES FROM ({day}) TO ({end});
+         CREATE TABLE IF NOT EXISTS event_d{day} PARTITION OF event FOR VALUES FROM ({day}) TO ({end});"
+    )
+}
+
+/// Drops them.
+pub(super) fn without(day: u32) -> String {
+    format!("DROP TABLE IF EXISTS aggregate_d{day}, event_d{day};")
+}
 
 #[cfg(test)]
 mod tests {

@@ -105,7 +105,8 @@ impl Wanted {
     }
 }
 
-fn addresses(phone: Option<&Address>, recipient: Option<&Versioned<Recipient>>) -> Vec<Address> {
+/// The addresses that opening a challenge concerns: the phone, or those of the recipient's contacts, each once.
+pub(crate) fn addresses(phone: Option<&Address>, recipient: Option<&Versioned<Recipient>>) -> Vec<Address> {
     let contacts = recipient.into_iter().flat_map(|it| it.value.contacts.iter().map(|contact| &contact.address));
     let mut all: Vec<Address> = Vec::new();
     for address in phone.into_iter().chain(contacts) {

@@ -109,6 +109,7 @@ impl Writer {
                     jobs.push(job);
                 }
                 Fit::Conflict => self.answer(job, Err(StoreError::Conflict)),
+                Fit::Fenced => self.answer(job, Err(StoreError::Fenced)),
                 Fit::Unread => self.answer(job, Err(StoreError::Failed("history can't be read".into()))),
                 Fit::Next => {
                     carried = Some(job);

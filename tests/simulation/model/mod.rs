@@ -135,7 +135,7 @@ impl Model {
         match errand {
             Errand::Open(ask) => vec![self.open(ask, now)],
             Errand::Reply(word) => self.reply(word, now),
-            Errand::Hand { aggregate, delivery, said } => vec![self.hand(*aggregate, *delivery, said.as_ref(), now)],
+            Errand::Hand { lease, said } => vec![self.hand(lease.aggregate, lease.delivery, said.as_ref(), now)],
             Errand::Tick => vec![about.map_or(Effect::only(Says::Nothing), |id| self.tick(id, now))],
             Errand::Unlock(key) => vec![self.unlock(key)],
             Errand::Push => Vec::new(),

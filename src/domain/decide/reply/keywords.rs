@@ -65,7 +65,7 @@ impl Judge<'_> {
         let deliveries = if silent { Vec::new() } else { vec![answer(publisher, self.sms, verdict, self.draw)] };
         let event = Event { id: self.draw.event(), at: self.draw.now, act: Act::RecipMsg, feedback: body.to_owned(), delivery: None };
         let inbound = Inbound {
-            id: self.draw.aggregate,
+            id: self.draw.aggregate(&institution),
             publisher: publisher.id.clone(),
             institution,
             product,

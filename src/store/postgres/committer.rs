@@ -1,0 +1,162 @@
+//! The one task through which a node writes: what waits while a commit is under way goes with the next, as one.
+
+use super::ops::{Name, Ops};
+use super::shared::Shared;
+use super::statement::{Statement, Value};
+use super::trouble::Trouble;
+use super::write::Pen;
+use crate::domain::id::AggregateId;
+use crate::store::contract::StoreError;
+use deadpool_postgres::Object;
+use futures_util::future::join_all;
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot};
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+
+/// How often the same is tried again that met another transaction.
+const TRIES: u32 = 6;
+
+/// Aggregates whose deliveries this node took, with the fence of each lease.
+pub(super) type Taken = Vec<(AggregateId, u64)>;
+
+/// A commit that waits.
+pub(super) struct Job {
+    pub(super) ops: Ops,
+    pub(super) done: oneshot::Sender<Result<Taken, StoreError>>,
+}
+
+/// Commits what comes, until nobody can send any more.
+pub(super) async fn run(shared: Arc<Shared>, mut jobs: mpsc::Receiver<Job>) {
+    let mut later = VecDeque::new();
+    loop {
+        let first = match later.pop_front() {
+            Some(job) => job,
+            None => match jobs.recv().await {
+                Some(job) => job,
+                None => return,
+            },
+        };
+        let group = gather(first, &mut later, &mut jobs, shared.options.max_group);
+        shared.waiting.fetch_sub(group.len() as u64, Ordering::Relaxed);
+        commit(&shared, group).await;
+    }
+}
+
+// What waits and has nothing to do with what is in already; the rest keeps its order.
+fn gather(first: Job, later: &mut VecDeque<Job>, jobs: &mut mpsc::Receiver<Job>, max: usize) -> Vec<Job> {
+    let mut names: HashSet<Name> = first.ops.names().collect();
+    let mut group = vec![first];
+    let mut waiting = std::mem::take(later);
+    while group.len() < max && later.len() < max {
+        let Some(job) = waiting.pop_front().or_else(|| jobs.try_recv().ok()) else { break };
+        if job.ops.names().any(|it| names.contains(&it)) {
+            // Those behind it must see it first, too.
+            names.extend(job.ops.names());
+            later.push_back(job);
+        } else {
+            names.extend(job.ops.names());
+            group.push(job);
+        }
+    }
+    later.extend(waiting);
+    group
+}
+
+// A conflict of one must not be that of all: then each goes by itself.
+async fn commit(shared: &Shared, group: Vec<Job>) {
+    let all: Vec<&Ops> = group.iter().map(|it| &it.ops).collect();
+    let outcome = written(shared, &all).await;
+    match outcome {
+        Ok(taken) => {
+            for job in group {
+                let own = taken.iter().filter(|it| job.ops.aggregates.iter().any(|own| own.id == it.0));
+                let _ = job.done.send(Ok(own.copied().collect()));
+            }
+        }
+        Err(Trouble::Conflict) if group.len() > 1 => {
+            for job in group {
+                let outcome = written(shared, &[&job.ops]).await;
+                let _ = job.done.send(outcome.map_err(StoreError::from));
+            }
+        }
+        Err(trouble) => {
+            let error = StoreError::from(trouble);
+            group.into_iter().for_each(|it| drop(it.done.send(Err(error.clone()))));
+        }
+    }
+}
+
+async fn written(shared: &Shared, all: &[&Ops]) -> Result<Taken, Trouble> {
+    let started = Instant::now();
+    let mut wait = Duration::from_millis(2);
+    let mut made = false;
+    for _ in 0..TRIES {
+        let now = shared.now();
+        let until = now.plus(shared.options.lease).millis();
+        let pen = Pen { vault: &shared.vault, node: shared.node, today: crate::vault::day_of(now), until };
+        let statements = pen.write(all);
+        let tried = tokio::time::timeout(shared.options.commit_timeout, attempt(shared, &statements)).await;
+        match tried.unwrap_or_else(|_| Err(Trouble::Away("a commit took too long".to_owned()))) {
+            Ok(rows) => {
+                shared.wrote(all.len() as u64, started.elapsed());
+                return Ok(taken(&rows));
+            }
+            Err(Trouble::Again) => {
+                tokio::time::sleep(wait).await;
+                wait *= 2;
+            }
+            Err(Trouble::NoTable) if !made => {
+                made = true;
+                let days = all.iter().flat_map(|it| &it.aggregates).map(|it| u32::from(it.id.day()));
+                shared.make_partitions(days.chain([pen.today]).collect()).await?;
+            }
+            Err(trouble) => return Err(trouble),
+        }
+    }
+    Err(Trouble::Again)
+}
+
+async fn attempt(shared: &Shared, statements: &[Statement]) -> Result<Vec<Row>, Trouble> {
+    let client = shared.pool.get().await?;
+    let done = send(&client, statements).await;
+    if let Err(Trouble::Away(_)) = &done {
+        // Whatever it is still doing, nobody else shall wait for it.
+        drop(Object::take(client));
+    }
+    done
+}
+
+async fn send(client: &Object, statements: &[Statement]) -> Result<Vec<Row>, Trouble> {
+    let mut prepared = Vec::with_capacity(statements.len());
+    for it in statements {
+        prepared.push(client.prepare_cached(&it.text).await?);
+    }
+    if let ([it], [prepared]) = (statements, &prepared[..]) {
+        return Ok(client.query(prepared, &values(it)).await?);
+    }
+    // All of these are on their way before the first is answered.
+    let values: Vec<_> = statements.iter().map(values).collect();
+    let parts = prepared.iter().zip(&values).map(|(prepared, values)| client.query(prepared, values));
+    let (begun, rows, done) = futures_util::join!(client.batch_execute("BEGIN"), join_all(parts), client.batch_execute("COMMIT"));
+    begun?;
+    let mut all = Vec::new();
+    for part in rows {
+        all.extend(part?);
+    }
+    done?;
+    Ok(all)
+}
+
+fn values(it: &Statement) -> Vec<&(dyn ToSql + Sync)> {
+    it.values.iter().map(|it: &Value| &**it as &(dyn ToSql + Sync)).collect()
+}
+
+fn taken(rows: &[Row]) -> Taken {
+    let id = |row: &Row| Uuid::from_slice(row.get::<_, Option<&[u8]>>(0)?).ok().map(AggregateId);
+    rows.iter().filter_map(|row| Some((id(row)?, u64::try_from(row.get::<_, i64>(1)).unwrap_or(0)))).collect()
+}

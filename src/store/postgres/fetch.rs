@@ -1,0 +1,228 @@
+//! Reads: everything that a decision needs comes with one statement, so it is of one moment.
+
+use super::place::Place;
+use super::rec::{Rec, ids};
+use super::trouble::Trouble;
+use super::write::stored_day;
+use crate::domain::id::AggregateId;
+use crate::store::key::Key;
+use deadpool_postgres::{Object, Pool};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+/// A stored aggregate.
+#[derive(Clone)]
+pub(super) struct Stored {
+    pub(super) version: u64,
+    /// The day whose data key seals it.
+    pub(super) day: u32,
+    /// How many of its events have numbers.
+    pub(super) events: usize,
+    pub(super) value: Vec<u8>,
+}
+
+/// What was read.
+#[derive(Default)]
+pub(super) struct Fetched {
+    pub(super) records: HashMap<Place, Arc<Rec>>,
+    pub(super) aggregates: HashMap<AggregateId, Stored>,
+    /// Challenges that the publisher opened on the day.
+    pub(super) opened: u64,
+}
+
+/// What is wanted.
+#[derive(Default)]
+pub(super) struct Wanted {
+    pub(super) places: Vec<Place>,
+    /// With what these records name: a recipient's addresses and budgets.
+    pub(super) around: bool,
+    /// With the aggregates that the records hold.
+    pub(super) held: bool,
+    /// With what those name: budgets and slots.
+    pub(super) beside: bool,
+    /// With the count of a publisher's challenges on a UTC day.
+    pub(super) opened: Option<(i64, u32)>,
+}
+
+/// Who reads.
+pub(super) struct Eyes<'a> {
+    pub(super) pool: &'a Pool,
+    /// The UTC day, on which most of what is held was opened.
+    pub(super) today: u32,
+}
+
+impl Eyes<'_> {
+    /// Reads what is wanted: one statement; more, when something held is older than yesterday.
+    pub(super) async fn read(&self, wanted: &Wanted) -> Result<Fetched, Trouble> {
+        let client = self.pool.get().await?;
+        let mut found = Fetched::default();
+        self.look(&client, wanted, &mut found).await?;
+        if wanted.held {
+            let held = found.records.values().flat_map(|it| ids(&it.holds).collect::<Vec<_>>());
+            let older: HashSet<AggregateId> = held.filter(|it| !found.aggregates.contains_key(it)).collect();
+            let older: Vec<AggregateId> = older.into_iter().filter(|it| !self.is_recent(*it)).collect();
+            if !older.is_empty() {
+                let named = aggregates(&client, &older, &mut found.aggregates).await?;
+                let places = named.iter().flat_map(|it| unpacked(it)).filter(|it| !found.records.contains_key(it));
+                let beside = Wanted { places: if wanted.beside { places.collect() } else { Vec::new() }, ..Wanted::default() };
+                if !beside.places.is_empty() {
+                    self.look(&client, &beside, &mut found).await?;
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Reads aggregates by id.
+    pub(super) async fn aggregates(&self, ids: &[AggregateId]) -> Result<HashMap<AggregateId, Stored>, Trouble> {
+        let mut found = HashMap::with_capacity(ids.len());
+        if !ids.is_empty() {
+            aggregates(&self.pool.get().await?, ids, &mut found).await?;
+        }
+        Ok(found)
+    }
+
+    fn is_recent(&self, id: AggregateId) -> bool {
+        self.days().contains(&u32::from(id.day()))
+    }
+
+    fn days(&self) -> [u32; 2] {
+        [self.today, self.today.saturating_sub(1)]
+    }
+
+    async fn look(&self, client: &Object, wanted: &Wanted, found: &mut Fetched) -> Result<(), Trouble> {
+        let shards: Vec<i32> = wanted.places.iter().map(|it| i32::from(it.shard)).collect();
+        let keys: Vec<&[u8]> = wanted.places.iter().map(|it| &it.key.0[..]).collect();
+        let statement = client.prepare_cached(&self.text(wanted)).await?;
+        let rows = match wanted.opened {
+            Some((publisher, day)) => client.query(&statement, &[&shards, &keys, &publisher, &stored_day(day)]).await?,
+            None => client.query(&statement, &[&shards, &keys]).await?,
+        };
+        for row in rows {
+            match row.get::<_, i32>(0) {
+                0 => drop(found.records.insert(place(&row)?, Arc::new(rec(&row)))),
+                1 => {
+                    let (id, it) = stored(&row)?;
+                    found.aggregates.insert(id, it);
+                }
+                _ => found.opened = number(&row, 3),
+            }
+        }
+        Ok(())
+    }
+
+    // Columns: what it is, shard or events, key or id, version or count, day, holds or beside, value.
+    fn text(&self, wanted: &Wanted) -> String {
+        let columns = "r.shard, r.key, r.version, r.data_day, r.holds, r.also, r.value";
+        let by_place = "ON r.shard = q.shard AND r.key = q.key";
+        let mut text = format!(
+            "WITH r0 AS MATERIALIZED (SELECT {columns} FROM unnest($1::int4[], $2::bytea[]) AS q(shard, key) JOIN record r {by_place})"
+        );
+        let named = |of: &str| {
+            format!(
+                "SELECT DISTINCT get_byte(o.also, i * 19) * 256 + get_byte(o.also, i * 19 + 1) AS shard, substr(o.also, i * 19 + 3, 17) AS key \
+                 FROM {of} o, generate_series(0, octet_length(o.also) / 19 - 1) AS i"
+            )
+        };
+        if wanted.around {
+            let named = named("r0");
+            text += &format!(", r AS MATERIALIZED (SELECT * FROM r0 UNION ALL SELECT {columns} FROM ({named}) q JOIN record r {by_place})");
+        } else {
+            text += ", r AS (SELECT * FROM r0)";
+        }
+        let mut all = "SELECT 0 AS what, shard, key, version, data_day, holds, value FROM r".to_owned();
+        if wanted.held {
+            text += ", h AS MATERIALIZED (SELECT DISTINCT substr(r.holds, i * 16 + 1, 16) AS id \
+                     FROM r, generate_series(0, octet_length(r.holds) / 16 - 1) AS i)";
+            let of_day = |day: u32| {
+                format!(
+                    "SELECT a.shard, a.id, a.version, a.data_day, a.events, a.also, a.value FROM h JOIN aggregate_d{day} a \
+                     ON a.shard = get_byte(h.id, 0) * 256 + get_byte(h.id, 1) AND a.day = {day} AND a.id = h.id"
+                )
+            };
+            let [today, yesterday] = self.days().map(of_day);
+            text += &format!(", a AS MATERIALIZED ({today} UNION ALL {yesterday})");
+            all += " UNION ALL SELECT 1, events, id, version, data_day, also, value FROM a";
+            if wanted.beside {
+                let named = named("a");
+                all += &format!(
+                    " UNION ALL SELECT 0, r.shard, r.key, r.version, r.data_day, r.holds, r.value FROM ({named}) q JOIN record r {by_place}"
+                );
+            }
+        }
+        if wanted.opened.is_some() {
+            all +=
+                " UNION ALL SELECT 2, 0, NULL, COALESCE(sum(count), 0)::int8, 0, NULL, NULL FROM opened WHERE publisher = $3 AND day = $4";
+        }
+        format!("{text} {all}")
+    }
+}
+
+// Reads aggregates of any day; gives the packed places that they name.
+async fn aggregates(client: &Object, ids: &[AggregateId], found: &mut HashMap<AggregateId, Stored>) -> Result<Vec<Vec<u8>>, Trouble> {
+    let mut days: BTreeMap<u16, Vec<AggregateId>> = BTreeMap::new();
+    ids.iter().for_each(|it| days.entry(it.day()).or_default().push(*it));
+    let mut named = Vec::new();
+    for (day, ids) in days {
+        let text = format!(
+            "SELECT 1, a.events, a.id, a.version, a.data_day, a.also, a.value FROM unnest($1::int4[], $2::bytea[]) AS q(shard, id) \
+             JOIN aggregate_d{day} a ON a.shard = q.shard AND a.day = {day} AND a.id = q.id"
+        );
+        let shards: Vec<i32> = ids.iter().map(|it| i32::from(it.shard())).collect();
+        let keys: Vec<&[u8]> = ids.iter().map(|it| &it.0.as_bytes()[..]).collect();
+        let rows = match client.prepare_cached(&text).await {
+            Ok(statement) => client.query(&statement, &[&shards, &keys]).await,
+            Err(error) => Err(error),
+        };
+        let rows = match rows.map_err(Trouble::from) {
+            // A day that is over, or that never was.
+            Err(Trouble::NoTable) => continue,
+            rows => rows?,
+        };
+        for row in rows {
+            let (id, it) = stored(&row)?;
+            named.push(bytes(&row, 5));
+            found.insert(id, it);
+        }
+    }
+    Ok(named)
+}
+
+pub(super) fn place(row: &Row) -> Result<Place, Trouble> {
+    let key = row.get::<_, Option<&[u8]>>(2).and_then(Key::from_slice);
+    let shard = u16::try_from(row.get::<_, i32>(1)).ok();
+    key.zip(shard).map(|(key, shard)| Place { shard, key }).ok_or_else(malformed)
+}
+
+pub(super) fn rec(row: &Row) -> Rec {
+    Rec { version: number(row, 3), day: day(row), holds: bytes(row, 5), value: bytes(row, 6) }
+}
+
+pub(super) fn stored(row: &Row) -> Result<(AggregateId, Stored), Trouble> {
+    let id = row.get::<_, Option<&[u8]>>(2).and_then(|it| Uuid::from_slice(it).ok()).map(AggregateId).ok_or_else(malformed)?;
+    let events = usize::try_from(row.get::<_, i32>(1)).unwrap_or(0);
+    Ok((id, Stored { version: number(row, 3), day: day(row), events, value: bytes(row, 6) }))
+}
+
+fn number(row: &Row, at: usize) -> u64 {
+    u64::try_from(row.get::<_, i64>(at)).unwrap_or(0)
+}
+
+fn day(row: &Row) -> u32 {
+    u32::from_be_bytes(row.get::<_, i32>(4).to_be_bytes())
+}
+
+fn bytes(row: &Row, at: usize) -> Vec<u8> {
+    row.get::<_, Option<&[u8]>>(at).unwrap_or_default().to_vec()
+}
+
+fn malformed() -> Trouble {
+    Trouble::Failed("a row's key is not one of ours".to_owned())
+}
+
+fn unpacked(list: &[u8]) -> Vec<Place> {
+    let places = list.as_chunks::<19>().0.iter();
+    places.filter_map(|it| Some(Place { shard: u16::from_be_bytes([it[0], it[1]]), key: Key::from_slice(&it[2..])? })).collect()
+}

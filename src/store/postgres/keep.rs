@@ -1,0 +1,182 @@
+//! Housekeeping: what every node does now and then, and what one of them is enough for. All of it may be done twice.
+
+use super::schema;
+use super::shared::Shared;
+use super::trouble::Trouble;
+use crate::domain::id::InstitutionId;
+use crate::domain::time::Timestamp;
+use crate::store::contract::{Status, StoreError};
+use crate::store::key::Key;
+use crate::store::row;
+use crate::vault::STANDING;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How often the database is asked how it is.
+const EVERY: Duration = Duration::from_secs(1);
+/// Rounds between two counts of what is open.
+const COUNT_EVERY: u32 = 5;
+/// Rounds between two looks for what is over.
+const SWEEP_EVERY: u32 = 60;
+/// Shards that a round looks through for records that are over: all of them in about a day.
+const SHARDS: u16 = 64;
+/// Days for which a session may be open after its own: whose timers and deliveries are looked for.
+pub(super) const LONGEST: u32 = 31;
+/// The newest form of stored values that this program reads.
+const FORM: i32 = 1;
+/// Records that are removed at once.
+const AT_ONCE: i64 = 1000;
+
+/// Looks after the store until told to stop.
+pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
+    let mut round: u32 = 0;
+    let mut shard: u16 = 0;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+        round = round.wrapping_add(1);
+        let outcome = async {
+            beat(&shared).await?;
+            if round.is_multiple_of(COUNT_EVERY) {
+                count(&shared).await?;
+            }
+            if round.is_multiple_of(SWEEP_EVERY) {
+                prepare(&shared).await?;
+                sweep(&shared, shard).await?;
+                shard = shard.wrapping_add(SHARDS);
+                retain(&shared).await?;
+            }
+            Ok::<(), StoreError>(())
+        };
+        match tokio::time::timeout(shared.options.commit_timeout, outcome).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "housekeeping of the database failed; it is tried again"),
+            Err(_) => tracing::warn!("housekeeping of the database took too long; it is tried again"),
+        }
+    }
+}
+
+/// Makes what today and tomorrow need: partitions and data keys; learns the keys of other days.
+pub(super) async fn prepare(shared: &Shared) -> Result<(), StoreError> {
+    let today = shared.today();
+    // Day 0 is that of ids that tell no day.
+    shared.make_partitions(BTreeSet::from([0, today.saturating_sub(1), today, today + 1])).await?;
+    for day in [today, today + 1] {
+        let place = Key::day(day);
+        let wrapped = shared.vault.new_day(day);
+        let body = row::seal(&shared.vault, &place, &wrapped, true).bytes;
+        let client = shared.pool.get().await.map_err(Trouble::from)?;
+        let text = "INSERT INTO record (shard, key, version, data_day, holds, also, value) VALUES (0, $1, 1, -1, '', '', $2) \
+                    ON CONFLICT (shard, key) DO NOTHING";
+        client.execute(text, &[&&place.0[..], &body]).await.map_err(Trouble::from)?;
+        learn(shared, day).await?;
+    }
+    shared.vault.set_day(today);
+    Ok(())
+}
+
+/// Learns the data key of a day, if it is there.
+pub(super) async fn learn(shared: &Shared, day: u32) -> Result<(), StoreError> {
+    if shared.vault.knows_day(day) {
+        return Ok(());
+    }
+    let place = Key::day(day);
+    let client = shared.pool.get().await.map_err(Trouble::from)?;
+    let found = client.query_opt("SELECT value FROM record WHERE shard = 0 AND key = $1", &[&&place.0[..]]).await.map_err(Trouble::from)?;
+    let Some(found) = found else { return Ok(()) };
+    let failed = |error: crate::vault::VaultError| StoreError::Failed(format!("the data key of day {day}: {error}"));
+    let wrapped = shared.vault.open_row(STANDING, &place.0, found.get(0)).map_err(failed)?;
+    shared.vault.learn_day(day, &wrapped).map_err(failed)
+}
+
+/// The root key is the one that the database was begun with.
+pub(super) async fn check_root(shared: &Shared) -> Result<(), StoreError> {
+    let client = shared.pool.get().await.map_err(Trouble::from)?;
+    let (key, mine) = (Key::META, shared.vault.fingerprint());
+    let text = "INSERT INTO record (shard, key, version, data_day, holds, also, value) VALUES (0, $1, 1, -1, '', '', $2) \
+                ON CONFLICT (shard, key) DO NOTHING";
+    client.execute(text, &[&&key.0[..], &mine.as_bytes()]).await.map_err(Trouble::from)?;
+    let row = client.query_one("SELECT value FROM record WHERE shard = 0 AND key = $1", &[&&key.0[..]]).await.map_err(Trouble::from)?;
+    let theirs = String::from_utf8_lossy(row.get(0)).into_owned();
+    if theirs == mine {
+        return Ok(());
+    }
+    Err(StoreError::Failed(format!(
+        "the database was begun with root key {theirs}, and this is {mine}: set [keys] root_file to the right one"
+    )))
+}
+
+/// This node is alive; what time it is.
+pub(super) async fn beat(shared: &Shared) -> Result<(), StoreError> {
+    let client = shared.pool.get().await.map_err(Trouble::from)?;
+    let asked = (shared.options.clock)();
+    let text = "INSERT INTO node (node, seen_at, form) VALUES ($1, (extract(epoch FROM clock_timestamp()) * 1000)::int8, $2) \
+                ON CONFLICT (node) DO UPDATE SET seen_at = excluded.seen_at RETURNING seen_at";
+    let row = client.query_one(text, &[&shared.node, &FORM]).await.map_err(Trouble::from)?;
+    shared.compare(asked, Timestamp::from_millis(row.get(0)), (shared.options.clock)());
+    shared.hear();
+    Ok(())
+}
+
+/// Counts what is open and what waits.
+pub(super) async fn count(shared: &Shared) -> Result<(), StoreError> {
+    let client = shared.pool.get().await.map_err(Trouble::from)?;
+    let text = "SELECT count(timer), count(due_at), min(due_at) FROM aggregate WHERE wake IS NOT NULL AND (day = 0 OR day >= $1)";
+    let first = shared.today().saturating_sub(LONGEST) as i32;
+    let row = client.query_one(text, &[&first]).await.map_err(Trouble::from)?;
+    let feeds = client.query("SELECT feed, last, value FROM feed", &[]).await.map_err(Trouble::from)?;
+    let feed = feeds.iter().filter_map(|row| {
+        let institution: InstitutionId = shared.institution(row.get(0), row.get(2))?;
+        let last = u64::try_from(row.get::<_, i64>(1)).ok().filter(|it| *it > 0)?;
+        Some((institution, last))
+    });
+    let number = |at: usize| u64::try_from(row.get::<_, i64>(at)).unwrap_or(0);
+    let status = Status {
+        open: number(0),
+        outbox: number(1),
+        outbox_oldest: row.get::<_, Option<i64>>(2).map(Timestamp::from_millis),
+        feed: feed.collect(),
+        ..Status::default()
+    };
+    *shared.status.lock() = status;
+    Ok(())
+}
+
+// Removes records whose time is over, of some shards.
+async fn sweep(shared: &Shared, from: u16) -> Result<(), StoreError> {
+    let client = shared.pool.get().await.map_err(Trouble::from)?;
+    let text = "DELETE FROM record WHERE (shard, key) IN (SELECT shard, key FROM record \
+                WHERE shard >= $1 AND shard <= $2 AND until < $3 LIMIT $4)";
+    let to = from.saturating_add(SHARDS - 1);
+    loop {
+        let today = shared.today() as i32;
+        let gone = client.execute(text, &[&i32::from(from), &i32::from(to), &today, &AT_ONCE]).await.map_err(Trouble::from)?;
+        if gone < AT_ONCE as u64 {
+            return Ok(());
+        }
+    }
+}
+
+// Drops the days that are over, and destroys their data keys.
+async fn retain(shared: &Shared) -> Result<(), StoreError> {
+    let client = shared.pool.get().await.map_err(Trouble::from)?;
+    let text = "SELECT substr(relname, 12)::int4 FROM pg_class WHERE relname ~ '^aggregate_d[0-9]+$' AND relkind = 'r'";
+    let first = shared.today().saturating_sub(shared.options.retention_days);
+    for row in client.query(text, &[]).await.map_err(Trouble::from)? {
+        let day = u32::try_from(row.get::<_, i32>(0)).unwrap_or(0);
+        if day == 0 || day >= first {
+            continue;
+        }
+        client.batch_execute(&schema::without(day)).await.map_err(Trouble::from)?;
+        let key = Key::day(day);
+        client.execute("DELETE FROM record WHERE shard = 0 AND key = $1", &[&&key.0[..]]).await.map_err(Trouble::from)?;
+        client.execute("DELETE FROM opened WHERE day <= $1", &[&(day as i32)]).await.map_err(Trouble::from)?;
+        shared.vault.forget_day(day);
+        tracing::info!(day, "a day's history is over: its partition and its data key are gone");
+    }
+    Ok(())
+}

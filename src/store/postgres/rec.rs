@@ -1,0 +1,190 @@
+//! Records as this engine keeps them, and the contents of those that it makes itself: what is known of an address, who holds
+//! a slot, an idempotency key and a provider's message.
+
+use crate::domain::answer::Verdict;
+use crate::domain::code::Tag;
+use crate::domain::id::{AggregateId, PublisherId};
+use crate::domain::time::Timestamp;
+use crate::store::codec::{Decoder, Encoder, Malformed};
+use crate::store::parts;
+use crate::vault::{ROOM, day_of};
+use std::cmp::Reverse;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// A stored record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Rec {
+    /// Differs from every earlier one of the same record.
+    pub(super) version: u64,
+    /// The day whose data key seals it.
+    pub(super) day: u32,
+    /// Ids of the aggregates that are read with it, 16 bytes each.
+    pub(super) holds: Vec<u8>,
+    /// Sealed.
+    pub(super) value: Vec<u8>,
+}
+
+/// The stored forms' number.
+const FORM: u8 = 1;
+/// What was sent is told this long.
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// What has ended is told this long.
+const HOUR: Duration = Duration::from_secs(3600);
+/// Of those that ended, so many are read with an address.
+const MOST_ENDED: usize = 5;
+
+/// What is known of an address.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct AddressRow {
+    /// Challenge messages that were queued to it, oldest first.
+    pub(super) sent: Vec<Sent>,
+    /// Publishers whose messages it opted out of, in order.
+    pub(super) opt_outs: Vec<PublisherId>,
+}
+
+/// A challenge message.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Sent {
+    pub(super) at: Timestamp,
+    pub(super) id: AggregateId,
+    /// When its challenge ended; `None` while it is open.
+    pub(super) ended: Option<Timestamp>,
+}
+
+impl AddressRow {
+    /// Puts a challenge's messages in the place of those it had.
+    pub(super) fn put(&mut self, id: AggregateId, sent: impl IntoIterator<Item = Timestamp>, ended: Option<Timestamp>) {
+        self.sent.retain(|it| it.id != id);
+        self.sent.extend(sent.into_iter().map(|at| Sent { at, id, ended }));
+        self.sent.sort_by_key(|it| (it.at, it.id));
+        // What is over and was sent a day before the newest matters to nobody.
+        if let Some(newest) = self.sent.last().map(|it| it.at) {
+            let since = newest.minus(DAY);
+            self.sent.retain(|it| it.ended.is_none() || it.at > since || it.ended.is_some_and(|at| at > since));
+        }
+    }
+
+    /// Sets or ends an opt-out.
+    pub(super) fn opt_out(&mut self, publisher: &PublisherId, stopped: bool) {
+        match self.opt_outs.binary_search(publisher) {
+            Err(place) if stopped => self.opt_outs.insert(place, publisher.clone()),
+            Ok(place) if !stopped => drop(self.opt_outs.remove(place)),
+            _ => {}
+        }
+    }
+
+    /// Ids of the challenges that are read with it: the open ones, and those that ended last.
+    pub(super) fn holds(&self) -> Vec<u8> {
+        let mut ids: Vec<AggregateId> = self.sent.iter().filter(|it| it.ended.is_none()).map(|it| it.id).collect();
+        let mut ended: Vec<(Timestamp, AggregateId)> = self.sent.iter().filter_map(|it| Some((it.ended?, it.id))).collect();
+        ended.sort_unstable_by_key(|it| Reverse(*it));
+        ended.dedup();
+        let last = ended.first().map(|it| it.0.minus(HOUR));
+        ids.extend(ended.iter().take(MOST_ENDED).filter(|it| Some(it.0) >= last).map(|it| it.1));
+        ids.sort_unstable();
+        ids.dedup();
+        ids.iter().flat_map(|it| *it.0.as_bytes()).collect()
+    }
+
+    /// The day after which nobody needs it any more; `None`: it is kept.
+    pub(super) fn until(&self) -> Option<u32> {
+        let open = self.sent.iter().any(|it| it.ended.is_none());
+        let last = self.sent.iter().filter_map(|it| it.ended.max(Some(it.at))).max().unwrap_or_default();
+        (self.opt_outs.is_empty() && !open).then(|| day_of(last) + 2)
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut out = Encoder::after(ROOM, 16 + 40 * self.sent.len());
+        out.byte(FORM);
+        out.list(&self.sent, |out, it| {
+            out.time(it.at);
+            out.uuid(it.id.0);
+            out.option(it.ended, Encoder::time);
+        });
+        out.list(&self.opt_outs, |out, it| out.text(it.as_str()));
+        out.finish()
+    }
+
+    pub(super) fn decode(plain: &[u8]) -> Result<Self, Malformed> {
+        whole(plain, |from| {
+            Ok(Self {
+                sent: from.list(|from| Ok(Sent { at: from.time()?, id: AggregateId(from.uuid()?), ended: from.option(Decoder::time)? }))?,
+                opt_outs: from.list(|from| from.str().map(PublisherId::from))?,
+            })
+        })
+    }
+}
+
+/// Who holds a slot: the newest is the holder; older ones where a publisher lets them stand beside each other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct SlotRow(pub(super) Vec<(Timestamp, AggregateId)>);
+
+impl SlotRow {
+    pub(super) fn insert(&mut self, at: Timestamp, id: AggregateId) {
+        self.remove(id);
+        self.0.push((at, id));
+        self.0.sort_unstable();
+    }
+
+    pub(super) fn remove(&mut self, id: AggregateId) {
+        self.0.retain(|it| it.1 != id);
+    }
+
+    pub(super) fn holder(&self) -> Option<AggregateId> {
+        self.0.last().map(|it| it.1)
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut out = Encoder::after(ROOM, 32);
+        out.byte(FORM);
+        out.list(&self.0, |out, (at, id)| {
+            out.time(*at);
+            out.uuid(id.0);
+        });
+        out.finish()
+    }
+
+    pub(super) fn decode(plain: &[u8]) -> Result<Self, Malformed> {
+        whole(plain, |from| from.list(|from| Ok((from.time()?, AggregateId(from.uuid()?)))).map(Self))
+    }
+}
+
+/// An idempotency key's content: the MAC of the first request.
+pub(super) fn encode_repeat(payload: &Tag) -> Vec<u8> {
+    let mut out = Encoder::after(ROOM, 40);
+    out.byte(FORM);
+    out.tag(payload);
+    out.finish()
+}
+
+pub(super) fn decode_repeat(plain: &[u8]) -> Result<Tag, Malformed> {
+    whole(plain, |from| from.tag())
+}
+
+/// A provider's message: what was answered.
+pub(super) fn encode_seen(verdict: Verdict) -> Vec<u8> {
+    let mut out = Encoder::after(ROOM, 8);
+    out.byte(FORM);
+    parts::put_verdict(&mut out, verdict);
+    out.finish()
+}
+
+pub(super) fn decode_seen(plain: &[u8]) -> Result<Verdict, Malformed> {
+    whole(plain, parts::verdict)
+}
+
+/// The ids in a list of them.
+pub(super) fn ids(holds: &[u8]) -> impl Iterator<Item = AggregateId> + '_ {
+    holds.as_chunks::<16>().0.iter().map(|it| AggregateId(Uuid::from_bytes(*it)))
+}
+
+fn whole<T>(bytes: &[u8], read: impl FnOnce(&mut Decoder<'_>) -> Result<T, Malformed>) -> Result<T, Malformed> {
+    let mut from = Decoder::new(bytes);
+    if from.byte()? != FORM {
+        return Err(Malformed);
+    }
+    let value = read(&mut from)?;
+    from.end()?;
+    Ok(value)
+}

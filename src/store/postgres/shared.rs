@@ -1,0 +1,164 @@
+//! What all parts of the engine on PostgreSQL share.
+
+use super::known::Known;
+use super::leases::Leases;
+use super::options::Options;
+use super::schema;
+use super::trouble::Trouble;
+use crate::domain::id::InstitutionId;
+use crate::domain::time::Timestamp;
+use crate::store::contract::{Status, StoreError};
+use crate::store::key::{Key, Keys};
+use crate::store::row;
+use crate::vault::{Vault, day_of};
+use deadpool_postgres::Pool;
+use parking_lot::Mutex;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Shared by the engine's tasks.
+pub(super) struct Shared {
+    pub(super) options: Options,
+    pub(super) vault: Arc<Vault>,
+    pub(super) pool: Pool,
+    /// This process, by a number of its own.
+    pub(super) node: i64,
+    pub(super) known: Known,
+    pub(super) leases: Leases,
+    pub(super) waiting: AtomicU64,
+    /// Gives versions: each differs from those before it.
+    pub(super) stamp: AtomicU64,
+    /// When the database was last looked at for deliveries to take over, in milliseconds.
+    pub(super) looked_at: AtomicI64,
+    pub(super) status: Mutex<Status>,
+    /// Milliseconds that the database's clock is ahead of the machine's.
+    ahead: AtomicI64,
+    /// When the database last answered.
+    pub(super) heard: Mutex<Option<Instant>>,
+    /// For each feed, the last number that was read and the day of its partition.
+    pub(super) read_upto: Mutex<HashMap<i64, (u64, i32)>>,
+    /// Feeds whose rows are there.
+    feeds: Mutex<BTreeSet<i64>>,
+    commits: AtomicU64,
+    syncs: AtomicU64,
+    sync_micros: AtomicU64,
+}
+
+impl Shared {
+    pub(super) fn new(options: Options, vault: Arc<Vault>, pool: Pool, node: i64) -> Self {
+        let stamp = u64::try_from((options.clock)().millis()).unwrap_or(0).saturating_mul(1000);
+        Self {
+            options,
+            vault,
+            pool,
+            node,
+            known: Known::default(),
+            leases: Leases::default(),
+            waiting: AtomicU64::new(0),
+            stamp: AtomicU64::new(stamp.max(1)),
+            looked_at: AtomicI64::new(i64::MIN),
+            status: Mutex::default(),
+            ahead: AtomicI64::new(0),
+            heard: Mutex::new(Some(Instant::now())),
+            read_upto: Mutex::default(),
+            feeds: Mutex::default(),
+            commits: AtomicU64::new(0),
+            syncs: AtomicU64::new(0),
+            sync_micros: AtomicU64::new(0),
+        }
+    }
+
+    /// The time, as the database has it.
+    pub(super) fn now(&self) -> Timestamp {
+        let ahead = self.ahead.load(Ordering::Relaxed);
+        Timestamp::from_millis((self.options.clock)().millis().saturating_add(ahead))
+    }
+
+    /// Compares the clocks: the database's time was asked for at `asked` and came at `came`, both by the machine's.
+    pub(super) fn compare(&self, asked: Timestamp, theirs: Timestamp, came: Timestamp) {
+        if self.options.database_time {
+            let ours = asked.millis().midpoint(came.millis());
+            self.ahead.store(theirs.millis().saturating_sub(ours), Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn today(&self) -> u32 {
+        day_of(self.now())
+    }
+
+    pub(super) fn stamp(&self) -> u64 {
+        self.stamp.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A durable step was made.
+    pub(super) fn wrote(&self, commits: u64, took: Duration) {
+        self.commits.fetch_add(commits, Ordering::Relaxed);
+        self.syncs.fetch_add(1, Ordering::Relaxed);
+        self.sync_micros.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.hear();
+    }
+
+    /// The database answered.
+    pub(super) fn hear(&self) {
+        *self.heard.lock() = Some(Instant::now());
+    }
+
+    pub(super) fn status(&self) -> Status {
+        let heard = self.heard.lock().is_some_and(|it| it.elapsed() < self.options.silence);
+        Status {
+            ready: heard,
+            commits: self.commits.load(Ordering::Relaxed),
+            syncs: self.syncs.load(Ordering::Relaxed),
+            sync_micros: self.sync_micros.load(Ordering::Relaxed),
+            waiting: self.waiting.load(Ordering::Relaxed),
+            ..self.status.lock().clone()
+        }
+    }
+
+    /// Makes sure that an institution's feed has a row.
+    pub(super) async fn make_feed(&self, institution: &InstitutionId, number: i64) -> Result<(), StoreError> {
+        if self.feeds.lock().contains(&number) {
+            return Ok(());
+        }
+        let name = self.seal_name(institution);
+        let text = "INSERT INTO feed (shard, feed, last, value) VALUES ($1, $2, 0, $3) ON CONFLICT (shard, feed) DO NOTHING";
+        let client = self.pool.get().await.map_err(Trouble::from)?;
+        client.execute(text, &[&i32::from(institution.shard()), &number, &name]).await.map_err(Trouble::from)?;
+        self.feeds.lock().insert(number);
+        Ok(())
+    }
+
+    /// The institution of a feed's row.
+    pub(super) fn institution(&self, number: i64, value: &[u8]) -> Option<InstitutionId> {
+        let plain = self.vault.open_row(crate::vault::STANDING, &feed_key(number).0, value).ok()?;
+        std::str::from_utf8(&plain).ok().map(InstitutionId::from)
+    }
+
+    fn seal_name(&self, institution: &InstitutionId) -> Vec<u8> {
+        let route = Keys(&self.vault).feed(institution).rest();
+        let number = i64::from_be_bytes([route[0], route[1], route[2], route[3], route[4], route[5], route[6], route[7]]);
+        row::seal(&self.vault, &feed_key(number), institution.as_str().as_bytes(), true).bytes
+    }
+
+    /// Makes the partitions of days, if need be.
+    pub(super) async fn make_partitions(&self, days: BTreeSet<u32>) -> Result<(), Trouble> {
+        let client = self.pool.get().await?;
+        for day in days {
+            let made = client.batch_execute(&schema::partitions(day)).await.map_err(Trouble::from);
+            match made {
+                // Another node makes the same at the same time.
+                Err(Trouble::Conflict | Trouble::Again) => client.batch_execute(&schema::partitions(day)).await?,
+                made => made?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn feed_key(number: i64) -> Key {
+    let mut rest = [0; 16];
+    rest[..8].copy_from_slice(&number.to_be_bytes());
+    Key::new(crate::store::key::kind::FEED, rest)
+}

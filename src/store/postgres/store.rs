@@ -1,0 +1,168 @@
+use super::committer::Job;
+use super::connect;
+use super::fetch::Eyes;
+use super::migrate::{self, Turn};
+use super::options::Options;
+use super::place::Places;
+use super::settings::Settings;
+use super::shared::Shared;
+use super::wish::Wish;
+use super::{committer, keep, schema};
+use crate::domain::aggregate::Aggregate;
+use crate::domain::id::{AggregateId, InstitutionId, PublisherId};
+use crate::domain::recipient::{Recipient, RecipientKey};
+use crate::domain::snapshot::{Expect, Lease, Query, Versioned, View, Write};
+use crate::domain::time::Timestamp;
+use crate::store::contract::{Duty, Later, Notes, Status, Store, StoreError};
+use crate::vault::Vault;
+use deadpool_postgres::Pool;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+
+/// The store on PostgreSQL.
+pub struct PostgresStore {
+    pub(super) shared: Arc<Shared>,
+    pub(super) jobs: mpsc::Sender<Job>,
+    reads: Semaphore,
+    stop: CancellationToken,
+}
+
+impl PostgresStore {
+    /// Opens the store in the database that `settings` name, as node `node`: a number that no other process has.
+    ///
+    /// # Errors
+    /// The settings can't hold, the database can't be reached, is not as it must be, or was begun with another root key. The text
+    /// says what to do.
+    pub async fn open(settings: &Settings, options: Options, vault: Arc<Vault>, node: i64) -> Result<Arc<Self>, StoreError> {
+        let pool = ready(settings, node).await?;
+        let (jobs, waiting) = mpsc::channel(options.queue);
+        let reads = Semaphore::new(options.reads);
+        let shared = Arc::new(Shared::new(options, vault, pool, node));
+        keep::check_root(&shared).await?;
+        keep::beat(&shared).await?;
+        keep::prepare(&shared).await?;
+        keep::count(&shared).await?;
+        let stop = CancellationToken::new();
+        tokio::spawn(committer::run(shared.clone(), waiting));
+        tokio::spawn(keep::run(shared.clone(), stop.clone()));
+        Ok(Arc::new(Self { shared, jobs, reads, stop }))
+    }
+
+    /// Counts what is open and what waits now, not only when the next count is due.
+    pub async fn refresh(&self) -> Result<(), StoreError> {
+        keep::count(&self.shared).await
+    }
+
+    /// The time as the database has it, which all nodes share: what decisions are to be made by.
+    pub fn now(&self) -> Timestamp {
+        self.shared.now()
+    }
+
+    /// Ends housekeeping; commits that wait are still made.
+    pub fn close(&self) {
+        self.stop.cancel();
+    }
+
+    // Nobody waits for the database without bound.
+    pub(super) async fn bounded<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        let Ok(_place) = self.reads.try_acquire() else { return Err(StoreError::Busy) };
+        let done = tokio::time::timeout(self.shared.options.read_timeout, work).await;
+        done.unwrap_or_else(|_| Err(StoreError::Away("a read took too long".to_owned())))
+    }
+
+    pub(super) fn eyes(&self) -> Eyes<'_> {
+        Eyes { pool: &self.shared.pool, today: self.shared.today() }
+    }
+}
+
+// Connections to a database whose schema is this program's.
+async fn ready(settings: &Settings, node: i64) -> Result<Pool, StoreError> {
+    let failed = |error: &dyn std::fmt::Display| StoreError::Failed(error.to_string());
+    let pool = connect::pool(settings).map_err(|error| failed(&error))?;
+    let mut client = pool.get().await.map_err(|error| failed(&super::reason(&error)))?;
+    if settings.migrate {
+        let turn = Turn::of(format!("node {node}"));
+        migrate::apply(&mut client, schema::STEPS, &turn).await.map_err(|error| failed(&error))?;
+    }
+    migrate::check(&client, schema::STEPS).await.map_err(|error| failed(&error))?;
+    drop(client);
+    Ok(pool)
+}
+
+impl Store for PostgresStore {
+    fn load<'a>(&'a self, query: &'a Query) -> Later<'a, View> {
+        Box::pin(self.bounded(self.read(query)))
+    }
+
+    fn commit(&self, writes: Vec<Write>, expects: Vec<Expect>) -> Later<'_, ()> {
+        Box::pin(async move { self.write(Wish::of(&self.shared.vault, &writes, &expects)?).await })
+    }
+
+    fn lease(&self, now: Timestamp, span: Duration, max: usize) -> Later<'_, Vec<Lease>> {
+        Box::pin(async move {
+            let mut leases = self.shared.leases.take(now, max);
+            let last = self.shared.looked_at.load(Ordering::Relaxed);
+            let look = self.shared.options.look_every.as_millis() as i64;
+            if leases.len() < max && (now.millis() >= last.saturating_add(look) || now.millis() < last) {
+                self.shared.looked_at.store(now.millis(), Ordering::Relaxed);
+                self.bounded(self.take_over(now, span, max - leases.len())).await?;
+                leases.extend(self.shared.leases.take(now, max - leases.len()));
+            }
+            Ok(leases)
+        })
+    }
+
+    fn due(&self, now: Timestamp, max: usize) -> Later<'_, Vec<AggregateId>> {
+        Box::pin(self.bounded(self.due_now(now, max)))
+    }
+
+    fn feed<'a>(&'a self, institution: &'a InstitutionId, after: u64, max: usize) -> Later<'a, Vec<(u64, Aggregate, usize)>> {
+        Box::pin(self.bounded(self.events(institution, after, max)))
+    }
+
+    fn find(&self, id: AggregateId) -> Later<'_, Option<Versioned<Aggregate>>> {
+        Box::pin(async move { Ok(self.bounded(self.read(&Query::One(id))).await?.one) })
+    }
+
+    fn recipients<'a>(
+        &'a self,
+        publisher: &'a PublisherId,
+        after: Option<&'a RecipientKey>,
+        max: usize,
+    ) -> Later<'a, Vec<Versioned<Recipient>>> {
+        Box::pin(self.people(publisher, after, max))
+    }
+
+    fn status(&self) -> Status {
+        self.shared.status()
+    }
+}
+
+impl Notes for PostgresStore {
+    fn note<'a>(&'a self, name: &'a str) -> Later<'a, Option<Vec<u8>>> {
+        Box::pin(self.bounded(self.one_note(name)))
+    }
+
+    fn set_notes(&self, values: Vec<(String, Option<Vec<u8>>)>) -> Later<'_, ()> {
+        Box::pin(async move { self.write(Wish::notes(&self.shared.vault, &values)?).await })
+    }
+
+    fn notes<'a>(&'a self, prefix: &'a str) -> Later<'a, Vec<(String, Vec<u8>)>> {
+        Box::pin(self.bounded(self.noted(prefix)))
+    }
+
+    fn duty<'a>(&'a self, name: &'a str, span: Duration) -> Later<'a, Option<Duty>> {
+        Box::pin(self.bounded(self.take_duty(name, span)))
+    }
+
+    fn set_notes_on(&self, duty: Duty, values: Vec<(String, Option<Vec<u8>>)>) -> Later<'_, ()> {
+        Box::pin(async move {
+            let mut wish = Wish::notes(&self.shared.vault, &values)?;
+            wish.duty = Some((Places(&self.shared.vault).duty(&duty.name), duty.fence as i64));
+            self.write(wish).await
+        })
+    }
+}

@@ -1,0 +1,162 @@
+//! What a commit wants, sealed: before it is known what is there already.
+
+use super::place::{Place, Places};
+use crate::domain::aggregate::Aggregate;
+use crate::domain::budget::BudgetKey;
+use crate::domain::id::{AggregateId, PublisherId};
+use crate::domain::recipient::{Recipient, RecipientKey};
+use crate::domain::snapshot::{Expect, Lease, Write};
+use crate::store::contract::StoreError;
+use crate::store::facts::Facts;
+use crate::store::given::Given;
+use crate::store::key::{Key, Route};
+use crate::store::prepare::encode_note;
+use crate::store::{row, rows};
+use crate::vault::{ROOM, SealedRow, Vault};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The most that one commit may write, sealed.
+const LARGEST_COMMIT: usize = 1024 * 1024;
+
+/// An aggregate to be written.
+pub(super) struct Body {
+    pub(super) id: AggregateId,
+    pub(super) sealed: SealedRow,
+    pub(super) facts: Arc<Facts>,
+    /// How many events it has.
+    pub(super) events: usize,
+    /// Packed places of what is read with it: budgets and its slot.
+    pub(super) also: Vec<u8>,
+}
+
+/// A record to be written whole, or removed.
+pub(super) struct Record {
+    pub(super) place: Place,
+    pub(super) sealed: Option<SealedRow>,
+    /// Packed places of what is read with it: a recipient's addresses and budgets.
+    pub(super) also: Vec<u8>,
+}
+
+/// What a commit wants.
+#[derive(Default)]
+pub(super) struct Wish {
+    pub(super) bodies: Vec<Body>,
+    pub(super) records: Vec<Record>,
+    /// At which address, whose, and whether it stops.
+    pub(super) opt_outs: Vec<(Place, PublisherId, bool)>,
+    /// The versions that aggregates are expected at; 0: not there.
+    pub(super) aggregates: HashMap<AggregateId, u64>,
+    /// The versions that records are expected at; 0: not there.
+    pub(super) versions: HashMap<Place, u64>,
+    /// Who is expected in slots.
+    pub(super) holders: Vec<(Place, Option<AggregateId>)>,
+    pub(super) lease: Option<Lease>,
+    /// The duty that this node must have, and its fence.
+    pub(super) duty: Option<(Route, i64)>,
+}
+
+impl Wish {
+    /// Seals what a decision wants. Of two writes of one record the last stands.
+    pub(super) fn of(vault: &Vault, writes: &[Write], expects: &[Expect]) -> Result<Self, StoreError> {
+        let mut wish = Self::default();
+        expects.iter().for_each(|it| wish.expect(&Places(vault), it));
+        let given = Given::by(vault, expects);
+        writes.iter().for_each(|it| wish.write(vault, &given, it));
+        wish.bounded()
+    }
+
+    /// Seals notes.
+    pub(super) fn notes(vault: &Vault, values: &[(String, Option<Vec<u8>>)]) -> Result<Self, StoreError> {
+        let mut wish = Self::default();
+        for (name, value) in values {
+            let place = Places(vault).note(name);
+            let sealed = value.as_ref().map(|value| row::seal_in_place(vault, &place.key, encode_note(name, value), true));
+            wish.put(Record { place, sealed, also: Vec::new() });
+        }
+        wish.bounded()
+    }
+
+    fn bounded(self) -> Result<Self, StoreError> {
+        let lengths = || {
+            let bodies = self.bodies.iter().map(|it| row::length(&it.sealed, it.events));
+            bodies.chain(self.records.iter().filter_map(|it| it.sealed.as_ref()).map(|it| row::length(it, 0)))
+        };
+        let fits = lengths().all(|it| it <= row::LARGEST) && lengths().sum::<usize>() <= LARGEST_COMMIT;
+        if fits { Ok(self) } else { Err(StoreError::TooLarge) }
+    }
+
+    fn expect(&mut self, places: &Places<'_>, expect: &Expect) {
+        match expect {
+            Expect::Aggregate(id, version) => drop(self.aggregates.insert(*id, *version)),
+            Expect::Budget(key, version) => drop(self.versions.insert(places.budget(key), *version)),
+            Expect::Recipient(key, version) => drop(self.versions.insert(places.recipient(key), *version)),
+            Expect::Address(address, version) => drop(self.versions.insert(places.address(address), *version)),
+            Expect::Unrepeated(publisher, institution, key) => {
+                self.versions.insert(places.repeat(publisher, institution, key), 0);
+            }
+            Expect::Unseen(provider_id) => drop(self.versions.insert(places.seen(provider_id), 0)),
+            Expect::Slot(slot, holder) => self.holders.push((places.slot(slot), *holder)),
+            Expect::Lease(lease) => self.lease = Some(*lease),
+        }
+    }
+
+    fn write(&mut self, vault: &Vault, given: &Given<'_>, write: &Write) {
+        let places = Places(vault);
+        match write {
+            Write::Aggregate(it) => {
+                let body = body(vault, given, it);
+                self.bodies.retain(|it| it.id != body.id);
+                self.bodies.push(body);
+            }
+            Write::Budget(key, budget) => {
+                let place = places.budget(key);
+                let sealed = row::seal_in_place(vault, &place.key, rows::encode_budget(budget, ROOM), true);
+                self.put(Record { place, sealed: Some(sealed), also: Vec::new() });
+            }
+            Write::OptOut(publisher, address, stopped) => self.opt_outs.push((places.address(address), publisher.clone(), *stopped)),
+            Write::Recipient(name, recipient) => {
+                let place = places.recipient(name);
+                let sealed = recipient.as_ref().map(|it| row::seal_in_place(vault, &place.key, rows::encode_recipient(it, ROOM), true));
+                let also = recipient.as_ref().map(|it| around(&places, name, it)).unwrap_or_default();
+                self.put(Record { place, sealed, also });
+            }
+        }
+    }
+
+    fn put(&mut self, record: Record) {
+        self.records.retain(|it| it.place != record.place);
+        self.records.push(record);
+    }
+}
+
+fn body(vault: &Vault, given: &Given<'_>, it: &Aggregate) -> Body {
+    let key = Key::aggregate(it.id());
+    let sealed = row::seal_in_place(vault, &key, rows::encode_aggregate(it, ROOM), false);
+    Body { id: it.id(), sealed, facts: Arc::new(Facts::given(it, given)), events: it.events().len(), also: beside(&Places(vault), it) }
+}
+
+// What a reply to a challenge must know beside it.
+fn beside(places: &Places<'_>, it: &Aggregate) -> Vec<u8> {
+    let Some(challenge) = it.challenge() else { return Vec::new() };
+    let mut all: Vec<Place> = Vec::new();
+    for delivery in &challenge.deliveries {
+        all.extend(challenge.budgets(&delivery.address).map(|it| places.budget(&it)));
+    }
+    all.push(places.slot(&challenge.slot()));
+    all.sort_unstable();
+    all.dedup();
+    Place::packed(all)
+}
+
+// What opening a challenge for a recipient must know beside the recipient.
+fn around(places: &Places<'_>, key: &RecipientKey, it: &Recipient) -> Vec<u8> {
+    let mut all = vec![places.budget(&BudgetKey::Recipient(key.institution.clone(), key.publisher.clone(), key.id.clone()))];
+    for contact in &it.contacts {
+        all.push(places.address(&contact.address));
+        all.push(places.budget(&BudgetKey::Address(key.institution.clone(), contact.address.clone())));
+    }
+    all.sort_unstable();
+    all.dedup();
+    Place::packed(all)
+}
