@@ -7,7 +7,8 @@
 //! `record`; [`PostgresStore`] puts it all together.
 //!
 //! How a database gets there: [`settings`]; [`migrate`] (the schema's steps, with many nodes starting at once); [`connect`] (a pool of
-//! connections to the host that takes writes) and its `tls`; `problem` (what went wrong, for a person), `trouble` (for us).
+//! connections to the host that takes writes) and its `tls` and `secret` files; `problem` (what went wrong, for a person),
+//! `trouble` (for us).
 
 pub mod connect;
 pub mod migrate;
@@ -27,6 +28,7 @@ mod reader;
 mod reading;
 mod rec;
 mod schema;
+mod secret;
 mod shared;
 mod statement;
 mod store;

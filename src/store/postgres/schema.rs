@@ -114,5 +114,6 @@ mod tests {
     #[test]
     fn the_steps_are_in_order() {
         assert_eq!(compare(STEPS, Vec::new()).unwrap().pending().len(), STEPS.len());
+        assert!(STEPS.iter().all(|it| (1..=it.number).contains(&it.compatible_from)), "a step lets at least its own program run");
     }
 }
