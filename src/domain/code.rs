@@ -103,9 +103,25 @@ impl Candidates {
     }
 }
 
-/// A keyed digest (HMAC-SHA-256): tells whether two values are equal without keeping either. Compared in constant time.
+/// A keyed digest: tells whether two values are equal without keeping either. Compared in constant time.
+///
+/// It is a MAC of 16 bytes and 16 zeros. What was stored by an earlier form has an HMAC-SHA-256, which does not end like that.
 #[derive(Clone, Copy)]
 pub struct Tag(pub [u8; 32]);
+
+impl Tag {
+    /// That of a MAC.
+    pub fn short(mac: [u8; 16]) -> Self {
+        let mut all = [0; 32];
+        all[..16].copy_from_slice(&mac);
+        Self(all)
+    }
+
+    /// Whether it is of today's form. That is no secret.
+    pub fn is_short(&self) -> bool {
+        self.0[16..] == [0; 16]
+    }
+}
 
 impl PartialEq for Tag {
     fn eq(&self, other: &Self) -> bool {

@@ -24,10 +24,13 @@ pub use error::VaultError;
 /// wrapped and destroys after retention (decision 3). There a random nonce is good for 2^32 messages under one key; the key for
 /// what is long-lived is used in a way that knows no such limit.
 pub struct Vault {
-    pepper: hmac::Key,
-    payload: hmac::Key,
+    pepper: ShortMac,
+    payload: ShortMac,
     index: ShortMac,
-    credential: hmac::Key,
+    credential: ShortMac,
+    // What was stored under them is compared by them until it is over: an hour for codes, 72 hours for payloads.
+    former_pepper: hmac::Key,
+    former_payload: hmac::Key,
     wrapping: AeadKey,
     standing: DayKeys,
     standing_rows: AeadKey,
@@ -40,12 +43,15 @@ impl Vault {
     pub fn from_root(root: &[u8; 32]) -> Self {
         let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, b"countersign root v1").extract(root);
         let derive = |purpose: &str| expand(&prk, purpose);
-        let mac = |purpose: &str| hmac::Key::new(hmac::HMAC_SHA256, derive(purpose).as_slice());
+        let mac = |purpose: &str| ShortMac::new(&derive(purpose));
+        let former = |purpose: &str| hmac::Key::new(hmac::HMAC_SHA256, derive(purpose).as_slice());
         Self {
-            pepper: mac("code pepper"),
-            payload: mac("payload tag"),
-            index: ShortMac::new(&derive("index tag v3")),
-            credential: mac("credential tag"),
+            pepper: mac("code pepper v2"),
+            payload: mac("payload tag v2"),
+            index: mac("index tag v3"),
+            credential: mac("credential tag v2"),
+            former_pepper: former("code pepper"),
+            former_payload: former("payload tag"),
             wrapping: AeadKey::new(&derive("wrapping")),
             standing: DayKeys::new(STANDING, &derive("standing")),
             standing_rows: AeadKey::lasting(&derive("standing rows v2")),
@@ -81,7 +87,7 @@ impl Vault {
 
     /// MAC for comparing a caller's secret without keeping it (decision 4).
     pub fn credential_tag(&self, user: &str, secret: &str) -> Tag {
-        Tag(mac(&self.credential, &[user.as_bytes(), secret.as_bytes()]))
+        Tag::short(self.credential.tag(0, &[user.as_bytes(), secret.as_bytes()]))
     }
 
     /// Routing MAC of `parts` for one `purpose`, 16 bytes: equal parts give equal tags. Its key does not rotate.
@@ -145,11 +151,25 @@ impl Vault {
 
 impl Keyring for Vault {
     fn code_tag(&self, challenge: AggregateId, value: &[u8]) -> Tag {
-        Tag(mac(&self.pepper, &[challenge.0.as_bytes(), value]))
+        Tag::short(self.pepper.tag(0, &[challenge.0.as_bytes(), value]))
+    }
+
+    fn is_code(&self, challenge: AggregateId, value: &[u8], tag: &Tag) -> bool {
+        if tag.is_short() {
+            return self.code_tag(challenge, value) == *tag;
+        }
+        Tag(mac(&self.former_pepper, &[challenge.0.as_bytes(), value])) == *tag
     }
 
     fn payload_tag(&self, fields: &[u8]) -> Tag {
-        Tag(mac(&self.payload, &[fields]))
+        Tag::short(self.payload.tag(0, &[fields]))
+    }
+
+    fn is_payload(&self, fields: &[u8], tag: &Tag) -> bool {
+        if tag.is_short() {
+            return self.payload_tag(fields) == *tag;
+        }
+        Tag(mac(&self.former_payload, &[fields])) == *tag
     }
 
     fn seal(&self, challenge: AggregateId, nonce: [u8; 12], plain: &[u8]) -> Sealed {
@@ -243,6 +263,25 @@ mod tests {
         assert_ne!(vault.index_tag(1, &[&long(1)]), vault.index_tag(1, &[&long(2)]));
         assert_ne!(vault.index_tag(1, &[b"a"]), other.index_tag(1, &[b"a"]));
         assert_ne!(vault.fingerprint(), other.fingerprint());
+    }
+
+    #[test]
+    fn what_was_kept_by_an_earlier_form_still_counts() {
+        let vault = vault();
+        let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, b"countersign root v1").extract(&[7; 32]);
+        let former = |purpose: &str, parts: &[&[u8]]| {
+            let key = hmac::Key::new(hmac::HMAC_SHA256, expand(&prk, purpose).as_slice());
+            let text = parts.iter().fold(Vec::new(), |text, it| [&text[..], &(it.len() as u64).to_be_bytes(), it].concat());
+            Tag(hmac::sign(&key, &text).as_ref().try_into().unwrap())
+        };
+        let code = former("code pepper", &[id(1).0.as_bytes(), b"123456"]);
+        let payload = former("payload tag", &[b"fields"]);
+        for (code, payload) in [(code, payload), (vault.code_tag(id(1), b"123456"), vault.payload_tag(b"fields"))] {
+            assert!(vault.is_code(id(1), b"123456", &code) && vault.is_payload(b"fields", &payload));
+            assert!(!vault.is_code(id(1), b"123457", &code) && !vault.is_code(id(2), b"123456", &code));
+            assert!(!vault.is_payload(b"field", &payload) && !vault.is_payload(b"fields", &code));
+        }
+        assert!(!vault.is_code(id(1), b"123456", &Tag([0; 32])));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::domain::recipient::RecipientKey;
 use crate::domain::request::{OobValidate, Origin};
 use crate::domain::snapshot::Query;
 use fields::Findings;
+pub use payload::Fields;
 use payload::{canonical, repeat_key};
 
 /// Characters an SMSText may have.
@@ -63,6 +64,8 @@ pub struct Wish {
     pub bus_correl_id: Option<String>,
     /// The idempotency key and the payload's MAC.
     pub repeat: Option<RepeatKey>,
+    /// What that MAC is over; empty where there is no key.
+    pub fields: Fields,
 }
 
 /// The level (contract, behaviour 1).
@@ -140,8 +143,13 @@ impl Wish {
 /// Judges all field rules at once; the violations come in schema order.
 pub fn check(origin: Origin, mut request: OobValidate, publisher: &Publisher, keyring: &dyn Keyring) -> Result<Wish, Vec<Violation>> {
     let mut found = Findings(Vec::new());
-    let repeat =
-        request.header.as_ref().and_then(repeat_key).map(|key| RepeatKey { key, payload: keyring.payload_tag(&canonical(&request)) });
+    let (repeat, fields) = match request.header.as_ref().and_then(repeat_key) {
+        Some(key) => {
+            let fields = canonical(&request);
+            (Some(RepeatKey { key, payload: keyring.payload_tag(fields.expose()) }), fields)
+        }
+        None => (None, Fields::default()),
+    };
     let header = found.header(&mut request, publisher);
     let recipient = found.recipient(&mut request);
     let parameters = found.parameters(request.data);
@@ -163,6 +171,7 @@ pub fn check(origin: Origin, mut request: OobValidate, publisher: &Publisher, ke
     match (target, found.0.is_empty()) {
         (Some(target), true) => Ok(Wish {
             repeat,
+            fields,
             consumer_name: header.valid_consm_name.or_else(|| publisher.defaults.valid_consm_name.clone()),
             tracking_id: header.tracking_id,
             bus_correl_id: header.bus_correl_id,

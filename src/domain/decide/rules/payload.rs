@@ -2,6 +2,25 @@
 
 use crate::domain::code::Secret;
 use crate::domain::request::{Header, OobValidate};
+use std::fmt;
+use zeroize::Zeroizing;
+
+/// The parsed body fields of a request, in a form that no two requests share. Wiped when dropped; `Debug` shows nothing of them.
+#[derive(Default)]
+pub struct Fields(Zeroizing<Vec<u8>>);
+
+impl Fields {
+    /// The bytes themselves.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[fields]")
+    }
+}
 
 // Only what was sent is a key; what we fill in never is (decision 1).
 pub(super) fn repeat_key(header: &Header) -> Option<String> {
@@ -11,15 +30,15 @@ pub(super) fn repeat_key(header: &Header) -> Option<String> {
 
 // The parsed body fields in a fixed order, each with its length, so that no two requests read alike. Reserved at once: what grows
 // leaves copies behind that nobody wipes.
-pub(super) fn canonical(request: &OobValidate) -> zeroize::Zeroizing<Vec<u8>> {
+pub(super) fn canonical(request: &OobValidate) -> Fields {
     let mut len = 0;
     each_field(request, |text| len += 4 + text.map_or(0, str::len));
-    let mut out = zeroize::Zeroizing::new(Vec::with_capacity(len));
+    let mut out = Zeroizing::new(Vec::with_capacity(len));
     each_field(request, |text| {
         out.extend_from_slice(&text.map_or(u32::MAX, |it| u32::try_from(it.len()).unwrap_or(u32::MAX)).to_le_bytes());
         out.extend_from_slice(text.unwrap_or_default().as_bytes());
     });
-    out
+    Fields(out)
 }
 
 fn each_field(request: &OobValidate, mut put: impl FnMut(Option<&str>)) {
