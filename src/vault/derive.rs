@@ -38,7 +38,7 @@ pub(super) fn random<const N: usize>() -> [u8; N] {
 /// two of q texts meet with a probability of about q² / 2^123. The keys are derived once, and not for each text: a tenth of an
 /// HMAC's work.
 pub(super) struct ShortMac {
-    hash: Polyval,
+    hash: Zeroizing<[u8; BLOCK]>,
     cipher: Aes256Enc,
 }
 
@@ -52,9 +52,9 @@ impl ShortMac {
             derive.encrypt_block(&mut block);
             half.copy_from_slice(&block[..8]);
         }
-        let (hash, cipher) = keys.split_first_chunk::<16>().expect("48 bytes are more than 16");
+        let (hash, cipher) = keys.split_first_chunk().expect("48 bytes are more than 16");
         let cipher: &[u8; 32] = cipher.try_into().expect("48 bytes without 16 are 32");
-        Self { hash: Polyval::new(hash.into()), cipher: Aes256Enc::new(cipher.into()) }
+        Self { hash: Zeroizing::new(*hash), cipher: Aes256Enc::new(cipher.into()) }
     }
 
     /// The MAC of a list of parts, each preceded by its length.
@@ -81,7 +81,7 @@ impl ShortMac {
         }
         let last = bytes.len() - BLOCK;
         bytes[last..last + 8].copy_from_slice(&(length as u64 * 8).to_le_bytes());
-        let mut hash = self.hash.clone();
+        let mut hash = Polyval::new((&*self.hash).into());
         hash.update(Block::cast_slice_from_core(bytes.as_chunks().0));
         let mut tag = hash.finalize();
         tag[15] &= 0x7f;
