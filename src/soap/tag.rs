@@ -139,3 +139,35 @@ pub(super) fn is_long(rest: &[u8]) -> bool {
     }
     true
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn seen(tokens: &Tokens<'_>, token: &Token<'_>) -> (bool, usize, String) {
+        let Token::Open { empty } = token else { panic!("no start tag") };
+        (*empty, tokens.end, format!("{:?} {:?}", tokens.open, tokens.pairs))
+    }
+
+    proptest! {
+        #[test]
+        fn a_tag_that_is_read_at_once_is_the_one_that_the_library_cuts(parts in proptest::collection::vec(
+            "[a-c]|:|é|=| |\n|\"|'|<|>|/|/>|&|]|\u{1}| a=\"b\"| p:a='>'|\u{FFFE}", 0..9,
+        )) {
+            let text = format!("<a{}>", parts.concat());
+            let (mut short, mut long) = (Tokens::new(&text, 2), Tokens::new(&text, 2));
+            match short.whole_tag() {
+                Some(token) => {
+                    let cut = long.cut();
+                    prop_assert!(cut.is_ok(), "{text}");
+                    prop_assert_eq!(seen(&short, &token), seen(&long, &cut.unwrap()));
+                }
+                None => {
+                    prop_assert_eq!((short.start, short.end, short.open.len()), (0, 0, 0));
+                    prop_assert!(long.cut().is_err(), "{}", text);
+                }
+            }
+        }
+    }
+}

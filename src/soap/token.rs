@@ -160,8 +160,8 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    // What is not as nearly everybody writes it.
-    fn cut(&mut self) -> Read<Token<'a>> {
+    /// The next token by the library: what is not as nearly everybody writes it.
+    pub(super) fn cut(&mut self) -> Read<Token<'a>> {
         *self.cutter.get_mut() = self.rest();
         // The library's own message may quote the document.
         let event = self.cutter.read_event().map_err(|_| self.broken())?;
