@@ -126,7 +126,7 @@ impl Vault {
     /// Unwraps and learns the data key of `day`.
     pub fn learn_day(&self, day: u32, wrapped: &[u8]) -> Result<(), VaultError> {
         let plain = self.wrapping.open(&row_aad(day, b"data key"), wrapped)?;
-        let secret: &[u8; 32] = (*plain).try_into().map_err(|_| VaultError::Sealed)?;
+        let secret: &[u8; 32] = plain.as_slice().try_into().map_err(|_| VaultError::Sealed)?;
         self.days.learn(DayKeys::new(day, secret));
         Ok(())
     }

@@ -6,7 +6,7 @@ mod payload;
 mod values;
 
 use crate::domain::challenge::{Mode, RepeatKey, Slot, SlotSubject};
-use crate::domain::code::{CodeKind, HashKind, Secret};
+use crate::domain::code::{CodeKind, HashKind, Secret, Wiped};
 use crate::domain::contact::Address;
 use crate::domain::fault::Violation;
 use crate::domain::id::InstitutionId;
@@ -16,7 +16,6 @@ use crate::domain::recipient::RecipientKey;
 use crate::domain::request::{OobValidate, Origin};
 use crate::domain::snapshot::Query;
 use fields::Findings;
-pub use payload::Fields;
 use payload::{canonical, repeat_key};
 
 /// Characters an SMSText may have.
@@ -64,8 +63,8 @@ pub struct Wish {
     pub bus_correl_id: Option<String>,
     /// The idempotency key and the payload's MAC.
     pub repeat: Option<RepeatKey>,
-    /// What that MAC is over; empty where there is no key.
-    pub fields: Fields,
+    /// What that MAC is over: the parsed body fields, in a form that no two requests share; empty where there is no key.
+    pub fields: Wiped,
 }
 
 /// The level (contract, behaviour 1).
@@ -146,9 +145,9 @@ pub fn check(origin: Origin, mut request: OobValidate, publisher: &Publisher, ke
     let (repeat, fields) = match request.header.as_ref().and_then(repeat_key) {
         Some(key) => {
             let fields = canonical(&request);
-            (Some(RepeatKey { key, payload: keyring.payload_tag(fields.expose()) }), fields)
+            (Some(RepeatKey { key, payload: keyring.payload_tag(&fields) }), fields)
         }
-        None => (None, Fields::default()),
+        None => (None, Wiped::default()),
     };
     let header = found.header(&mut request, publisher);
     let recipient = found.recipient(&mut request);
