@@ -123,23 +123,6 @@ impl<'a> Tokens<'a> {
     }
 }
 
-/// Whether a start tag does not end within MAX_TAG bytes: the library would read all of it, however many attributes it has.
-pub(super) fn is_long(rest: &[u8]) -> bool {
-    if rest.len() <= MAX_TAG {
-        return false;
-    }
-    let mut quote = None;
-    for &byte in rest.iter().take(MAX_TAG) {
-        match (quote, byte) {
-            (None, b'>') => return false,
-            (None, b'"' | b'\'') => quote = Some(byte),
-            (Some(open), _) if open == byte => quote = None,
-            _ => {}
-        }
-    }
-    true
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

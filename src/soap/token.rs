@@ -4,7 +4,6 @@
 
 use super::malformed::{Malformed, Position, Read};
 pub use super::piece::{Name, Text, Token};
-use super::tag::is_long;
 use super::text::{is_xml, text_len};
 use quick_xml::Reader;
 use quick_xml::events::Event;
@@ -208,4 +207,21 @@ const NOT_TAKEN: &str = "A document type or processing instruction is not allowe
 
 pub(super) fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+// Whether a start tag does not end within MAX_TAG bytes: the library would read all of it, however many attributes it has.
+fn is_long(rest: &[u8]) -> bool {
+    if rest.len() <= MAX_TAG {
+        return false;
+    }
+    let mut quote = None;
+    for &byte in rest.iter().take(MAX_TAG) {
+        match (quote, byte) {
+            (None, b'>') => return false,
+            (None, b'"' | b'\'') => quote = Some(byte),
+            (Some(open), _) if open == byte => quote = None,
+            _ => {}
+        }
+    }
+    true
 }
