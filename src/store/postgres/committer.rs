@@ -67,7 +67,12 @@ fn gather(first: Job, later: &mut VecDeque<Job>, jobs: &mut mpsc::Receiver<Job>,
 }
 
 // A conflict of one must not be that of all: then each goes by itself.
-async fn commit(shared: &Shared, group: Vec<Job>) {
+async fn commit(shared: &Shared, mut group: Vec<Job>) {
+    // Nobody waits for these any more: they were told that it took too long.
+    group.retain(|it| !it.done.is_closed());
+    if group.is_empty() {
+        return;
+    }
     let all: Vec<&Ops> = group.iter().map(|it| &it.ops).collect();
     let outcome = written(shared, &all).await;
     match outcome {

@@ -24,6 +24,7 @@ mod place;
 mod plan;
 mod problem;
 mod rec;
+mod release;
 mod schema;
 mod shared;
 mod store;

@@ -72,6 +72,12 @@ impl PostgresStore {
         keep::count(&self.shared).await
     }
 
+    /// Gives back what this node has and has not sent, when nobody asks it for work any more: another node, or the next start, need not
+    /// wait for its leases.
+    pub async fn give_back(&self) -> Result<usize, StoreError> {
+        super::release::release(&self.shared).await
+    }
+
     /// Ends housekeeping; commits that wait are still made.
     pub fn close(&self) {
         self.stop.cancel();
@@ -202,7 +208,11 @@ impl PostgresStore {
             self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
             return Err(StoreError::Busy);
         }
-        outcome.await.unwrap_or_else(|_| Err(StoreError::Away("the committer is gone".to_owned())))
+        // Those before it may take all the time there is; then what becomes of it is not known here.
+        match tokio::time::timeout(self.shared.options.commit_timeout, outcome).await {
+            Ok(done) => done.unwrap_or_else(|_| Err(StoreError::Away("the committer is gone".to_owned()))),
+            Err(_) => Err(StoreError::Away("a commit waited too long".to_owned())),
+        }
     }
 
     // Takes deliveries over that nobody has: those of nodes that are gone, and those that are to be tried again.
