@@ -149,6 +149,23 @@ async fn the_proxy_delays_silences_breaks_and_leads_elsewhere() {
     assert_eq!(port, other.port().to_string());
 }
 
+#[tokio::test]
+async fn the_proxy_counts_round_trips_and_bytes() {
+    let proxy = Proxy::to(shared().port());
+    let client = by_way_of(&proxy, shared()).await.unwrap();
+    let (before, bytes) = (proxy.round_trips(), proxy.bytes());
+    assert_eq!(before, 1, "trusted, a connection costs one");
+    for _ in 0..3 {
+        client.simple_query("SELECT repeat('x', 100000)").await.unwrap();
+    }
+    assert_eq!(proxy.round_trips() - before, 3);
+    let after = proxy.bytes();
+    assert_eq!(after.0 - bytes.0, 3 * (1 + 4 + 26 + 1), "kind, length, statement and its end");
+    assert!((300_000..302_000).contains(&(after.1 - bytes.1)), "three answers: {after:?} after {bytes:?}");
+    tokio::try_join!(client.simple_query("SELECT 1"), client.simple_query("SELECT 2"), client.simple_query("SELECT 3")).unwrap();
+    assert_eq!(proxy.round_trips() - before, 4, "three in one go are one");
+}
+
 #[test]
 fn nothing_stays_when_it_is_dropped_or_a_test_panics() {
     let check = |end: fn(Cluster)| {

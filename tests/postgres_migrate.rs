@@ -88,6 +88,16 @@ async fn eight_that_start_at_once_apply_each_step_once() {
     }
 }
 
+/// The planted fault of the test above: who doesn't ask whether it is done does it twice, and that shows.
+#[tokio::test]
+async fn a_step_that_is_applied_twice_is_noticed() {
+    let database = shared().database();
+    for _ in 0..2 {
+        connected(&database).await.batch_execute(STEPS[0].sql).await.unwrap();
+    }
+    assert_eq!(ran(&database), "1 1");
+}
+
 #[tokio::test]
 async fn another_takes_over_when_the_lease_of_a_dead_one_ends() {
     let database = shared().database();

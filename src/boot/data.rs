@@ -59,6 +59,14 @@ impl Data {
         }
     }
 
+    /// The time: the database's, where nodes share one.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        match self {
+            Self::Sled(_) => Arc::new(SystemClock),
+            Self::Postgres(store) => Arc::new(Shared(store.clone())),
+        }
+    }
+
     /// Copies the store, verified, into a file in the directory `to`.
     pub async fn backup(&self, to: &Path, now: Timestamp) -> Outcome {
         match self {
@@ -83,6 +91,15 @@ impl Data {
                 store.close();
             }
         }
+    }
+}
+
+// The time that all nodes of a database share.
+struct Shared(Arc<PostgresStore>);
+
+impl Clock for Shared {
+    fn now(&self) -> Timestamp {
+        self.0.now()
     }
 }
 

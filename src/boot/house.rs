@@ -4,7 +4,7 @@ use super::data::Data;
 use super::ways::Ways;
 use crate::domain::id::InstitutionId;
 use crate::domain::publisher::Registry;
-use crate::engine::draw::{SystemChance, SystemClock};
+use crate::engine::draw::SystemChance;
 use crate::engine::outbox::{Outbox, Term};
 use crate::engine::push::{self, Subscriber};
 use crate::engine::{Engine, Parts, timers};
@@ -61,7 +61,7 @@ impl House {
     /// Puts the parts together; nothing runs yet.
     pub fn build(vault: Arc<Vault>, (data, term): (Data, Term), registry: Registry, ways: Ways) -> Self {
         let (store, notes) = data.store();
-        let parts = Parts { store, notes, vault, clock: Arc::new(SystemClock), chance: Arc::new(SystemChance) };
+        let parts = Parts { store, notes, vault, clock: data.clock(), chance: Arc::new(SystemChance) };
         let engine = Arc::new(Engine::new(parts));
         engine.register(registry);
         let outbox = Outbox::with_term(engine.clone(), ways.routes, term);

@@ -18,7 +18,7 @@ pub enum StoreError {
     /// What was expected no longer holds; nothing was written. Load and decide again.
     #[error("what the decision relied on has changed")]
     Conflict,
-    /// Another worker has the delivery that was to be settled; nothing was written. Trying again doesn't help.
+    /// Another worker has the delivery that was to be settled, or the duty; nothing was written. Trying again doesn't help.
     #[error("its lease was over, and another worker has it now")]
     Fenced,
     /// Too much is waiting; nothing was written. Shed the request.
@@ -83,6 +83,28 @@ pub trait Notes: Send + Sync {
 
     /// Names and values that begin with `prefix`, in order.
     fn notes<'a>(&'a self, prefix: &'a str) -> Later<'a, Vec<(String, Vec<u8>)>>;
+
+    /// Takes a duty that one process at a time has, or keeps it, for `span` from now; `None` while another has it. A `span` of zero
+    /// gives it up. A store of one process always grants it.
+    fn duty<'a>(&'a self, name: &'a str, span: Duration) -> Later<'a, Option<Duty>> {
+        let _ = span;
+        Box::pin(std::future::ready(Ok(Some(Duty { name: name.to_owned(), fence: 0 }))))
+    }
+
+    /// [`Notes::set_notes`] of whoever has a duty; [`StoreError::Fenced`], and nothing is written, when another has it now.
+    fn set_notes_on(&self, duty: Duty, values: Vec<(String, Option<Vec<u8>>)>) -> Later<'_, ()> {
+        let _ = duty;
+        self.set_notes(values)
+    }
+}
+
+/// A duty that this process has: to push events to a subscriber, for example.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Duty {
+    /// Which.
+    pub name: String,
+    /// Which taking this is: the next one by another process has another number.
+    pub fence: u64,
 }
 
 /// How a store is.

@@ -1,8 +1,8 @@
-//! A network between a test and a server: it can be slow, go silent, break, and lead elsewhere.
+//! A network between a test and a server: it can be slow, go silent, break, and lead elsewhere, and counts what passes.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -20,10 +20,14 @@ pub struct Proxy {
     runtime: Option<Runtime>,
 }
 
+#[derive(Default)]
 struct Shared {
     target: AtomicU16,
     delay_micros: AtomicU64,
     state: watch::Sender<State>,
+    round_trips: AtomicU64,
+    to_server: AtomicU64,
+    to_client: AtomicU64,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -43,8 +47,7 @@ impl Proxy {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let own = listener.local_addr().unwrap().port();
         listener.set_nonblocking(true).unwrap();
-        let shared =
-            Arc::new(Shared { target: AtomicU16::new(port), delay_micros: AtomicU64::new(0), state: watch::Sender::new(State::default()) });
+        let shared = Arc::new(Shared { target: AtomicU16::new(port), ..Shared::default() });
         runtime.spawn(listen(listener, shared.clone()));
         Self { port: own, shared, runtime: Some(runtime) }
     }
@@ -62,6 +65,17 @@ impl Proxy {
     /// What is sent from now on takes this long, each way: a round trip takes twice as long.
     pub fn delay(&self, each_way: Duration) {
         self.shared.delay_micros.store(u64::try_from(each_way.as_micros()).unwrap(), Ordering::Relaxed);
+    }
+
+    /// How often so far a client spoke after the server had: what a request costs in round trips, connecting included. Requests
+    /// in one go (pipelined) are one.
+    pub fn round_trips(&self) -> u64 {
+        self.shared.round_trips.load(Ordering::Relaxed)
+    }
+
+    /// Bytes so far to the server, and from it.
+    pub fn bytes(&self) -> (u64, u64) {
+        (self.shared.to_server.load(Ordering::Relaxed), self.shared.to_client.load(Ordering::Relaxed))
     }
 
     /// New connections lead to this port.
@@ -121,9 +135,18 @@ async fn serve(mut client: TcpStream, shared: Arc<Shared>) {
     let Ok(mut server) = TcpStream::connect(target).await else { return reset(&client) };
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let ((from_client, to_client), (from_server, to_server)) = (client.split(), server.split());
+    let answered = AtomicBool::new(true);
+    let asks = |length| {
+        shared.to_server.fetch_add(length, Ordering::Relaxed);
+        shared.round_trips.fetch_add(answered.swap(false, Ordering::Relaxed).into(), Ordering::Relaxed);
+    };
+    let answers = |length| {
+        shared.to_client.fetch_add(length, Ordering::Relaxed);
+        answered.store(true, Ordering::Relaxed);
+    };
     tokio::select! {
-        () = pump(from_client, to_server, &shared) => return,
-        () = pump(from_server, to_client, &shared) => return,
+        () = pump((from_client, to_server), &shared, asks) => return,
+        () = pump((from_server, to_client), &shared, answers) => return,
         _ = state.wait_for(|it| it.cuts != cuts) => {}
     }
     reset(&client);
@@ -131,12 +154,15 @@ async fn serve(mut client: TcpStream, shared: Arc<Shared>) {
 }
 
 // Each piece arrives when its time has come, so the delay lowers no throughput.
-async fn pump(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, shared: &Shared) {
+async fn pump((mut from, mut to): (impl AsyncRead + Unpin, impl AsyncWrite + Unpin), shared: &Shared, passes: impl Fn(u64)) {
     let (sender, mut pieces) = mpsc::channel::<(Instant, Vec<u8>)>(IN_FLIGHT);
     let read = async move {
         loop {
             let mut piece = Vec::with_capacity(16 * 1024);
             let ended = matches!(from.read_buf(&mut piece).await, Ok(0) | Err(_));
+            if !ended {
+                passes(piece.len() as u64);
+            }
             let due = Instant::now() + Duration::from_micros(shared.delay_micros.load(Ordering::Relaxed));
             // The end takes as long as everything else: an empty piece.
             if sender.send((due, piece)).await.is_err() || ended {

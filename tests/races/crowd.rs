@@ -79,7 +79,7 @@ pub async fn requests(nodes: &Nodes) -> Result<(), String> {
     demand!(answers.len() == 1, "50 identical requests got {} answers", answers.len());
     let events = nodes.engines[0].after(&BANK.into(), 0, 1_000, |_, _| true).await.unwrap().events;
     demand!(events.len() == 1, "50 identical requests queued {} messages", events.len());
-    let leases = nodes.engines[1].store().lease(nodes.engines[1].now(), Duration::from_secs(60), 100).await.unwrap();
+    let leases = nodes.engines[1].store().lease(nodes.engines[1].now(), Duration::from_secs(180), 100).await.unwrap();
     demand!(leases.len() == 1, "50 identical requests sent {} messages", leases.len());
     no_gaps(nodes).await
 }

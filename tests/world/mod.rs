@@ -147,7 +147,7 @@ impl World {
     /// Hands over everything that is due.
     pub async fn deliver(&self) -> Vec<Arc<Kept>> {
         loop {
-            let leases = self.engine.store().lease(self.engine.now(), Duration::from_secs(60), 64).await.unwrap();
+            let leases = self.engine.store().lease(self.engine.now(), Duration::from_secs(180), 64).await.unwrap();
             if leases.is_empty() {
                 return self.sandbox.messages();
             }

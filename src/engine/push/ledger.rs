@@ -7,11 +7,19 @@ use super::patience::Failing;
 use crate::domain::feed::FeedEvent;
 use crate::domain::id::InstitutionId;
 use crate::domain::time::Timestamp;
+use crate::store::contract::{Duty, StoreError};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Parked events that are kept of an institution for a subscriber.
 pub(super) const PARKED_MAX: usize = 10_000;
+/// How long the duty to push to a subscriber lasts when its process is gone: then another takes it.
+const SPAN: Duration = Duration::from_secs(30);
+/// After so long it is asked for again.
+const RENEW: Duration = Duration::from_secs(8);
 /// Characters of a reason that are kept.
 const REASON_MAX: usize = 200;
 
@@ -46,11 +54,32 @@ pub(super) struct Given {
 pub(super) struct Ledger {
     engine: Arc<Engine>,
     name: String,
+    /// That this process pushes, and since when it is sure of that.
+    duty: Mutex<Option<(Duty, Instant)>>,
 }
 
 impl Ledger {
     pub fn new(engine: Arc<Engine>, name: String) -> Self {
-        Self { engine, name }
+        Self { engine, name, duty: Mutex::default() }
+    }
+
+    /// Whether this process is the one that pushes to the subscriber; takes the duty when nobody has it.
+    pub async fn on_duty(&self) -> Result<bool, Trouble> {
+        if self.duty.lock().as_ref().is_some_and(|it| it.1.elapsed() < RENEW) {
+            return Ok(true);
+        }
+        let asked = Instant::now();
+        let duty = self.engine.notes().duty(&format!("push/{}", self.name), SPAN).await?;
+        let mut known = self.duty.lock();
+        *known = duty.map(|it| (it, asked));
+        Ok(known.is_some())
+    }
+
+    /// Others may push at once.
+    pub async fn off_duty(&self) {
+        if self.duty.lock().take().is_some() {
+            let _ = self.engine.notes().duty(&format!("push/{}", self.name), Duration::ZERO).await;
+        }
     }
 
     /// A subscriber that was never seen gets what happens from now on, not the whole past.
@@ -120,15 +149,25 @@ impl Ledger {
     /// Writes several at once, and keeps what is parked within its bound: the oldest go first. They stay in the feed.
     pub async fn write(&self, notes: Vec<Note>) -> Result<(), Trouble> {
         let parked = notes.iter().find(|(name, value)| value.is_some() && name.starts_with("parked/")).map(|it| it.0.clone());
-        self.engine.notes().set_notes(notes).await?;
+        self.set(notes).await?;
         let Some(prefix) = parked.as_deref().and_then(|it| it.rfind('/').map(|end| &it[..=end])) else { return Ok(()) };
         let all = self.engine.notes().notes(prefix).await?;
         let surplus = all.len().saturating_sub(PARKED_MAX);
         if surplus > 0 {
             tracing::error!(subscriber = self.name, surplus, "too many events are parked: the oldest are no longer kept for replay");
-            self.engine.notes().set_notes(all.into_iter().take(surplus).map(|(name, _)| (name, None)).collect()).await?;
+            self.set(all.into_iter().take(surplus).map(|(name, _)| (name, None)).collect()).await?;
         }
         Ok(())
+    }
+
+    async fn set(&self, notes: Vec<Note>) -> Result<(), Trouble> {
+        let duty = self.duty.lock().as_ref().map(|it| it.0.clone());
+        let Some(duty) = duty else { return Ok(self.engine.notes().set_notes(notes).await?) };
+        let set = self.engine.notes().set_notes_on(duty, notes).await;
+        if set == Err(StoreError::Fenced) {
+            *self.duty.lock() = None;
+        }
+        Ok(set?)
     }
 
     fn failing_name(&self, institution: &InstitutionId) -> String {

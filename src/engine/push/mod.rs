@@ -30,6 +30,8 @@ const IDLE: Duration = Duration::from_millis(500);
 /// Between two rounds that took all there was: under load one page then takes many events, and one note keeps the cursor past
 /// them all.
 const PACE: Duration = Duration::from_millis(20);
+/// How long to wait while another process pushes.
+const OFF_DUTY: Duration = Duration::from_secs(2);
 /// How long to wait when the store can't be read or written.
 const TROUBLED: Duration = Duration::from_secs(10);
 /// The longest wait between two tries.
@@ -41,9 +43,18 @@ pub async fn run(engine: Arc<Engine>, subscriber: Subscriber, lags: Arc<Lags>, s
     let mut pusher = Pusher::new(engine, subscriber, lags, stop.clone());
     let mut begun = false;
     while !stop.is_cancelled() {
-        let round = match begun {
-            true => pusher.round().await,
-            false => pusher.begin().await.map(|()| Round::More),
+        let round = match pusher.on_duty().await {
+            Ok(true) if begun => pusher.round().await,
+            Ok(true) => pusher.begin().await.map(|()| Round::More),
+            // Another process pushes; what it did is read when this one's turn comes.
+            Ok(false) => {
+                begun = false;
+                tokio::select! {
+                    () = stop.cancelled() => break,
+                    () = tokio::time::sleep(OFF_DUTY) => continue,
+                }
+            }
+            Err(error) => Err(error),
         };
         begun |= round.is_ok();
         let pause = match &round {
@@ -58,11 +69,12 @@ pub async fn run(engine: Arc<Engine>, subscriber: Subscriber, lags: Arc<Lags>, s
         // In this order, so that the same happens again from the same seed.
         tokio::select! {
             biased;
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => break,
             _ = changes.changed(), if round == Ok(Round::Idle) => {}
             () = tokio::time::sleep(pause) => {}
         }
     }
+    pusher.off_duty().await;
 }
 
 // A second, doubled each failure, up to the longest wait; spread by `share` (0 to 1) so that subscribers don't beat in time.

@@ -77,6 +77,14 @@ impl Pusher {
         self.subscriber.sink.name()
     }
 
+    pub async fn on_duty(&self) -> Result<bool, Trouble> {
+        self.ledger.on_duty().await
+    }
+
+    pub async fn off_duty(&self) {
+        self.ledger.off_duty().await;
+    }
+
     pub async fn begin(&self) -> Result<(), Trouble> {
         self.ledger.begin().await?;
         self.lags.begin(self.name(), &self.subscriber.filter.institutions);

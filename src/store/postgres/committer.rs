@@ -1,9 +1,11 @@
 //! The one task through which a node writes: what waits while a commit is under way goes with the next, as one.
 
+use super::fetch::Borrowed;
 use super::ops::{Name, Ops};
 use super::shared::Shared;
+use super::statement::{Statement, Value};
 use super::trouble::Trouble;
-use super::write::{Pen, Statement, Value};
+use super::write::Pen;
 use crate::domain::id::AggregateId;
 use crate::store::contract::StoreError;
 use deadpool_postgres::Object;
@@ -26,6 +28,8 @@ pub(super) type Taken = Vec<(AggregateId, u64)>;
 /// A commit that waits.
 pub(super) struct Job {
     pub(super) ops: Ops,
+    /// Since when it waits.
+    pub(super) since: Instant,
     pub(super) done: oneshot::Sender<Result<Taken, StoreError>>,
 }
 
@@ -42,7 +46,12 @@ pub(super) async fn run(shared: Arc<Shared>, mut jobs: mpsc::Receiver<Job>) {
         };
         let group = gather(first, &mut later, &mut jobs, shared.options.max_group);
         shared.waiting.fetch_sub(group.len() as u64, Ordering::Relaxed);
-        commit(&shared, group).await;
+        // Whoever asked has waited for long enough, and may ask again: nothing of it was written.
+        let (late, group): (Vec<Job>, Vec<Job>) = group.into_iter().partition(|it| it.since.elapsed() > shared.options.commit_timeout);
+        late.into_iter().for_each(|it| drop(it.done.send(Err(StoreError::Busy))));
+        if !group.is_empty() {
+            commit(&shared, group).await;
+        }
     }
 }
 
@@ -67,12 +76,7 @@ fn gather(first: Job, later: &mut VecDeque<Job>, jobs: &mut mpsc::Receiver<Job>,
 }
 
 // A conflict of one must not be that of all: then each goes by itself.
-async fn commit(shared: &Shared, mut group: Vec<Job>) {
-    // Nobody waits for these any more: they were told that it took too long.
-    group.retain(|it| !it.done.is_closed());
-    if group.is_empty() {
-        return;
-    }
+async fn commit(shared: &Shared, group: Vec<Job>) {
     let all: Vec<&Ops> = group.iter().map(|it| &it.ops).collect();
     let outcome = written(shared, &all).await;
     match outcome {
@@ -100,12 +104,16 @@ async fn written(shared: &Shared, all: &[&Ops]) -> Result<Taken, Trouble> {
     let mut wait = Duration::from_millis(2);
     let mut made = false;
     for _ in 0..TRIES {
-        let now = (shared.options.clock)();
+        let now = shared.now();
         let until = now.plus(shared.options.lease).millis();
         let pen = Pen { vault: &shared.vault, node: shared.node, today: crate::vault::day_of(now), until };
         let statements = pen.write(all);
         let tried = tokio::time::timeout(shared.options.commit_timeout, attempt(shared, &statements)).await;
-        match tried.unwrap_or_else(|_| Err(Trouble::Away("a commit took too long".to_owned()))) {
+        let late = |_| {
+            shared.pool.retain(|_, _| false);
+            Err(Trouble::Away("a commit took too long".to_owned()))
+        };
+        match tried.unwrap_or_else(late) {
             Ok(rows) => {
                 shared.wrote(all.len() as u64, started.elapsed());
                 return Ok(taken(&rows));
@@ -126,11 +134,13 @@ async fn written(shared: &Shared, all: &[&Ops]) -> Result<Taken, Trouble> {
 }
 
 async fn attempt(shared: &Shared, statements: &[Statement]) -> Result<Vec<Row>, Trouble> {
-    let client = shared.pool.get().await?;
-    let done = send(&client, statements).await;
+    let client = Borrowed(Some(shared.pool.get().await?));
+    let done = send(client.get(), statements).await;
     if let Err(Trouble::Away(_)) = &done {
-        // Whatever it is still doing, nobody else shall wait for it.
-        drop(Object::take(client));
+        // Whatever it is still doing, nobody else shall wait for it; and no other connection may lead to where it led.
+        shared.pool.retain(|_, _| false);
+    } else {
+        client.give_back();
     }
     done
 }

@@ -1,13 +1,10 @@
 //! Connections to the database: to the host that takes writes, over TLS, and each set up so that what is committed is durable.
 
 use super::settings::{Place, Settings, TlsMode, Unusable};
-use super::tls;
+use super::{secret, tls};
 use crate::domain::code::Secret;
 use deadpool_postgres::{Connect, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use std::future::Future;
-use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -15,10 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::config::{Config, SslMode, TargetSessionAttrs};
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::{Client, Error, NoTls, Socket};
-use zeroize::Zeroizing;
 
-/// Most bytes that a password file may have.
-const SECRET_MAX: u64 = 8 * 1024;
 /// Between two signs of life of a connection, and how many may stay unanswered.
 const ALIVE: (Duration, u32) = (Duration::from_secs(5), 3);
 /// How long what was sent may stay without a sign that it arrived.
@@ -31,7 +25,7 @@ const UNHEARD: Duration = Duration::from_secs(15);
 /// another.
 pub fn pool(settings: &Settings) -> Result<Pool, Unusable> {
     let places = settings.check()?;
-    let password = settings.password_file.as_deref().map(secret).transpose()?;
+    let password = settings.password_file.as_deref().map(secret::password).transpose()?;
     let configs: Vec<_> = places.iter().map(|it| config(settings, it, password.as_ref())).collect();
     let all = settings.connect_timeout() * u32::try_from(configs.len()).unwrap_or(u32::MAX);
     let recycled = ManagerConfig { recycling_method: RecyclingMethod::Fast };
@@ -55,31 +49,6 @@ fn config(settings: &Settings, place: &Place, password: Option<&Secret>) -> Conf
     config.target_session_attrs(TargetSessionAttrs::ReadWrite);
     config.keepalives_idle(ALIVE.0).keepalives_interval(ALIVE.0).keepalives_retries(ALIVE.1).tcp_user_timeout(UNHEARD);
     config
-}
-
-/// Reads a secret that only its owner may read: UTF-8, at most 8 KiB, without the line end that editors add.
-fn secret(path: &Path) -> Result<Secret, Unusable> {
-    let mut text = Zeroizing::new(String::new());
-    let refuse = |why: &str| Unusable(format!("the password file {}: {why}", path.display()));
-    private(path)?.take(SECRET_MAX + 1).read_to_string(&mut text).map_err(|error| refuse(&format!("can't be read ({error})")))?;
-    if text.len() as u64 > SECRET_MAX {
-        return Err(refuse("is too large: is it the right file?"));
-    }
-    match text.trim_end_matches(['\r', '\n']) {
-        "" => Err(refuse("is empty: write the password into it")),
-        secret => Ok(Secret::new(secret)),
-    }
-}
-
-/// Opens a file that only its owner may read.
-pub(super) fn private(path: &Path) -> Result<std::fs::File, Unusable> {
-    let shown = path.display();
-    let file = std::fs::File::open(path).map_err(|error| Unusable(format!("can't read {shown}: {error}")))?;
-    let meta = file.metadata().map_err(|error| Unusable(format!("can't examine {shown}: {error}")))?;
-    match meta.is_file() && meta.permissions().mode() & 0o077 == 0 {
-        true => Ok(file),
-        false => Err(Unusable(format!("{shown} must be a plain file that only its owner may read; run `chmod 600` on it"))),
-    }
 }
 
 /// The hosts of one database.
@@ -166,28 +135,9 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs::{Permissions, set_permissions, write};
 
     #[test]
-    fn a_password_is_only_its_owners_and_shown_by_nobody() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let check = |content: &str, mode: u32, expected: Result<&str, &str>| {
-            write(file.path(), content).unwrap();
-            set_permissions(file.path(), Permissions::from_mode(mode)).unwrap();
-            match (secret(file.path()), expected) {
-                (Ok(secret), Ok(expected)) => assert_eq!(secret.expose(), expected),
-                (Err(error), Err(part)) => assert!(error.0.contains(part) && !error.0.contains("s3cret"), "{error}"),
-                (found, expected) => panic!("{found:?}, not {expected:?}"),
-            }
-        };
-        check("s3cret\n", 0o600, Ok("s3cret"));
-        check(" s3 cret \r\n", 0o400, Ok(" s3 cret "));
-        check("s3cret", 0o640, Err("chmod 600"));
-        check("s3cret", 0o604, Err("chmod 600"));
-        check("\n", 0o600, Err("is empty"));
-        check(&"s3cret".repeat(2000), 0o600, Err("too large"));
-        assert!(secret(Path::new("/")).unwrap_err().0.contains("plain file"));
-        assert!(secret(Path::new("no/such/file")).unwrap_err().0.contains("can't read no/such/file"));
+    fn a_password_is_shown_by_nobody() {
         let place = Place { host: "db1".to_owned(), port: 5432 };
         let shown = format!("{:?}", config(&Settings::default(), &place, Some(&Secret::new("s3cret"))));
         assert!(shown.contains("db1") && !shown.contains("s3cret"), "{shown}");

@@ -7,9 +7,10 @@ use super::write::stored_day;
 use crate::domain::id::AggregateId;
 use crate::store::key::Key;
 use deadpool_postgres::{Object, Pool};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 /// A stored aggregate.
@@ -23,27 +24,41 @@ pub(super) struct Stored {
     pub(super) value: Vec<u8>,
 }
 
-/// What was read.
+/// What was read: for several queries at once.
 #[derive(Default)]
 pub(super) struct Fetched {
     pub(super) records: HashMap<Place, Arc<Rec>>,
     pub(super) aggregates: HashMap<AggregateId, Stored>,
-    /// Challenges that the publisher opened on the day.
-    pub(super) opened: u64,
+    /// Challenges that publishers opened on days.
+    pub(super) opened: HashMap<(i64, u32), u64>,
 }
 
 /// What is wanted.
 #[derive(Default)]
 pub(super) struct Wanted {
     pub(super) places: Vec<Place>,
+    /// Aggregates by id.
+    pub(super) ids: Vec<AggregateId>,
     /// With what these records name: a recipient's addresses and budgets.
     pub(super) around: bool,
     /// With the aggregates that the records hold.
     pub(super) held: bool,
     /// With what those name: budgets and slots.
     pub(super) beside: bool,
-    /// With the count of a publisher's challenges on a UTC day.
-    pub(super) opened: Option<(i64, u32)>,
+    /// With the counts of publishers' challenges on UTC days.
+    pub(super) opened: Vec<(i64, u32)>,
+}
+
+impl Wanted {
+    /// Wants what another wants, too.
+    pub(super) fn join(&mut self, other: Self) {
+        self.places.extend(other.places);
+        self.ids.extend(other.ids);
+        self.opened.extend(other.opened);
+        self.around |= other.around;
+        self.held |= other.held;
+        self.beside |= other.beside;
+    }
 }
 
 /// Who reads.
@@ -56,30 +71,28 @@ pub(super) struct Eyes<'a> {
 impl Eyes<'_> {
     /// Reads what is wanted: one statement; more, when something held is older than yesterday.
     pub(super) async fn read(&self, wanted: &Wanted) -> Result<Fetched, Trouble> {
-        let client = self.pool.get().await?;
-        let mut found = Fetched::default();
-        self.look(&client, wanted, &mut found).await?;
-        if wanted.held {
-            let held = found.records.values().flat_map(|it| ids(&it.holds).collect::<Vec<_>>());
-            let older: HashSet<AggregateId> = held.filter(|it| !found.aggregates.contains_key(it)).collect();
-            let older: Vec<AggregateId> = older.into_iter().filter(|it| !self.is_recent(*it)).collect();
-            if !older.is_empty() {
-                let named = aggregates(&client, &older, &mut found.aggregates).await?;
-                let places = named.iter().flat_map(|it| unpacked(it)).filter(|it| !found.records.contains_key(it));
-                let beside = Wanted { places: if wanted.beside { places.collect() } else { Vec::new() }, ..Wanted::default() };
-                if !beside.places.is_empty() {
-                    self.look(&client, &beside, &mut found).await?;
-                }
-            }
-        }
+        let client = Borrowed(Some(self.pool.get().await?));
+        let found = self.read_by(client.get(), wanted).await?;
+        client.give_back();
         Ok(found)
     }
 
-    /// Reads aggregates by id.
-    pub(super) async fn aggregates(&self, ids: &[AggregateId]) -> Result<HashMap<AggregateId, Stored>, Trouble> {
-        let mut found = HashMap::with_capacity(ids.len());
-        if !ids.is_empty() {
-            aggregates(&self.pool.get().await?, ids, &mut found).await?;
+    async fn read_by(&self, client: &Object, wanted: &Wanted) -> Result<Fetched, Trouble> {
+        let mut found = Fetched::default();
+        self.look(client, wanted, &mut found).await?;
+        if wanted.held || !wanted.ids.is_empty() {
+            let held = found.records.values().filter(|_| wanted.held).flat_map(|it| ids(&it.holds).collect::<Vec<_>>());
+            let all = held.chain(wanted.ids.iter().copied());
+            let older: HashSet<AggregateId> = all.filter(|it| !found.aggregates.contains_key(it) && !self.is_recent(*it)).collect();
+            if !older.is_empty() {
+                let older: Vec<AggregateId> = older.into_iter().collect();
+                let named = aggregates(client, &older, &mut found.aggregates).await?;
+                let places = named.iter().flat_map(|it| unpacked(it)).filter(|it| !found.records.contains_key(it));
+                let beside = Wanted { places: if wanted.beside { places.collect() } else { Vec::new() }, ..Wanted::default() };
+                if !beside.places.is_empty() {
+                    self.look(client, &beside, &mut found).await?;
+                }
+            }
         }
         Ok(found)
     }
@@ -93,21 +106,32 @@ impl Eyes<'_> {
     }
 
     async fn look(&self, client: &Object, wanted: &Wanted, found: &mut Fetched) -> Result<(), Trouble> {
-        let shards: Vec<i32> = wanted.places.iter().map(|it| i32::from(it.shard)).collect();
-        let keys: Vec<&[u8]> = wanted.places.iter().map(|it| &it.key.0[..]).collect();
+        let places: BTreeSet<&Place> = wanted.places.iter().collect();
+        let shards: Vec<i32> = places.iter().map(|it| i32::from(it.shard)).collect();
+        let keys: Vec<&[u8]> = places.iter().map(|it| &it.key.0[..]).collect();
+        let ids: Vec<&[u8]> = wanted.ids.iter().map(|it| &it.0.as_bytes()[..]).collect();
+        let counts: BTreeSet<(i64, u32)> = wanted.opened.iter().copied().collect();
+        let publishers: Vec<i64> = counts.iter().map(|it| it.0).collect();
+        let days: Vec<i32> = counts.iter().map(|it| stored_day(it.1)).collect();
+        let mut values: Vec<&(dyn ToSql + Sync)> = vec![&shards, &keys];
+        if wanted.held || !ids.is_empty() {
+            values.push(&ids);
+        }
+        if !counts.is_empty() {
+            values.extend([&publishers as &(dyn ToSql + Sync), &days]);
+        }
         let statement = client.prepare_cached(&self.text(wanted)).await?;
-        let rows = match wanted.opened {
-            Some((publisher, day)) => client.query(&statement, &[&shards, &keys, &publisher, &stored_day(day)]).await?,
-            None => client.query(&statement, &[&shards, &keys]).await?,
-        };
-        for row in rows {
+        for row in client.query(&statement, &values).await? {
             match row.get::<_, i32>(0) {
                 0 => drop(found.records.insert(place(&row)?, Arc::new(rec(&row)))),
                 1 => {
                     let (id, it) = stored(&row)?;
                     found.aggregates.insert(id, it);
                 }
-                _ => found.opened = number(&row, 3),
+                _ => {
+                    let publisher = row.get::<_, Option<&[u8]>>(2).and_then(|it| it.try_into().ok()).map(i64::from_be_bytes);
+                    found.opened.extend(publisher.map(|it| ((it, day(&row)), number(&row, 3))));
+                }
             }
         }
         Ok(())
@@ -133,9 +157,14 @@ impl Eyes<'_> {
             text += ", r AS (SELECT * FROM r0)";
         }
         let mut all = "SELECT 0 AS what, shard, key, version, data_day, holds, value FROM r".to_owned();
-        if wanted.held {
-            text += ", h AS MATERIALIZED (SELECT DISTINCT substr(r.holds, i * 16 + 1, 16) AS id \
-                     FROM r, generate_series(0, octet_length(r.holds) / 16 - 1) AS i)";
+        let mut values = 2;
+        if wanted.held || !wanted.ids.is_empty() {
+            values += 1;
+            text += ", h AS MATERIALIZED (SELECT unnest($3::bytea[]) AS id";
+            if wanted.held {
+                text += " UNION SELECT substr(r.holds, i * 16 + 1, 16) FROM r, generate_series(0, octet_length(r.holds) / 16 - 1) AS i";
+            }
+            text += ")";
             let of_day = |day: u32| {
                 format!(
                     "SELECT a.shard, a.id, a.version, a.data_day, a.events, a.also, a.value FROM h JOIN aggregate_d{day} a \
@@ -152,11 +181,36 @@ impl Eyes<'_> {
                 );
             }
         }
-        if wanted.opened.is_some() {
-            all +=
-                " UNION ALL SELECT 2, 0, NULL, COALESCE(sum(count), 0)::int8, 0, NULL, NULL FROM opened WHERE publisher = $3 AND day = $4";
+        if !wanted.opened.is_empty() {
+            let (publishers, days) = (values + 1, values + 2);
+            all += &format!(
+                " UNION ALL SELECT 2, 0, int8send(o.publisher), sum(o.count)::int8, o.day, NULL, NULL \
+                 FROM unnest(${publishers}::int8[], ${days}::int4[]) AS q(publisher, day) \
+                 JOIN opened o ON o.publisher = q.publisher AND o.day = q.day GROUP BY o.publisher, o.day"
+            );
         }
         format!("{text} {all}")
+    }
+}
+
+/// A connection that goes back only when all went well: one with an answer under way is nobody's.
+pub(super) struct Borrowed(pub(super) Option<Object>);
+
+impl Borrowed {
+    pub(super) fn get(&self) -> &Object {
+        self.0.as_ref().expect("it is taken out only when this is consumed")
+    }
+
+    pub(super) fn give_back(mut self) {
+        drop(self.0.take());
+    }
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        if let Some(client) = self.0.take() {
+            drop(Object::take(client));
+        }
     }
 }
 

@@ -24,6 +24,8 @@ const SWEEP_EVERY: u32 = 60;
 const SHARDS: u16 = 64;
 /// Days for which a session may be open after its own: whose timers and deliveries are looked for.
 pub(super) const LONGEST: u32 = 31;
+/// The newest form of stored values that this program reads.
+const FORM: i32 = 1;
 /// Records that are removed at once.
 const AT_ONCE: i64 = 1000;
 
@@ -108,11 +110,14 @@ pub(super) async fn check_root(shared: &Shared) -> Result<(), StoreError> {
     )))
 }
 
-// This node is alive.
-async fn beat(shared: &Shared) -> Result<(), StoreError> {
+/// This node is alive; what time it is.
+pub(super) async fn beat(shared: &Shared) -> Result<(), StoreError> {
     let client = shared.pool.get().await.map_err(Trouble::from)?;
-    let text = "INSERT INTO node (node, seen_at, form) VALUES ($1, $2, $3) ON CONFLICT (node) DO UPDATE SET seen_at = excluded.seen_at";
-    client.execute(text, &[&shared.node, &shared.now().millis(), &1_i32]).await.map_err(Trouble::from)?;
+    let asked = (shared.options.clock)();
+    let text = "INSERT INTO node (node, seen_at, form) VALUES ($1, (extract(epoch FROM clock_timestamp()) * 1000)::int8, $2) \
+                ON CONFLICT (node) DO UPDATE SET seen_at = excluded.seen_at RETURNING seen_at";
+    let row = client.query_one(text, &[&shared.node, &FORM]).await.map_err(Trouble::from)?;
+    shared.compare(asked, Timestamp::from_millis(row.get(0)), (shared.options.clock)());
     shared.hear();
     Ok(())
 }

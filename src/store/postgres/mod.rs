@@ -7,7 +7,8 @@
 //! `record`; [`PostgresStore`] puts it all together.
 //!
 //! How a database gets there: [`settings`]; [`migrate`] (the schema's steps, with many nodes starting at once); [`connect`] (a pool of
-//! connections to the host that takes writes) and its `tls`; `problem` (what went wrong, for a person), `trouble` (for us).
+//! connections to the host that takes writes) and its `tls` and `secret` files; `problem` (what went wrong, for a person),
+//! `trouble` (for us).
 
 pub mod connect;
 pub mod migrate;
@@ -23,16 +24,22 @@ mod ops;
 mod place;
 mod plan;
 mod problem;
+mod reader;
+mod reading;
 mod rec;
 mod release;
 mod schema;
+mod secret;
 mod shared;
+mod statement;
 mod store;
+mod taking;
 mod tls;
 mod trouble;
 mod view;
 mod wish;
 mod write;
+mod writing;
 
 pub use options::Options;
 pub use problem::reason;

@@ -4,6 +4,7 @@ use super::place::Place;
 use crate::domain::id::{AggregateId, DeliveryId, InstitutionId, PublisherId};
 use crate::domain::snapshot::Lease;
 use crate::domain::time::Timestamp;
+use crate::store::key::Route;
 use crate::vault::SealedRow;
 
 /// A record to insert, or (with the version that it has now) to replace.
@@ -56,6 +57,8 @@ pub(super) struct Ops {
     pub(super) aggregates: Vec<PutAggregate>,
     pub(super) checked_aggregates: Vec<(AggregateId, u64)>,
     pub(super) told: Vec<Tell>,
+    /// The duty that this node must have, by its routing MAC, and its fence.
+    pub(super) duty: Option<(Route, i64)>,
     /// Challenges that were opened, by publisher and UTC day.
     pub(super) opened: Vec<(PublisherId, u32)>,
 }

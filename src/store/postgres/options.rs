@@ -30,8 +30,11 @@ pub struct Options {
     pub reads: usize,
     /// After so long without an answer from the database the store is not ready.
     pub silence: Duration,
-    /// The time.
+    /// The machine's time.
     pub clock: Clock,
+    /// Whether the time is the database's: how far the machine's clock is from it is measured now and then. So all nodes have the
+    /// same time, to within a round trip (decision 9).
+    pub database_time: bool,
 }
 
 impl Default for Options {
@@ -48,6 +51,7 @@ impl Default for Options {
             reads: 1024,
             silence: Duration::from_secs(5),
             clock: Arc::new(|| chrono::Utc::now().into()),
+            database_time: true,
         }
     }
 }

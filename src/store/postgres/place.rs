@@ -2,7 +2,7 @@
 //! of an address, or of no institution, one of its own.
 
 use crate::domain::budget::BudgetKey;
-use crate::domain::challenge::Slot;
+use crate::domain::challenge::{Slot, SlotSubject};
 use crate::domain::contact::Address;
 use crate::domain::id::{InstitutionId, PublisherId};
 use crate::domain::recipient::RecipientKey;
@@ -20,6 +20,11 @@ pub(super) struct Place {
 const PACKED: usize = 2 + 17;
 
 impl Place {
+    /// Whether it is what is known of an address.
+    pub(super) fn is_address(&self) -> bool {
+        self.key.kind() == kind::ADDRESS
+    }
+
     /// The shard of records that belong to nobody: notes, data keys, the root key's fingerprint.
     const COMMON: u16 = 0;
 
@@ -86,8 +91,13 @@ impl Places<'_> {
         Place::common(self.keys().note(name))
     }
 
-    pub(super) fn slot(&self, slot: &Slot) -> Place {
-        Place::of(&slot.institution, Key::new(kind::SLOT, self.keys().slot(slot)))
+    /// Where it is known who holds a slot, and the slot's routing MAC: a phone's are with what is known of the phone.
+    pub(super) fn slot(&self, slot: &Slot) -> (Place, Route) {
+        let route = self.keys().slot(slot);
+        match &slot.subject {
+            SlotSubject::Explicit { phone, .. } => (self.address(phone), route),
+            SlotSubject::Native { .. } => (Place::of(&slot.institution, Key::new(kind::SLOT, route)), route),
+        }
     }
 
     pub(super) fn repeat(&self, publisher: &PublisherId, institution: &InstitutionId, key: &str) -> Place {
@@ -96,6 +106,11 @@ impl Places<'_> {
 
     pub(super) fn seen(&self, provider_id: &str) -> Place {
         Place::seen(self.keys().seen(provider_id))
+    }
+
+    /// What a duty is known by.
+    pub(super) fn duty(&self, name: &str) -> Route {
+        self.0.index_tag(b'd', &[name.as_bytes()])
     }
 
     /// The number of an institution's feed: 64 bits of its routing MAC.

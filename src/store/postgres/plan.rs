@@ -66,7 +66,7 @@ impl Desk<'_> {
         if !missing.is_empty() {
             return Err(Gap::Missing(missing, Vec::new()));
         }
-        let mut ops = Ops::default();
+        let mut ops = Ops { duty: wish.duty, ..Ops::default() };
         for (body, old) in wish.bodies.iter().zip(&olds) {
             self.put_aggregate(wish, body, old.as_ref(), &mut ops);
         }
@@ -227,16 +227,7 @@ impl Drafts<'_> {
         }
         let of = |it: &Facts, kind: u8, route: Route| Place::of(&it.institution, Key::new(kind, route));
         if old.is_none_or(|old| (old.live.slot, old.at) != (new.live.slot, new.at)) {
-            if let Some((old, route)) = old.and_then(|it| Some((it, it.live.slot?)))
-                && let Some(row) = self.slot(of(old, kind::SLOT, route))?
-            {
-                row.remove(id);
-            }
-            if let Some(route) = new.live.slot
-                && let Some(row) = self.slot(of(new, kind::SLOT, route))?
-            {
-                row.insert(new.at, id);
-            }
+            self.hold(body)?;
         }
         let until = day_of(new.live.timer.unwrap_or(new.at)).max(day_of(self.desk.now)) + TOMBSTONES;
         if let Some((route, payload)) = new.repeat.filter(|it| old.and_then(|old| old.repeat).is_none_or(|old| old.0 != it.0)) {
@@ -244,6 +235,21 @@ impl Drafts<'_> {
         }
         for (route, verdict) in new.seen.iter().filter(|it| !old.is_some_and(|old| old.seen.contains(it))) {
             self.once(Place::seen(*route), rec::encode_seen(*verdict), (id, until))?;
+        }
+        Ok(())
+    }
+
+    fn hold(&mut self, body: &Body) -> Result<(), Gap> {
+        let (Some((place, route)), at, holds) = (body.slot, body.facts.at, body.facts.live.slot.is_some()) else { return Ok(()) };
+        if place.is_address() {
+            if let Some(row) = self.address(place)? {
+                row.hold(route, at, body.id, holds);
+            }
+        } else if let Some(row) = self.slot(place)? {
+            row.remove(body.id);
+            if holds {
+                row.insert(at, body.id);
+            }
         }
         Ok(())
     }
@@ -258,10 +264,14 @@ impl Drafts<'_> {
     }
 
     // The one who held it before this commit.
-    fn expect_holder(&mut self, place: Place, holder: Option<AggregateId>) -> Result<(), Gap> {
+    fn expect_holder(&mut self, (place, route): (Place, Route), holder: Option<AggregateId>) -> Result<(), Gap> {
         let Some(before) = self.before(place)? else { return Ok(()) };
-        let found = before.map(|it| self.open(place, &it, SlotRow::decode)).transpose()?.unwrap_or_default();
-        if found.holder() == holder { Ok(()) } else { Err(Gap::Conflict) }
+        let found = match before {
+            None => None,
+            Some(it) if place.is_address() => self.open(place, &it, AddressRow::decode)?.holder(&route),
+            Some(it) => self.open(place, &it, SlotRow::decode)?.holder(),
+        };
+        if found == holder { Ok(()) } else { Err(Gap::Conflict) }
     }
 
     fn finish(mut self, ops: &mut Ops) -> Result<(), Gap> {

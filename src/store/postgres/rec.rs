@@ -6,6 +6,7 @@ use crate::domain::code::Tag;
 use crate::domain::id::{AggregateId, PublisherId};
 use crate::domain::time::Timestamp;
 use crate::store::codec::{Decoder, Encoder, Malformed};
+use crate::store::key::Route;
 use crate::store::parts;
 use crate::vault::{ROOM, day_of};
 use std::cmp::Reverse;
@@ -41,6 +42,8 @@ pub(super) struct AddressRow {
     pub(super) sent: Vec<Sent>,
     /// Publishers whose messages it opted out of, in order.
     pub(super) opt_outs: Vec<PublisherId>,
+    /// Open challenges that hold a slot of this phone's.
+    pub(super) slots: Vec<(Route, Timestamp, AggregateId)>,
 }
 
 /// A challenge message.
@@ -74,6 +77,19 @@ impl AddressRow {
         }
     }
 
+    /// Takes or leaves a slot.
+    pub(super) fn hold(&mut self, slot: Route, at: Timestamp, id: AggregateId, holds: bool) {
+        self.slots.retain(|it| (it.0, it.2) != (slot, id));
+        if holds {
+            self.slots.push((slot, at, id));
+        }
+    }
+
+    /// Who holds a slot: the newest.
+    pub(super) fn holder(&self, slot: &Route) -> Option<AggregateId> {
+        self.slots.iter().filter(|it| it.0 == *slot).max_by_key(|it| (it.1, it.2)).map(|it| it.2)
+    }
+
     /// Ids of the challenges that are read with it: the open ones, and those that ended last.
     pub(super) fn holds(&self) -> Vec<u8> {
         let mut ids: Vec<AggregateId> = self.sent.iter().filter(|it| it.ended.is_none()).map(|it| it.id).collect();
@@ -82,6 +98,7 @@ impl AddressRow {
         ended.dedup();
         let last = ended.first().map(|it| it.0.minus(HOUR));
         ids.extend(ended.iter().take(MOST_ENDED).filter(|it| Some(it.0) >= last).map(|it| it.1));
+        ids.extend(self.slots.iter().map(|it| it.2));
         ids.sort_unstable();
         ids.dedup();
         ids.iter().flat_map(|it| *it.0.as_bytes()).collect()
@@ -89,7 +106,7 @@ impl AddressRow {
 
     /// The day after which nobody needs it any more; `None`: it is kept.
     pub(super) fn until(&self) -> Option<u32> {
-        let open = self.sent.iter().any(|it| it.ended.is_none());
+        let open = !self.slots.is_empty() || self.sent.iter().any(|it| it.ended.is_none());
         let last = self.sent.iter().filter_map(|it| it.ended.max(Some(it.at))).max().unwrap_or_default();
         (self.opt_outs.is_empty() && !open).then(|| day_of(last) + 2)
     }
@@ -103,6 +120,11 @@ impl AddressRow {
             out.option(it.ended, Encoder::time);
         });
         out.list(&self.opt_outs, |out, it| out.text(it.as_str()));
+        out.list(&self.slots, |out, (slot, at, id)| {
+            out.fixed(slot);
+            out.time(*at);
+            out.uuid(id.0);
+        });
         out.finish()
     }
 
@@ -111,6 +133,7 @@ impl AddressRow {
             Ok(Self {
                 sent: from.list(|from| Ok(Sent { at: from.time()?, id: AggregateId(from.uuid()?), ended: from.option(Decoder::time)? }))?,
                 opt_outs: from.list(|from| from.str().map(PublisherId::from))?,
+                slots: from.list(|from| Ok((from.array()?, from.time()?, AggregateId(from.uuid()?))))?,
             })
         })
     }

@@ -9,6 +9,7 @@
 //! | `feed` | an institution's last number: given inside the commit, so nobody sees a number before a lower one |
 //! | `record` | anything else, by its routing MAC: address, slot, idempotency key, provider's message, budget, recipient, note, data key |
 //! | `opened` | challenges that a node opened for a publisher on a day |
+//! | `duty` | what one node at a time does, and who has it until when |
 //! | `node` | a process, and when it was last heard of |
 
 use super::migrate::Step;
@@ -77,6 +78,13 @@ CREATE TABLE IF NOT EXISTS opened (
     PRIMARY KEY (publisher, day, node)
 );
 
+CREATE TABLE IF NOT EXISTS duty (
+    name bytea NOT NULL PRIMARY KEY,
+    node int8 NOT NULL,
+    fence int8 NOT NULL,
+    until int8 NOT NULL
+);
+
 CREATE TABLE IF NOT EXISTS node (
     node int8 NOT NULL PRIMARY KEY,
     seen_at int8 NOT NULL,
@@ -106,5 +114,6 @@ mod tests {
     #[test]
     fn the_steps_are_in_order() {
         assert_eq!(compare(STEPS, Vec::new()).unwrap().pending().len(), STEPS.len());
+        assert!(STEPS.iter().all(|it| (1..=it.number).contains(&it.compatible_from)), "a step lets at least its own program run");
     }
 }

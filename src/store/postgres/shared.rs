@@ -5,7 +5,7 @@ use super::leases::Leases;
 use super::options::Options;
 use super::schema;
 use super::trouble::Trouble;
-use crate::domain::id::InstitutionId;
+use crate::domain::id::{AggregateId, DeliveryId, InstitutionId};
 use crate::domain::time::Timestamp;
 use crate::store::contract::{Status, StoreError};
 use crate::store::key::{Key, Keys};
@@ -18,6 +18,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+/// A new aggregate of which it is not known whether it was written: then its deliveries wait for this node.
+pub(super) struct Doubt {
+    pub(super) id: AggregateId,
+    pub(super) version: u64,
+    pub(super) take: Vec<(Timestamp, DeliveryId)>,
+    pub(super) until: Timestamp,
+}
+
 /// Shared by the engine's tasks.
 pub(super) struct Shared {
     pub(super) options: Options,
@@ -27,12 +35,15 @@ pub(super) struct Shared {
     pub(super) node: i64,
     pub(super) known: Known,
     pub(super) leases: Leases,
+    pub(super) doubts: Mutex<Vec<Doubt>>,
     pub(super) waiting: AtomicU64,
     /// Gives versions: each differs from those before it.
     pub(super) stamp: AtomicU64,
     /// When the database was last looked at for deliveries to take over, in milliseconds.
     pub(super) looked_at: AtomicI64,
     pub(super) status: Mutex<Status>,
+    /// Milliseconds that the database's clock is ahead of the machine's.
+    ahead: AtomicI64,
     /// When the database last answered.
     pub(super) heard: Mutex<Option<Instant>>,
     /// For each feed, the last number that was read and the day of its partition.
@@ -54,10 +65,12 @@ impl Shared {
             node,
             known: Known::default(),
             leases: Leases::default(),
+            doubts: Mutex::default(),
             waiting: AtomicU64::new(0),
             stamp: AtomicU64::new(stamp.max(1)),
             looked_at: AtomicI64::new(i64::MIN),
             status: Mutex::default(),
+            ahead: AtomicI64::new(0),
             heard: Mutex::new(Some(Instant::now())),
             read_upto: Mutex::default(),
             feeds: Mutex::default(),
@@ -67,8 +80,18 @@ impl Shared {
         }
     }
 
+    /// The time, as the database has it.
     pub(super) fn now(&self) -> Timestamp {
-        (self.options.clock)()
+        let ahead = self.ahead.load(Ordering::Relaxed);
+        Timestamp::from_millis((self.options.clock)().millis().saturating_add(ahead))
+    }
+
+    /// Compares the clocks: the database's time was asked for at `asked` and came at `came`, both by the machine's.
+    pub(super) fn compare(&self, asked: Timestamp, theirs: Timestamp, came: Timestamp) {
+        if self.options.database_time {
+            let ours = asked.millis().midpoint(came.millis());
+            self.ahead.store(theirs.millis().saturating_sub(ours), Ordering::Relaxed);
+        }
     }
 
     pub(super) fn today(&self) -> u32 {

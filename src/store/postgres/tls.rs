@@ -1,6 +1,6 @@
 //! TLS to the database, by rustls: the server proves its name, and we prove ours where we have a certificate.
 
-use super::connect::private;
+use super::secret;
 use super::settings::{Settings, Unusable};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -65,6 +65,6 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Unusable> {
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Unusable> {
     let unreadable = |why: &dyn std::fmt::Display| Unusable(format!("{}: no private key in PEM form: {why}", path.display()));
     let mut pem = Zeroizing::new(Vec::new());
-    private(path)?.take(PEM_MAX).read_to_end(&mut pem).map_err(|error| unreadable(&error))?;
+    secret::open(path)?.take(PEM_MAX).read_to_end(&mut pem).map_err(|error| unreadable(&error))?;
     PrivateKeyDer::from_pem_slice(&pem).map_err(|error| unreadable(&error))
 }

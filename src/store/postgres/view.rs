@@ -31,15 +31,15 @@ pub(super) fn wanted(vault: &Vault, query: &Query) -> Wanted {
     let places = Places(vault);
     match query {
         Query::Open { publisher, institution, repeat, recipient, phone, slot, now } => {
-            let mut all = vec![places.slot(slot)];
+            let mut all = vec![places.slot(slot).0];
             all.extend(repeat.iter().map(|it| places.repeat(publisher, institution, it)));
             all.extend(recipient.iter().map(|it| places.recipient(it)));
             if let Some(phone) = phone {
                 all.push(places.address(phone));
                 all.push(places.budget(&BudgetKey::Address(institution.clone(), phone.clone())));
             }
-            let opened = Some((places.publisher(publisher), day_of(*now)));
-            Wanted { places: all, around: recipient.is_some(), held: true, beside: false, opened }
+            let opened = vec![(places.publisher(publisher), day_of(*now))];
+            Wanted { places: all, around: recipient.is_some(), held: true, opened, ..Wanted::default() }
         }
         Query::Reply { from, provider_id, .. } => {
             let mut all = vec![places.address(from)];
@@ -48,7 +48,7 @@ pub(super) fn wanted(vault: &Vault, query: &Query) -> Wanted {
         }
         Query::Recipient(key) => Wanted { places: vec![places.recipient(key)], ..Wanted::default() },
         Query::Budget(key) => Wanted { places: vec![places.budget(key)], ..Wanted::default() },
-        Query::One(_) => Wanted::default(),
+        Query::One(id) => Wanted { ids: vec![*id], ..Wanted::default() },
     }
 }
 
@@ -76,7 +76,6 @@ impl Viewer<'_> {
     fn remember(&self, query: &Query) {
         let absent = wanted(self.vault, query).places.into_iter().filter(|it| !self.fetched.records.contains_key(it));
         absent.for_each(|it| self.known.note(it, None));
-        self.fetched.records.iter().for_each(|(place, rec)| self.known.note(*place, Some(rec.clone())));
     }
 
     fn opening(&self, query: &Query) -> Result<View, StoreError> {
@@ -96,14 +95,18 @@ impl Viewer<'_> {
             views.push(self.address(it, *now, false)?);
         }
         let prior = repeat.as_ref().map(|it| self.prior(places.repeat(publisher, institution, it))).transpose()?.flatten();
-        let holder = self.opened(places.slot(slot), SlotRow::decode)?.and_then(|it| it.1.holder());
+        let (place, route) = places.slot(slot);
+        let holder = match place.is_address() {
+            true => self.opened(place, AddressRow::decode)?.and_then(|it| it.1.holder(&route)),
+            false => self.opened(place, SlotRow::decode)?.and_then(|it| it.1.holder()),
+        };
         Ok(View {
             recipient,
             budgets,
             addresses: views,
             prior,
             holder: holder.map(|it| self.challenge(it)).transpose()?.flatten(),
-            publisher_today: self.fetched.opened,
+            publisher_today: self.fetched.opened.get(&(places.publisher(publisher), day_of(*now))).copied().unwrap_or(0),
             ..View::default()
         })
     }
@@ -112,6 +115,7 @@ impl Viewer<'_> {
         let address = self.address(from.clone(), now, true)?;
         let mut budgets: Vec<(BudgetKey, Versioned<Budget>)> = Vec::new();
         for challenge in address.open.iter().chain(&address.ended) {
+            self.note(Places(self.vault).slot(&challenge.value.slot()).0);
             for key in challenge.value.budgets(from) {
                 if !budgets.iter().any(|(known, _)| *known == key) {
                     budgets.push(self.budget(key)?);
@@ -166,7 +170,14 @@ impl Viewer<'_> {
     }
 
     fn opened<T>(&self, place: Place, decode: fn(&[u8]) -> Result<T, Malformed>) -> Result<Option<(u64, T)>, StoreError> {
+        self.note(place);
         self.fetched.records.get(&place).map(|it| Ok((it.version, open(self.vault, &place.key, it, decode)?))).transpose()
+    }
+
+    fn note(&self, place: Place) {
+        if let Some(it) = self.fetched.records.get(&place) {
+            self.known.note(place, Some(it.clone()));
+        }
     }
 
     fn challenge(&self, id: AggregateId) -> Result<Option<Versioned<Challenge>>, StoreError> {
@@ -177,7 +188,9 @@ impl Viewer<'_> {
     }
 
     fn aggregate(&self, id: AggregateId) -> Result<Option<Versioned<Aggregate>>, StoreError> {
-        let Some(stored) = self.fetched.aggregates.get(&id) else { return Ok(None) };
+        // One whose data key is gone is over: its day was dropped.
+        let stored = self.fetched.aggregates.get(&id).filter(|it| self.vault.knows_day(it.day));
+        let Some(stored) = stored else { return Ok(None) };
         let value = aggregate(self.vault, id, stored)?;
         self.known.learn(id, kept(self.vault, stored, &value));
         Ok(Some(Versioned { value, version: stored.version }))

@@ -9,7 +9,7 @@ use crate::domain::snapshot::{Expect, Lease, Write};
 use crate::store::contract::StoreError;
 use crate::store::facts::Facts;
 use crate::store::given::Given;
-use crate::store::key::Key;
+use crate::store::key::{Key, Route};
 use crate::store::prepare::encode_note;
 use crate::store::{row, rows};
 use crate::vault::{ROOM, SealedRow, Vault};
@@ -26,6 +26,8 @@ pub(super) struct Body {
     pub(super) facts: Arc<Facts>,
     /// How many events it has.
     pub(super) events: usize,
+    /// Where it is known who holds its slot, if it ever holds one.
+    pub(super) slot: Option<(Place, Route)>,
     /// Packed places of what is read with it: budgets and its slot.
     pub(super) also: Vec<u8>,
 }
@@ -50,8 +52,10 @@ pub(super) struct Wish {
     /// The versions that records are expected at; 0: not there.
     pub(super) versions: HashMap<Place, u64>,
     /// Who is expected in slots.
-    pub(super) holders: Vec<(Place, Option<AggregateId>)>,
+    pub(super) holders: Vec<((Place, Route), Option<AggregateId>)>,
     pub(super) lease: Option<Lease>,
+    /// The duty that this node must have, and its fence.
+    pub(super) duty: Option<(Route, i64)>,
 }
 
 impl Wish {
@@ -131,17 +135,19 @@ impl Wish {
 fn body(vault: &Vault, given: &Given<'_>, it: &Aggregate) -> Body {
     let key = Key::aggregate(it.id());
     let sealed = row::seal_in_place(vault, &key, rows::encode_aggregate(it, ROOM), false);
-    Body { id: it.id(), sealed, facts: Arc::new(Facts::given(it, given)), events: it.events().len(), also: beside(&Places(vault), it) }
+    let slot = it.challenge().map(|it| Places(vault).slot(&it.slot()));
+    let also = beside(&Places(vault), it, slot);
+    Body { id: it.id(), sealed, facts: Arc::new(Facts::given(it, given)), events: it.events().len(), slot, also }
 }
 
 // What a reply to a challenge must know beside it.
-fn beside(places: &Places<'_>, it: &Aggregate) -> Vec<u8> {
+fn beside(places: &Places<'_>, it: &Aggregate, slot: Option<(Place, Route)>) -> Vec<u8> {
     let Some(challenge) = it.challenge() else { return Vec::new() };
     let mut all: Vec<Place> = Vec::new();
     for delivery in &challenge.deliveries {
         all.extend(challenge.budgets(&delivery.address).map(|it| places.budget(&it)));
     }
-    all.push(places.slot(&challenge.slot()));
+    all.extend(slot.map(|it| it.0).filter(|it| !it.is_address()));
     all.sort_unstable();
     all.dedup();
     Place::packed(all)

@@ -5,21 +5,11 @@
 
 use super::ops::{Ops, PutAggregate, PutRecord};
 use super::place::{Place, Places};
+use super::statement::{Builder, Statement};
 use crate::domain::id::{AggregateId, InstitutionId};
+use crate::store::key::Route;
 use crate::vault::Vault;
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use tokio_postgres::types::ToSql;
-
-/// A value that is sent along.
-pub(super) type Value = Box<dyn ToSql + Sync + Send>;
-
-/// A statement, and what is sent along.
-#[derive(Default)]
-pub(super) struct Statement {
-    pub(super) text: String,
-    pub(super) values: Vec<Value>,
-}
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Who writes, and when.
 pub(super) struct Pen<'a> {
@@ -46,6 +36,7 @@ impl Pen<'_> {
         let mut statements: Vec<Statement> = days.map(|(day, it)| self.statement(|to| self.aggregates(to, day, &it))).collect();
         statements.push(self.statement(|to| {
             self.records(to, all);
+            self.duties(to, all);
             if let Some((day, it)) = &newest {
                 self.aggregates(to, *day, it);
             }
@@ -63,8 +54,10 @@ impl Pen<'_> {
 
     fn records(&self, to: &mut Builder, all: &[&Ops]) {
         let puts = || all.iter().flat_map(|it| &it.records);
-        let new: Vec<&PutRecord> = puts().filter(|it| it.was == 0).collect();
-        let old: Vec<&PutRecord> = puts().filter(|it| it.was > 0).collect();
+        // In one order, so that two nodes that want the same rows wait for each other, and not for ever.
+        let (mut new, mut old): (Vec<&PutRecord>, Vec<&PutRecord>) = puts().partition(|it| it.was == 0);
+        new.sort_unstable_by_key(|it| it.place);
+        old.sort_unstable_by_key(|it| it.place);
         let removed: Vec<(Place, u64)> = all.iter().flat_map(|it| &it.removed).copied().collect();
         let checks = || all.iter().flat_map(|it| &it.checked).copied();
         let same: Vec<(Place, u64)> = checks().filter(|it| it.1 > 0).collect();
@@ -117,8 +110,25 @@ impl Pen<'_> {
         }
     }
 
+    fn duties(&self, to: &mut Builder, all: &[&Ops]) {
+        let duties: BTreeSet<(Route, i64)> = all.iter().filter_map(|it| it.duty).collect();
+        if duties.is_empty() {
+            return;
+        }
+        let rows = to.rows(|to| {
+            to.column("bytea", duties.iter().map(|it| it.0.to_vec()).collect::<Vec<_>>());
+            to.column("int8", duties.iter().map(|it| it.1).collect::<Vec<_>>());
+        });
+        to.part(
+            "du",
+            &format!("SELECT 1 FROM duty d JOIN {rows} AS q(name, fence) ON d.name = q.name AND d.fence = q.fence FOR SHARE OF d"),
+        );
+        to.count("du", duties.len());
+    }
+
     fn aggregates(&self, to: &mut Builder, day: u16, it: &Aggregates<'_>) {
-        let (new, old): (Vec<&PutAggregate>, Vec<&PutAggregate>) = it.put.iter().partition(|it| it.was == 0);
+        let (new, mut old): (Vec<&PutAggregate>, Vec<&PutAggregate>) = it.put.iter().partition(|it| it.was == 0);
+        old.sort_unstable_by_key(|it| it.id);
         if !new.is_empty() {
             let rows = to.rows(|to| {
                 aggregate_columns(to, &new);
@@ -301,53 +311,4 @@ fn aggregate_columns(to: &mut Builder, all: &[&PutAggregate]) {
 /// A sealing day as the tables have it: the standing key is none of the days.
 pub(super) fn stored_day(day: u32) -> i32 {
     i32::from_be_bytes(day.to_be_bytes())
-}
-
-/// Puts a statement together.
-#[derive(Default)]
-struct Builder {
-    statement: Statement,
-    /// The columns of the rows that are being written down.
-    columns: String,
-    /// What each part must have done, as conditions.
-    counts: String,
-    returns: Option<&'static str>,
-}
-
-impl Builder {
-    fn rows(&mut self, columns: impl FnOnce(&mut Self)) -> String {
-        self.columns.clear();
-        columns(self);
-        format!("unnest({})", self.columns)
-    }
-
-    fn column(&mut self, of: &str, values: impl ToSql + Sync + Send + 'static) {
-        self.statement.values.push(Box::new(values));
-        let comma = if self.columns.is_empty() { "" } else { ", " };
-        let _ = write!(self.columns, "{comma}${}::{of}[]", self.statement.values.len());
-    }
-
-    fn part(&mut self, name: &str, text: &str) {
-        let before = if self.statement.text.is_empty() { "WITH" } else { "," };
-        let _ = write!(self.statement.text, "{before} {name} AS ({text})");
-    }
-
-    fn count(&mut self, part: &str, expected: usize) {
-        self.statement.values.push(Box::new(expected as i64));
-        let and = if self.counts.is_empty() { "" } else { " AND " };
-        let _ = write!(self.counts, "{and}(SELECT count(*) FROM {part}) = ${}::int8", self.statement.values.len());
-    }
-
-    fn returns(&mut self, text: &'static str) {
-        self.returns = Some(text);
-    }
-
-    fn finish(mut self) -> Statement {
-        let all = if self.counts.is_empty() { "true" } else { &self.counts };
-        let _ = write!(self.statement.text, " SELECT NULL::bytea AS id, (1 / ({all})::int)::int8 AS fence");
-        if let Some(more) = self.returns {
-            let _ = write!(self.statement.text, " UNION ALL {more}");
-        }
-        self.statement
-    }
 }

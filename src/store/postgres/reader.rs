@@ -1,0 +1,51 @@
+//! The tasks through which a node reads: what waits while others are under way goes with the next, as one.
+
+use super::fetch::{Eyes, Fetched, Wanted};
+use super::shared::Shared;
+use super::trouble::Trouble;
+use crate::store::contract::StoreError;
+use std::sync::Arc;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+/// Queries in one statement.
+const MOST: usize = 64;
+/// Statements under way at once.
+const LANES: usize = 2;
+
+/// A query that waits.
+pub(super) struct Ask {
+    pub(super) wanted: Wanted,
+    pub(super) done: oneshot::Sender<Result<Arc<Fetched>, StoreError>>,
+}
+
+/// Reads what comes, until nobody can ask any more.
+pub(super) async fn run(shared: Arc<Shared>, mut asks: mpsc::Receiver<Ask>) {
+    let lanes = Arc::new(Semaphore::new(LANES));
+    loop {
+        let Ok(lane) = lanes.clone().acquire_owned().await else { return };
+        let Some(Ask { mut wanted, done }) = asks.recv().await else { return };
+        let mut waiting = vec![done];
+        while waiting.len() < MOST
+            && let Ok(more) = asks.try_recv()
+        {
+            wanted.join(more.wanted);
+            waiting.push(more.done);
+        }
+        let shared = shared.clone();
+        tokio::spawn(async move {
+            let eyes = Eyes { pool: &shared.pool, today: shared.today() };
+            let read = tokio::time::timeout(shared.options.read_timeout, eyes.read(&wanted)).await;
+            let read = read.unwrap_or_else(|_| Err(Trouble::Away("a read took too long".to_owned())));
+            if let Err(Trouble::Away(_)) = &read {
+                // What is broken is not handed out again.
+                shared.pool.retain(|_, _| false);
+            }
+            let read = read.map(Arc::new).map_err(StoreError::from);
+            if read.is_ok() {
+                shared.hear();
+            }
+            waiting.into_iter().for_each(|it| drop(it.send(read.clone())));
+            drop(lane);
+        });
+    }
+}
