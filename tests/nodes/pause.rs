@@ -58,7 +58,17 @@ impl Pair {
 }
 
 // Stopped while the gateway thinks. `meddle` happens when the second has settled.
-async fn stopped_while_sending(meddle: impl FnOnce(&Cluster, &str)) -> Seen {
+async fn stopped_while_sending(meddle: impl Fn(&Cluster, &str)) -> Seen {
+    loop {
+        let (first_sent, seen) = one_stop(&meddle).await;
+        // On a machine that is too busy the second may be the first to send.
+        if first_sent {
+            return seen;
+        }
+    }
+}
+
+async fn one_stop(meddle: &impl Fn(&Cluster, &str)) -> (bool, Seen) {
     let pair = Pair::new().await;
     pair.nodes.gateway.hold(true);
     let answer = pair.first.soap(&explicit(PHONE, TEXT, "", None)).await;
@@ -71,7 +81,7 @@ async fn stopped_while_sending(meddle: impl FnOnce(&Cluster, &str)) -> Seen {
     pair.first.signal("-CONT");
     // Its own way out is over, or answered: it settles at once, and looks for more work.
     let _ = tokio::time::timeout(Duration::from_secs(4), until("a word", async || pair.first.logs().contains(FENCED).then_some(()))).await;
-    pair.seen(&id, &otp).await
+    (!pair.first.logs().contains("a lease was over before"), pair.seen(&id, &otp).await)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -37,10 +37,10 @@ fn judge(answers: &Answers, count: usize) -> Result<(), String> {
 // So many requests at once, each over a connection of its own.
 async fn storm(base: &str, count: usize, name: &str) -> Answers {
     let mut all = tokio::task::JoinSet::new();
+    let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).pool_max_idle_per_host(0).build().unwrap();
     for nth in 0..count {
-        let (base, key) = (base.to_owned(), format!("{name}-{nth}"));
+        let (client, base, key) = (client.clone(), base.to_owned(), format!("{name}-{nth}"));
         all.spawn(async move {
-            let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().unwrap();
             let body = envelope(&explicit(&format!("{}", 2_013_000_000 + nth), "Storm: <%$otp%>", "", Some(&key)));
             let request = client.post(format!("{base}{IMS}")).basic_auth("bank", Some(PASSWORD));
             let started = Instant::now();
@@ -105,6 +105,22 @@ async fn far_silent_and_back(connections: usize) {
     judge(&back, connections).unwrap();
     assert!(back.taken > 0, "{back:?}");
     assert!(it.server.resident() < MEMORY, "{} KiB", it.server.resident());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn quick_look() {
+    let it = Far::new().await;
+    it.proxy.delay(FAR);
+    for n in 0..12 {
+        let started = Instant::now();
+        let answers = storm(&it.server.base, if n < 8 { 1 } else { 50 }, &format!("q{n}")).await;
+        println!("{n}: {:?} {answers:?}", started.elapsed());
+    }
+    let logs = it.server.logs();
+    for line in logs.lines().filter(|it| it.contains("WARN") || it.contains("ERROR")) {
+        let v: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+        println!("{} {} {} {}", v["timestamp"], v["message"], v["cause"], v["error"]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
