@@ -159,7 +159,7 @@ impl Pen<'_> {
                 "ac",
                 &format!(
                     "SELECT 1 FROM aggregate_d{day} a JOIN {rows} AS q(shard, id, was) \
-                     ON a.shard = q.shard AND a.day = {day} AND a.id = q.id AND a.version = q.was FOR SHARE OF a"
+                     ON a.shard = q.shard AND a.id = q.id AND a.version = q.was FOR SHARE OF a"
                 ),
             );
             to.count("ac", it.checked.len());
@@ -186,7 +186,7 @@ impl Pen<'_> {
                  node = CASE WHEN q.keep AND a.node IS NOT NULL THEN a.node WHEN q.take THEN {node} END, \
                  fence = CASE WHEN q.take AND NOT (q.keep AND a.node IS NOT NULL) THEN a.fence + 1 ELSE a.fence END \
                  FROM {rows} AS q(shard, id, version, data_day, events, timer, due_at, also, value, send_at, keep, take, was, fence) \
-                 WHERE a.shard = q.shard AND a.day = {day} AND a.id = q.id AND a.version = q.was \
+                 WHERE a.shard = q.shard AND a.id = q.id AND a.version = q.was \
                  AND (q.fence IS NULL OR a.node IS NULL OR a.fence = q.fence) \
                  RETURNING a.id, a.fence, q.take AND NOT q.keep AS taken"
             ),
