@@ -55,6 +55,9 @@ enum Draft {
 impl Desk<'_> {
     /// What `wish` does.
     pub(super) fn plan(&self, wish: &Wish) -> Result<Ops, Gap> {
+        if wish.contradicts {
+            return Err(Gap::Conflict);
+        }
         let mut olds = Vec::with_capacity(wish.bodies.len());
         let mut missing = Vec::new();
         for body in &wish.bodies {
@@ -104,6 +107,7 @@ impl Desk<'_> {
         let (facts, live) = (&body.facts, &body.facts.live);
         let before = old.map_or(&[][..], |it| &*it.facts.live.due);
         let fresh = live.due.iter().filter(|it| !before.contains(it));
+        let gone = before.iter().filter(|it| !live.due.contains(it));
         let told = old.map_or(0, |it| it.events);
         ops.aggregates.push(PutAggregate {
             id: body.id,
@@ -116,6 +120,7 @@ impl Desk<'_> {
             send_at: live.due.iter().map(|it| it.0).min(),
             keep: live.due.iter().any(|it| before.contains(it)),
             take: fresh.filter(|it| it.0 <= self.now).map(|it| (it.0, it.1)).collect(),
+            gone: gone.map(|it| (it.0, it.1)).collect(),
             lease: wish.lease.filter(|it| it.aggregate == body.id),
         });
         if body.events > told {

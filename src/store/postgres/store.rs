@@ -368,6 +368,8 @@ struct Written {
     kept: Kept,
     /// Deliveries that this node takes.
     take: Vec<(Timestamp, DeliveryId)>,
+    /// Deliveries that are no longer to be handed out as they were.
+    gone: Vec<(Timestamp, DeliveryId)>,
     /// It was not there before: then its lease is the first.
     new: bool,
 }
@@ -383,7 +385,7 @@ impl After {
     fn of(wish: &Wish, ops: &Ops) -> Self {
         let aggregate = |(put, body): (&ops::PutAggregate, &wish::Body)| {
             let kept = Kept { version: put.version, facts: body.facts.clone(), events: put.events };
-            Written { id: put.id, kept, take: put.take.clone(), new: put.was == 0 }
+            Written { id: put.id, kept, take: put.take.clone(), gone: put.gone.clone(), new: put.was == 0 }
         };
         let put = ops.records.iter().map(|it| {
             let rec = Rec { version: it.version, day: it.sealed.day, holds: it.holds.clone(), value: it.sealed.bytes.clone() };
@@ -402,8 +404,9 @@ impl After {
 
     fn remember(self, shared: &Shared, taken: &Taken) {
         let until = shared.now().plus(shared.options.lease);
-        for Written { id, kept, take, new } in self.aggregates {
+        for Written { id, kept, take, gone, new } in self.aggregates {
             shared.known.learn(id, kept);
+            gone.into_iter().for_each(|(due, delivery)| shared.leases.remove(due, delivery));
             let fence = if new { Some(1) } else { taken.iter().find(|it| it.0 == id).map(|it| it.1) };
             for (due, delivery) in fence.iter().flat_map(|_| &take) {
                 let fence = fence.unwrap_or_default();
