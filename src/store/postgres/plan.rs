@@ -121,7 +121,7 @@ impl Desk<'_> {
             keep: live.due.iter().any(|it| before.contains(it)),
             take: fresh.filter(|it| it.0 <= self.now).map(|it| (it.0, it.1)).collect(),
             gone: gone.map(|it| (it.0, it.1)).collect(),
-            lease: wish.lease.filter(|it| it.aggregate == body.id),
+            lease: wish.leases.iter().find(|it| it.aggregate == body.id).copied(),
         });
         if body.events > told {
             let (institution, count) = (facts.institution.clone(), body.events - told);

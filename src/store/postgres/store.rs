@@ -187,12 +187,16 @@ impl PostgresStore {
 
     // Whether another worker has the delivery that is to be settled.
     async fn lost(&self, wish: &Wish) -> Result<bool, StoreError> {
-        let Some(lease) = wish.lease else { return Ok(false) };
-        let (id, day) = (lease.aggregate, lease.aggregate.day());
-        let text = format!("SELECT fence FROM aggregate_d{day} WHERE shard = $1 AND day = {day} AND id = $2 AND node IS NOT NULL");
-        let client = self.shared.pool.get().await.map_err(Trouble::from)?;
-        let found = client.query_opt(&text, &[&i32::from(id.shard()), &&id.0.as_bytes()[..]]).await.map_err(Trouble::from)?;
-        Ok(found.is_some_and(|it| it.get::<_, i64>(0) != lease.fence as i64))
+        for lease in &wish.leases {
+            let (id, day) = (lease.aggregate, lease.aggregate.day());
+            let text = format!("SELECT fence FROM aggregate_d{day} WHERE shard = $1 AND day = {day} AND id = $2 AND node IS NOT NULL");
+            let client = self.shared.pool.get().await.map_err(Trouble::from)?;
+            let found = client.query_opt(&text, &[&i32::from(id.shard()), &&id.0.as_bytes()[..]]).await.map_err(Trouble::from)?;
+            if found.is_some_and(|it| it.get::<_, i64>(0) != lease.fence as i64) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     async fn send(&self, ops: Ops) -> Result<Taken, StoreError> {

@@ -51,7 +51,8 @@ pub(super) struct Wish {
     pub(super) versions: HashMap<Place, u64>,
     /// Who is expected in slots.
     pub(super) holders: Vec<(Place, Option<AggregateId>)>,
-    pub(super) lease: Option<Lease>,
+    /// Leases that must not be another's; of each aggregate the oldest.
+    pub(super) leases: Vec<Lease>,
     /// Two expectations contradict each other: they can't both hold.
     pub(super) contradicts: bool,
 }
@@ -98,7 +99,16 @@ impl Wish {
             Expect::Unrepeated(publisher, institution, key) => self.expect_at(places.repeat(publisher, institution, key), 0),
             Expect::Unseen(provider_id) => self.expect_at(places.seen(provider_id), 0),
             Expect::Slot(slot, holder) => self.holders.push((places.slot(slot), *holder)),
-            Expect::Lease(lease) => self.lease = Some(*lease),
+            Expect::Lease(lease) => self.expect_lease(*lease),
+        }
+    }
+
+    // Fences of an aggregate only rise: where the oldest holds, all do.
+    fn expect_lease(&mut self, lease: Lease) {
+        match self.leases.iter_mut().find(|it| it.aggregate == lease.aggregate) {
+            Some(known) if known.fence <= lease.fence => {}
+            Some(known) => *known = lease,
+            None => self.leases.push(lease),
         }
     }
 
