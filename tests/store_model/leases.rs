@@ -24,18 +24,21 @@ pub struct Leases {
     owed: HashMap<DeliveryId, Lease>,
     /// Aggregates that had two deliveries waiting.
     several: HashSet<AggregateId>,
+    /// Deliveries that were changed: another node may not know yet, and hand them out as they were. Its worker looks first.
+    stale: HashSet<DeliveryId>,
     /// Timers that nobody else is told before this.
     told: HashMap<AggregateId, Timestamp>,
 }
 
 impl Leases {
     pub fn new(hides: Option<Duration>) -> Self {
-        Self { hides, held: HashMap::new(), lost: HashMap::new(), told: HashMap::new(), owed: HashMap::new(), several: HashSet::new() }
+        Self { hides, held: HashMap::new(), lost: HashMap::new(), told: HashMap::new(), owed: HashMap::new(), stale: HashSet::new(), several: HashSet::new() }
     }
 
     /// All leases are over: nothing may be kept back any more.
     pub fn all_over(&mut self) {
         self.owed.clear();
+        self.stale.clear();
         self.several.clear();
     }
 
@@ -43,7 +46,13 @@ impl Leases {
         let mut ours = by_delivery(model.lease(now, SPAN, ALL).await.expect("the model leases"), town)?;
         let mut theirs = Vec::new();
         for node in &subject.nodes {
-            theirs.extend(node.lease(now, SPAN, ALL).await.map_err(|error| error.to_string())?);
+            let leases = node.lease(now, SPAN, ALL).await.map_err(|error| error.to_string())?;
+            let news = |it: &Lease| subject.nodes.len() == 1 || ours.contains_key(&it.delivery) || !self.stale.contains(&it.delivery);
+            theirs.extend(leases.into_iter().filter(news));
+        }
+        if subject.nodes.len() > 1 {
+            theirs.sort_by_key(|it| (it.delivery, std::cmp::Reverse(it.fence)));
+            theirs.dedup_by(|it, newer| it.delivery == newer.delivery && self.stale.contains(&it.delivery));
         }
         let theirs = by_delivery(theirs, town)?;
         if self.hides.is_some() {
@@ -102,6 +111,7 @@ impl Leases {
         let as_before = |id| old.and_then(|it| it.deliveries().iter().find(|it| it.id == id));
         for it in new.deliveries() {
             if as_before(it.id).is_none_or(|old| (old.status.due(), old.tries) != (it.status.due(), it.tries)) {
+                self.stale.insert(it.id);
                 self.held.remove(&it.id);
                 self.owed.remove(&it.id);
                 self.lost.remove(&it.id);

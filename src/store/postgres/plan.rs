@@ -266,7 +266,15 @@ impl Drafts<'_> {
     fn expect_holder(&mut self, place: Place, holder: Option<AggregateId>) -> Result<(), Gap> {
         let Some(before) = self.before(place)? else { return Ok(()) };
         let found = before.map(|it| self.open(place, &it, SlotRow::decode)).transpose()?.unwrap_or_default();
-        if found.holder() == holder { Ok(()) } else { Err(Gap::Conflict) }
+        if found.holder() == holder {
+            return Ok(());
+        }
+        // What this node remembers may be old: only what was read for this commit decides.
+        if self.desk.read.records.contains_key(&place) || self.wish.versions.contains_key(&place) {
+            return Err(Gap::Conflict);
+        }
+        self.missing.push(place);
+        Ok(())
     }
 
     fn finish(mut self, ops: &mut Ops) -> Result<(), Gap> {
