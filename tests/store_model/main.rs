@@ -115,6 +115,7 @@ async fn node(time: &Time) -> Arc<PostgresStore> {
     let mut settings = cluster.settings(DATABASE.get_or_init(|| cluster.database()));
     settings.migrate = true;
     settings.pool = 4;
+    settings.wait_timeout_millis = 60_000;
     let clock = time.clone();
     let options = Options {
         clock: Arc::new(move || clock.now()),

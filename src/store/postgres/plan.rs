@@ -270,7 +270,7 @@ impl Drafts<'_> {
             return Ok(());
         }
         // What this node remembers may be old: only what was read for this commit decides.
-        if self.desk.read.records.contains_key(&place) || self.wish.versions.contains_key(&place) {
+        if self.desk.read.records.contains_key(&place) {
             return Err(Gap::Conflict);
         }
         self.missing.push(place);
