@@ -6,12 +6,12 @@ use super::town::{self, Town};
 use countersign::domain::aggregate::Aggregate;
 use countersign::domain::answer::Verdict;
 use countersign::domain::budget::Budget;
+use countersign::domain::challenge::Slot;
 use countersign::domain::challenge::{Challenge, Seen, State};
 use countersign::domain::contact::Address;
 use countersign::domain::delivery::{Delivery, Purpose, Status};
 use countersign::domain::event;
 use countersign::domain::id::{AggregateId, DeliveryId, InstitutionId, PublisherId};
-use countersign::domain::challenge::Slot;
 use countersign::domain::snapshot::Write;
 use countersign::domain::time::Timestamp;
 use countersign::store::contract::Store;
@@ -105,12 +105,8 @@ impl<'a> Draft<'a> {
             }
             How::Settle { which, end, lost } => {
                 let (at, provider_id) = (now, Some(format!("gw-{which}")));
-                let status = [
-                    Status::Accepted { at, provider_id },
-                    Status::Undeliverable { at },
-                    Status::Expired { at },
-                    Status::Cancelled { at },
-                ];
+                let status =
+                    [Status::Accepted { at, provider_id }, Status::Undeliverable { at }, Status::Expired { at }, Status::Cancelled { at }];
                 self.settle(&mut it.deliveries, (*which, *lost), status[usize::from(*end % 4)].clone());
                 it.events.push(town.event(n, it.events.len(), (event::Act::MsgSent, now), None));
             }

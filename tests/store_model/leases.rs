@@ -32,7 +32,15 @@ pub struct Leases {
 
 impl Leases {
     pub fn new(hides: Option<Duration>) -> Self {
-        Self { hides, held: HashMap::new(), lost: HashMap::new(), told: HashMap::new(), owed: HashMap::new(), stale: HashSet::new(), several: HashSet::new() }
+        Self {
+            hides,
+            held: HashMap::new(),
+            lost: HashMap::new(),
+            told: HashMap::new(),
+            owed: HashMap::new(),
+            stale: HashSet::new(),
+            several: HashSet::new(),
+        }
     }
 
     /// All leases are over: nothing may be kept back any more.

@@ -112,7 +112,11 @@ impl Lockstep<'_> {
         let expected = self.model.commit(writes.clone(), ours).await;
         let outcome = self.node().commit(writes.clone(), theirs).await;
         // Of two reasons either may be told.
-        let either = lost && matches!((&expected, &outcome), (Err(StoreError::Conflict), Err(StoreError::Fenced)) | (Err(StoreError::Fenced), Err(StoreError::Conflict)));
+        let either = lost
+            && matches!(
+                (&expected, &outcome),
+                (Err(StoreError::Conflict), Err(StoreError::Fenced)) | (Err(StoreError::Fenced), Err(StoreError::Conflict))
+            );
         if !either {
             same(&format!("what comes of a commit that expects {told}"), &expected, &outcome)?;
         }

@@ -27,7 +27,10 @@ pub enum Step {
     /// Minutes pass: every lease is over.
     WaitLong,
     /// `dice` say what it expects, one throw an expectation; with 0 all are as they should be.
-    Commit { acts: Vec<Act>, dice: u64 },
+    Commit {
+        acts: Vec<Act>,
+        dice: u64,
+    },
     /// Notes: which, and how long the value is.
     Notes(Vec<(u8, Option<u32>)>),
     Look(Look),
@@ -36,13 +39,36 @@ pub enum Step {
 #[derive(Clone, Debug)]
 pub enum Act {
     /// Opens challenge `n` with a message to each phone of `to`, due after `later` seconds.
-    Open { n: u8, to: Vec<u8>, later: u8, repeat: Option<u8> },
+    Open {
+        n: u8,
+        to: Vec<u8>,
+        later: u8,
+        repeat: Option<u8>,
+    },
     /// Changes a challenge, if it is there.
-    Change { n: u8, how: How },
-    Inbound { k: u8, phone: u8, seen: Option<u8>, answer: bool },
-    Budget { of: u8, count: u8 },
-    OptOut { publisher: u8, phone: u8, stop: bool },
-    Recipient { k: u8, phones: Option<Vec<u8>> },
+    Change {
+        n: u8,
+        how: How,
+    },
+    Inbound {
+        k: u8,
+        phone: u8,
+        seen: Option<u8>,
+        answer: bool,
+    },
+    Budget {
+        of: u8,
+        count: u8,
+    },
+    OptOut {
+        publisher: u8,
+        phone: u8,
+        stop: bool,
+    },
+    Recipient {
+        k: u8,
+        phones: Option<Vec<u8>>,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -50,9 +76,17 @@ pub enum How {
     Attempt,
     Seen(u8),
     /// A delivery ends; `lost`: by a worker who lost its lease, if there is one.
-    Settle { which: u8, end: u8, lost: bool },
+    Settle {
+        which: u8,
+        end: u8,
+        lost: bool,
+    },
     /// A delivery is to be tried again after so many seconds.
-    Retry { which: u8, seconds: u8, lost: bool },
+    Retry {
+        which: u8,
+        seconds: u8,
+        lost: bool,
+    },
     /// An answer goes out.
     Answer(u8),
     /// An event more.

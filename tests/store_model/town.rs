@@ -171,12 +171,8 @@ impl Town {
     }
 
     pub fn person(self, k: u8, phones: &[u8]) -> Recipient {
-        let contact = |(at, phone): (usize, &u8)| Contact {
-            id: at.to_string(),
-            channel: Channel::Sms,
-            address: self.phone(*phone),
-            opted_in: true,
-        };
+        let contact =
+            |(at, phone): (usize, &u8)| Contact { id: at.to_string(), channel: Channel::Sms, address: self.phone(*phone), opted_in: true };
         let contacts = phones.iter().enumerate().map(contact).collect();
         Recipient { key: self.recipient(k), contacts, ..sample::recipient("anna") }
     }

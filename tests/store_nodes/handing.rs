@@ -36,10 +36,7 @@ async fn each_delivery_is_one_nodes_and_those_of_a_dead_node_come_to_the_other()
     time.set(at(31));
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..COUNT {
-        let (one, other) = tokio::join!(
-            first.lease(at(31), SPAN, 2),
-            second.lease(at(31), SPAN, 2)
-        );
+        let (one, other) = tokio::join!(first.lease(at(31), SPAN, 2), second.lease(at(31), SPAN, 2));
         ours.extend(one.unwrap());
         theirs.extend(other.unwrap());
     }
