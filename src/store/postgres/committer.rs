@@ -108,12 +108,7 @@ async fn written(shared: &Shared, all: &[&Ops]) -> Result<Taken, Trouble> {
         let until = now.plus(shared.options.lease).millis();
         let pen = Pen { vault: &shared.vault, node: shared.node, today: crate::vault::day_of(now), until };
         let statements = pen.write(all);
-        let tried = tokio::time::timeout(shared.options.commit_timeout, attempt(shared, &statements)).await;
-        let late = |_| {
-            shared.pool.retain(|_, _| false);
-            Err(Trouble::Away("a commit took too long".to_owned()))
-        };
-        match tried.unwrap_or_else(late) {
+        match attempt(shared, &statements).await {
             Ok(rows) => {
                 shared.wrote(all.len() as u64, started.elapsed());
                 return Ok(taken(&rows));
@@ -135,7 +130,8 @@ async fn written(shared: &Shared, all: &[&Ops]) -> Result<Taken, Trouble> {
 
 async fn attempt(shared: &Shared, statements: &[Statement]) -> Result<Vec<Row>, Trouble> {
     let client = Borrowed(Some(shared.pool.get().await?));
-    let done = send(client.get(), statements).await;
+    let sent = tokio::time::timeout(shared.options.commit_timeout, send(client.get(), statements)).await;
+    let done = sent.unwrap_or_else(|_| Err(Trouble::Away("a commit took too long".to_owned())));
     if let Err(Trouble::Away(_)) = &done {
         // Whatever it is still doing, nobody else shall wait for it; and no other connection may lead to where it led.
         shared.pool.retain(|_, _| false);

@@ -35,6 +35,8 @@ pub(super) struct PutAggregate {
     pub(super) keep: bool,
     /// New deliveries that are due already: this node takes them.
     pub(super) take: Vec<(Timestamp, DeliveryId)>,
+    /// Deliveries that waited before, and don't any more as they did: who has them has nothing.
+    pub(super) gone: Vec<(Timestamp, DeliveryId)>,
     pub(super) lease: Option<Lease>,
 }
 

@@ -55,6 +55,9 @@ enum Draft {
 impl Desk<'_> {
     /// What `wish` does.
     pub(super) fn plan(&self, wish: &Wish) -> Result<Ops, Gap> {
+        if wish.contradicts {
+            return Err(Gap::Conflict);
+        }
         let mut olds = Vec::with_capacity(wish.bodies.len());
         let mut missing = Vec::new();
         for body in &wish.bodies {
@@ -104,6 +107,7 @@ impl Desk<'_> {
         let (facts, live) = (&body.facts, &body.facts.live);
         let before = old.map_or(&[][..], |it| &*it.facts.live.due);
         let fresh = live.due.iter().filter(|it| !before.contains(it));
+        let gone = before.iter().filter(|it| !live.due.contains(it));
         let told = old.map_or(0, |it| it.events);
         ops.aggregates.push(PutAggregate {
             id: body.id,
@@ -116,7 +120,8 @@ impl Desk<'_> {
             send_at: live.due.iter().map(|it| it.0).min(),
             keep: live.due.iter().any(|it| before.contains(it)),
             take: fresh.filter(|it| it.0 <= self.now).map(|it| (it.0, it.1)).collect(),
-            lease: wish.lease.filter(|it| it.aggregate == body.id),
+            gone: gone.map(|it| (it.0, it.1)).collect(),
+            lease: wish.leases.iter().find(|it| it.aggregate == body.id).copied(),
         });
         if body.events > told {
             let (institution, count) = (facts.institution.clone(), body.events - told);
@@ -271,7 +276,15 @@ impl Drafts<'_> {
             Some(it) if place.is_address() => self.open(place, &it, AddressRow::decode)?.holder(&route),
             Some(it) => self.open(place, &it, SlotRow::decode)?.holder(),
         };
-        if found == holder { Ok(()) } else { Err(Gap::Conflict) }
+        if found == holder {
+            return Ok(());
+        }
+        // What this node remembers may be old: only what was read for this commit decides, or was expected.
+        if self.desk.read.records.contains_key(&place) {
+            return Err(Gap::Conflict);
+        }
+        self.missing.push(place);
+        Ok(())
     }
 
     fn finish(mut self, ops: &mut Ops) -> Result<(), Gap> {

@@ -149,12 +149,9 @@ impl Pen<'_> {
         if !old.is_empty() {
             self.replace(to, day, &old);
         }
-        if !it.checked.is_empty() {
-            let rows = to.rows(|to| {
-                to.column("int4", it.checked.iter().map(|it| i32::from(it.0.shard())).collect::<Vec<_>>());
-                to.column("bytea", it.checked.iter().map(|it| it.0.0.as_bytes().to_vec()).collect::<Vec<_>>());
-                to.column("int8", it.checked.iter().map(|it| it.1 as i64).collect::<Vec<_>>());
-            });
+        let (absent, same): (Vec<_>, Vec<_>) = it.checked.iter().partition(|it| it.1 == 0);
+        if !same.is_empty() {
+            let rows = to.rows(|to| checked_columns(to, &same));
             to.part(
                 "ac",
                 &format!(
@@ -162,7 +159,18 @@ impl Pen<'_> {
                      ON a.shard = q.shard AND a.id = q.id AND a.version = q.was FOR SHARE OF a"
                 ),
             );
-            to.count("ac", it.checked.len());
+            to.count("ac", same.len());
+        }
+        if !absent.is_empty() {
+            let rows = to.rows(|to| checked_columns(to, &absent));
+            to.part(
+                "aa",
+                &format!(
+                    "SELECT 1 FROM aggregate_d{day} a JOIN {rows} AS q(shard, id, was) \
+                     ON a.shard = q.shard AND a.day = {day} AND a.id = q.id"
+                ),
+            );
+            to.count("aa", 0);
         }
     }
 
@@ -294,6 +302,12 @@ fn version_columns(to: &mut Builder, all: &[(Place, u64)]) {
 fn place_columns(to: &mut Builder, all: impl Iterator<Item = Place> + Clone) {
     to.column("int4", all.clone().map(|it| i32::from(it.shard)).collect::<Vec<_>>());
     to.column("bytea", all.map(|it| it.key.0.to_vec()).collect::<Vec<_>>());
+}
+
+fn checked_columns(to: &mut Builder, all: &[(AggregateId, u64)]) {
+    to.column("int4", all.iter().map(|it| i32::from(it.0.shard())).collect::<Vec<_>>());
+    to.column("bytea", all.iter().map(|it| it.0.0.as_bytes().to_vec()).collect::<Vec<_>>());
+    to.column("int8", all.iter().map(|it| it.1 as i64).collect::<Vec<_>>());
 }
 
 fn aggregate_columns(to: &mut Builder, all: &[&PutAggregate]) {

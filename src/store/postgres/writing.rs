@@ -109,12 +109,16 @@ impl PostgresStore {
             let found = client.query_opt("SELECT fence FROM duty WHERE name = $1", &[&&name[..]]).await.map_err(Trouble::from)?;
             return Ok(found.is_none_or(|it| it.get::<_, i64>(0) != fence));
         }
-        let Some(lease) = wish.lease else { return Ok(false) };
-        let (id, day) = (lease.aggregate, lease.aggregate.day());
-        let text = format!("SELECT fence FROM aggregate_d{day} WHERE shard = $1 AND day = {day} AND id = $2 AND node IS NOT NULL");
-        let client = self.shared.pool.get().await.map_err(Trouble::from)?;
-        let found = client.query_opt(&text, &[&i32::from(id.shard()), &&id.0.as_bytes()[..]]).await.map_err(Trouble::from)?;
-        Ok(found.is_some_and(|it| it.get::<_, i64>(0) != lease.fence as i64))
+        for lease in &wish.leases {
+            let (id, day) = (lease.aggregate, lease.aggregate.day());
+            let text = format!("SELECT fence FROM aggregate_d{day} WHERE shard = $1 AND id = $2 AND node IS NOT NULL");
+            let client = self.shared.pool.get().await.map_err(Trouble::from)?;
+            let found = client.query_opt(&text, &[&i32::from(id.shard()), &&id.0.as_bytes()[..]]).await.map_err(Trouble::from)?;
+            if found.is_some_and(|it| it.get::<_, i64>(0) != lease.fence as i64) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     async fn send(&self, ops: Ops) -> Result<Taken, StoreError> {
@@ -134,6 +138,8 @@ struct Written {
     kept: Kept,
     /// Deliveries that this node takes.
     take: Vec<(Timestamp, DeliveryId)>,
+    /// Deliveries that are no longer to be handed out as they were.
+    gone: Vec<(Timestamp, DeliveryId)>,
     /// It was not there before: then its lease is the first.
     new: bool,
 }
@@ -149,7 +155,7 @@ impl After {
     fn of(wish: &Wish, ops: &Ops) -> Self {
         let aggregate = |(put, body): (&ops::PutAggregate, &wish::Body)| {
             let kept = Kept { version: put.version, facts: body.facts.clone(), events: put.events };
-            Written { id: put.id, kept, take: put.take.clone(), new: put.was == 0 }
+            Written { id: put.id, kept, take: put.take.clone(), gone: put.gone.clone(), new: put.was == 0 }
         };
         let put = ops.records.iter().map(|it| {
             let rec = Rec { version: it.version, day: it.sealed.day, holds: it.holds.clone(), value: it.sealed.bytes.clone() };
@@ -175,8 +181,9 @@ impl After {
 
     fn remember(self, shared: &Shared, taken: &Taken) {
         let until = shared.now().plus(shared.options.lease);
-        for Written { id, kept, take, new } in self.aggregates {
+        for Written { id, kept, take, gone, new } in self.aggregates {
             shared.known.learn(id, kept);
+            gone.into_iter().for_each(|(due, delivery)| shared.leases.remove(due, delivery));
             let fence = if new { Some(1) } else { taken.iter().find(|it| it.0 == id).map(|it| it.1) };
             for (due, delivery) in fence.iter().flat_map(|_| &take) {
                 let fence = fence.unwrap_or_default();
