@@ -23,13 +23,13 @@ mod town;
 mod views;
 
 use countersign::store::memory::MemoryStore;
-use countersign::store::postgres::{Options, PostgresStore};
+use countersign::store::postgres::{Options, PostgresStore, Settings};
 use lockstep::{Engine, SPAN, Subject};
 use planted::{Fault, Planted};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use sample::{Time, open, vault};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use steps::Case;
 use tokio::runtime::{Builder, Runtime};
@@ -62,12 +62,15 @@ impl Bench {
         })
     }
 
-    /// So many nodes on one database, which all cases of this process share.
+    /// So many nodes on one database, which all its cases share, one after the other: they lease what is anybody's.
     fn postgres(nodes: usize, fault: Fault) -> Self {
+        let cluster = postgres::shared();
+        let mut settings = cluster.settings(&cluster.database());
+        (settings.migrate, settings.pool, settings.wait_timeout_millis) = (true, 4, 60_000);
         Self::new(move |runtime| {
             let time = Time::at(0);
             let planted = |it: Arc<PostgresStore>| Planted::new(it.clone(), fault, move || it.close());
-            let nodes = (0..nodes).map(|_| Box::new(planted(runtime.block_on(node(&time)))) as Box<dyn Engine>).collect();
+            let nodes = (0..nodes).map(|_| Box::new(planted(runtime.block_on(node(&settings, &time)))) as Box<dyn Engine>).collect();
             Subject { nodes, time, hides: Some(Duration::from_secs(30)), revives: false }
         })
     }
@@ -105,15 +108,9 @@ fn sound(store: Arc<impl Engine + 'static>, dir: tempfile::TempDir) -> Planted {
     Planted::new(store, Fault::None, move || drop(dir))
 }
 
-// All are of one process, and none is like another.
-async fn node(time: &Time) -> Arc<PostgresStore> {
-    static DATABASE: OnceLock<String> = OnceLock::new();
+// None has the number of another.
+async fn node(settings: &Settings, time: &Time) -> Arc<PostgresStore> {
     static NODES: AtomicU32 = AtomicU32::new(1);
-    let cluster = postgres::shared();
-    let mut settings = cluster.settings(DATABASE.get_or_init(|| cluster.database()));
-    settings.migrate = true;
-    settings.pool = 4;
-    settings.wait_timeout_millis = 60_000;
     let clock = time.clone();
     let options = Options {
         clock: Arc::new(move || clock.now()),
@@ -125,7 +122,7 @@ async fn node(time: &Time) -> Arc<PostgresStore> {
         ..Options::default()
     };
     let number = NODES.fetch_add(1, Ordering::Relaxed).into();
-    PostgresStore::open(&settings, options, vault(), number).await.expect("the store opens")
+    PostgresStore::open(settings, options, vault(), number).await.expect("the store opens")
 }
 
 #[test]

@@ -63,7 +63,7 @@ impl Town {
 
     /// Challenge `n`: every fourth has an id that tells no day.
     pub fn id(self, n: u8) -> AggregateId {
-        let drawn = Uuid::from_u128(u128::from(self.case) << 24 | u128::from(n) + 1);
+        let drawn = Uuid::from_u128((u128::from(self.case) << 24) | (u128::from(n) + 1));
         if n % 4 == 1 { AggregateId(drawn) } else { AggregateId::placed(&self.institution_of(n), self.start, drawn) }
     }
 
@@ -180,7 +180,7 @@ impl Town {
     }
 
     fn part(self, n: u8, which: usize, kind: u8) -> Uuid {
-        Uuid::from_u128(u128::from(self.case) << 64 | u128::from(n) << 32 | (which as u128) << 8 | u128::from(kind))
+        Uuid::from_u128((u128::from(self.case) << 64) | (u128::from(n) << 32) | ((which as u128) << 8) | u128::from(kind))
     }
 }
 
