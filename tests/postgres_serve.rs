@@ -68,11 +68,11 @@ async fn a_schema_is_brought_there_by_command_or_the_server_refuses() {
     let said = bank.try_start_under(&bank.node("a")).map(drop).unwrap_err();
     assert!(said.code == Some(1) && said.err.contains("run `countersign migrate --apply`"), "{}", said.err);
     let plan = bank.done(&["migrate"]);
-    assert!(plan.contains("pending    1  the tables") && plan.contains("add --apply"), "{plan}");
-    assert!(bank.done(&["migrate", "--apply"]).contains("Applied"));
+    assert!(plan.contains("pending    1  the tables") && plan.contains("Add --apply"), "{plan}");
+    assert!(bank.done(&["migrate", "--apply"]).contains("1 step(s) applied now."));
     let plan = bank.done(&["migrate"]);
     assert!(plan.contains("applied    1") && plan.contains("Nothing is to be done.") && !plan.contains("--apply"), "{plan}");
-    assert!(bank.done(&["migrate", "--apply"]).contains("Applied 0"));
+    assert!(bank.done(&["migrate", "--apply"]).contains("0 step(s) applied now."));
     let server = nodes.start("a");
     assert_eq!(server.soap(&explicit(PHONE, TEXT, "", None)).await.status, 200);
 }
