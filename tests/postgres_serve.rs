@@ -27,7 +27,7 @@ async fn the_main_job_goes_on_over_a_restart() {
     assert_eq!(answer.status, 200, "{}", answer.body);
     let (id, otp) = (answer.element("AlrtPkgId"), answer.element("OTP"));
     assert!(nodes.message(&otp).await.field("text").contains("First Harbor"));
-    server.wait_for_act(&id, "MsgAccepted").await;
+    server.wait_for_act(&id, "MsgSent").await;
     assert!(server.stop().success(), "told to stop it ends in order");
 
     let server = nodes.start("a");
@@ -144,7 +144,7 @@ async fn back(server: &Server, key: &str) {
     let ask = async || Some(server.soap(&explicit(PHONE, TEXT, "", Some(key))).await).filter(|it| it.status == 200);
     let first = until("taken", ask).await.element("AlrtPkgId");
     assert_eq!(until("taken again", ask).await.element("AlrtPkgId"), first);
-    server.wait_for_act(&first, "MsgAccepted").await;
+    server.wait_for_act(&first, "MsgSent").await;
 }
 
 async fn ready(server: &Server) -> u16 {

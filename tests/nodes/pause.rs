@@ -29,7 +29,7 @@ struct Seen {
 // Sent by both under one id, and settled by one.
 fn judge(seen: &Seen, times: usize, refused: bool) -> Result<(), String> {
     let ids: BTreeSet<_> = seen.handed.iter().collect();
-    let settled = seen.acts.iter().filter(|it| *it == "MsgAccepted").count();
+    let settled = seen.acts.iter().filter(|it| *it == "MsgSent").count();
     match (ids.len(), seen.handed.len(), settled, seen.refused) {
         (1, handed, 1, said) if handed == times && said == refused => Ok(()),
         _ => Err(format!("{seen:?}")),
@@ -76,7 +76,7 @@ async fn one_stop(meddle: &impl Fn(&Cluster, &str)) -> (bool, Seen) {
     until("the first to send", async || (pair.nodes.gateway.count() == 1).then_some(())).await;
     pair.first.signal("-STOP");
     pair.nodes.gateway.hold(false);
-    tokio::time::timeout(PATIENCE, pair.second.wait_for_act(&id, "MsgAccepted")).await.expect("the second sends it");
+    tokio::time::timeout(PATIENCE, pair.second.wait_for_act(&id, "MsgSent")).await.expect("the second sends it");
     meddle(shared(), &pair.database);
     pair.first.signal("-CONT");
     // Its own way out is over, or answered: it settles at once, and looks for more work.
@@ -106,7 +106,7 @@ async fn who_was_stopped_before_sending_does_not_send_late() {
     let answer = pair.first.soap(&explicit(PHONE, TEXT, "", None)).await;
     let (id, otp) = (answer.element("AlrtPkgId"), answer.element("OTP"));
     pair.first.signal("-STOP");
-    tokio::time::timeout(PATIENCE, pair.second.wait_for_act(&id, "MsgAccepted")).await.expect("the second sends it");
+    tokio::time::timeout(PATIENCE, pair.second.wait_for_act(&id, "MsgSent")).await.expect("the second sends it");
     pair.first.signal("-CONT");
     assert_eq!(pair.nodes.operate("first", &["outbox", "resume"]).code, Some(0));
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -117,7 +117,7 @@ async fn who_was_stopped_before_sending_does_not_send_late() {
 fn a_late_or_doubled_message_is_seen() {
     let seen = |handed: &[&str], accepted: usize| Seen {
         handed: handed.iter().map(|it| (*it).to_owned()).collect(),
-        acts: vec!["MsgAccepted".to_owned(); accepted],
+        acts: vec!["MsgSent".to_owned(); accepted],
         refused: false,
     };
     assert_eq!(judge(&seen(&["a"], 1), 1, false), Ok(()));
