@@ -1,5 +1,5 @@
-//! Where a record of its own is: its shard, then its key. What belongs to an institution has the institution's shard, what is
-//! of an address, or of no institution, one of its own.
+//! Where a record of its own is: its shard, then its key. What belongs to an institution has the institution's shard; what is of an
+//! address, a budget, and a provider's message have one of their own.
 
 use crate::domain::budget::BudgetKey;
 use crate::domain::challenge::{Slot, SlotSubject};
@@ -48,6 +48,11 @@ impl Place {
         Self::by_route(Key::new(kind::SEEN, route))
     }
 
+    /// A budget, whose key alone says where it is: so it can come from another store.
+    pub(super) fn budget(key: Key) -> Self {
+        Self::by_route(key)
+    }
+
     fn by_route(key: Key) -> Self {
         Self { shard: u16::from_be_bytes([key.0[1], key.0[2]]), key }
     }
@@ -79,8 +84,7 @@ impl Places<'_> {
     }
 
     pub(super) fn budget(&self, key: &BudgetKey) -> Place {
-        let (BudgetKey::Address(institution, _) | BudgetKey::Recipient(institution, ..)) = key;
-        Place::of(institution, self.keys().budget(key))
+        Place::budget(self.keys().budget(key))
     }
 
     pub(super) fn recipient(&self, key: &RecipientKey) -> Place {
