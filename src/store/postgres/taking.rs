@@ -35,7 +35,7 @@ impl PostgresStore {
                 self.shared.leases.put(*due, lease);
             }
             // A commit that is still under way may come a little later.
-            !written && now < doubt.until.minus(self.shared.options.lease - LATE)
+            !written && now < doubt.until.minus(self.shared.options.lease).plus(LATE)
         });
         Ok(())
     }
