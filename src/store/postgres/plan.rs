@@ -106,7 +106,7 @@ impl Desk<'_> {
     fn put_aggregate(&self, wish: &Wish, body: &Body, old: Option<&Kept>, ops: &mut Ops) {
         let (facts, live) = (&body.facts, &body.facts.live);
         let before = old.map_or(&[][..], |it| &*it.facts.live.due);
-        let fresh = live.due.iter().filter(|it| !before.contains(it));
+        let fresh: Vec<_> = live.due.iter().filter(|it| !before.contains(it)).map(|it| (it.0, it.1)).collect();
         let gone = before.iter().filter(|it| !live.due.contains(it));
         let told = old.map_or(0, |it| it.events);
         ops.aggregates.push(PutAggregate {
@@ -119,7 +119,9 @@ impl Desk<'_> {
             timer: live.timer,
             send_at: live.due.iter().map(|it| it.0).min(),
             keep: live.due.iter().any(|it| before.contains(it)),
-            take: fresh.filter(|it| it.0 <= self.now).map(|it| (it.0, it.1)).collect(),
+            take: fresh.iter().any(|it| it.0 <= self.now),
+            fresh,
+            waiting: live.due.iter().map(|it| (it.0, it.1)).collect(),
             gone: gone.map(|it| (it.0, it.1)).collect(),
             lease: wish.leases.iter().find(|it| it.aggregate == body.id).copied(),
         });

@@ -61,7 +61,7 @@ impl PostgresStore {
             let value = view::aggregate(&self.shared.vault, id, &stored)?;
             let facts = Facts::of(&value, &self.shared.vault);
             self.shared.leases.forget(id);
-            for (due, delivery, _) in facts.live.due.iter().filter(|it| it.0 <= now) {
+            for (due, delivery, _) in &facts.live.due {
                 self.shared.leases.put(*due, Lease { aggregate: id, delivery: *delivery, fence, until });
             }
         }

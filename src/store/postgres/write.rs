@@ -132,10 +132,9 @@ impl Pen<'_> {
         if !new.is_empty() {
             let rows = to.rows(|to| {
                 aggregate_columns(to, &new);
-                let takes = |it: &PutAggregate| !it.take.is_empty();
                 to.column("int8", new.iter().map(|it| self.first_look(it)).collect::<Vec<_>>());
-                to.column("int8", new.iter().map(|it| takes(it).then_some(self.node)).collect::<Vec<_>>());
-                to.column("int8", new.iter().map(|it| i64::from(takes(it))).collect::<Vec<_>>());
+                to.column("int8", new.iter().map(|it| it.take.then_some(self.node)).collect::<Vec<_>>());
+                to.column("int8", new.iter().map(|it| i64::from(it.take)).collect::<Vec<_>>());
             });
             to.part(
                 "ai",
@@ -180,7 +179,7 @@ impl Pen<'_> {
             aggregate_columns(to, old);
             to.column("int8", old.iter().map(|it| self.first_look(it)).collect::<Vec<_>>());
             to.column("bool", old.iter().map(|it| it.keep).collect::<Vec<_>>());
-            to.column("bool", old.iter().map(|it| !it.take.is_empty()).collect::<Vec<_>>());
+            to.column("bool", old.iter().map(|it| it.take).collect::<Vec<_>>());
             to.column("int8", old.iter().map(|it| it.was as i64).collect::<Vec<_>>());
             to.column("int8", old.iter().map(|it| it.lease.map(|it| it.fence as i64)).collect::<Vec<_>>());
         });
@@ -196,18 +195,18 @@ impl Pen<'_> {
                  FROM {rows} AS q(shard, id, version, data_day, events, timer, due_at, also, value, send_at, keep, take, was, fence) \
                  WHERE a.shard = q.shard AND a.id = q.id AND a.version = q.was \
                  AND (q.fence IS NULL OR a.node IS NULL OR a.fence = q.fence) \
-                 RETURNING a.id, a.fence, q.take AND NOT q.keep AS taken"
+                 RETURNING a.id, a.fence, a.send_at, a.node"
             ),
         );
         to.count("au", old.len());
-        if old.iter().any(|it| !it.take.is_empty()) {
-            to.returns("SELECT id, fence FROM au WHERE taken");
+        if old.iter().any(|it| !it.fresh.is_empty()) {
+            to.returns(format!("SELECT id, fence, send_at FROM au WHERE node = {node}"));
         }
     }
 
     // When somebody must look: the deliveries that this node takes are its own until its lease ends.
     fn first_look(&self, it: &PutAggregate) -> Option<i64> {
-        if it.take.is_empty() { it.send_at.map(|it| it.millis()) } else { Some(self.until) }
+        if it.take { Some(self.until) } else { it.send_at.map(|it| it.millis()) }
     }
 
     fn feeds(&self, to: &mut Builder, all: &[&Ops]) {

@@ -36,21 +36,19 @@ impl PostgresStore {
                 self.shared.make_feed(&it.institution, Places(&self.shared.vault).feed(&it.institution)).await?;
             }
             let after = After::of(&wish, &ops);
-            match self.send(ops).await {
-                Ok(taken) => {
-                    after.remember(&self.shared, &taken);
-                    return Ok(());
-                }
-                Err(error @ StoreError::Away(_)) => {
-                    after.doubt(&self.shared);
-                    return Err(error);
-                }
+            let places = after.places();
+            match self.send(ops, after).await {
+                Ok(()) => return Ok(()),
                 Err(StoreError::Conflict) => {
                     if self.lost(&wish).await? {
                         return Err(StoreError::Fenced);
                     }
+                    let newer = |it: (&AggregateId, &u64)| self.shared.known.aggregate(*it.0).is_some_and(|known| known.version > *it.1);
+                    if wish.aggregates.iter().any(newer) {
+                        return Err(StoreError::Conflict);
+                    }
                     // What it was derived from is read again; what the caller expects may hold all the same.
-                    read = self.reread(&wish, &after).await?;
+                    read = self.reread(&wish, places).await?;
                 }
                 Err(error) => return Err(error),
             }
@@ -95,10 +93,10 @@ impl PostgresStore {
         Ok(())
     }
 
-    async fn reread(&self, wish: &Wish, after: &After) -> Result<Read, StoreError> {
+    async fn reread(&self, wish: &Wish, places: Vec<Place>) -> Result<Read, StoreError> {
         let mut read = Read::default();
         let ids = wish.bodies.iter().map(|it| it.id).collect();
-        self.bounded(self.fill(ids, after.places(), &mut read)).await?;
+        self.bounded(self.fill(ids, places, &mut read)).await?;
         Ok(read)
     }
 
@@ -121,10 +119,10 @@ impl PostgresStore {
         Ok(false)
     }
 
-    async fn send(&self, ops: Ops) -> Result<Taken, StoreError> {
+    async fn send(&self, ops: Ops, after: After) -> Result<(), StoreError> {
         let (done, outcome) = oneshot::channel();
         self.shared.waiting.fetch_add(1, Ordering::Relaxed);
-        if self.jobs.try_send(Job { ops, since: Instant::now(), done }).is_err() {
+        if self.jobs.try_send(Job { ops, after, since: Instant::now(), done }).is_err() {
             self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
             return Err(StoreError::Busy);
         }
@@ -136,8 +134,12 @@ impl PostgresStore {
 struct Written {
     id: AggregateId,
     kept: Kept,
-    /// Deliveries that this node takes.
-    take: Vec<(Timestamp, DeliveryId)>,
+    /// This node takes what waits, if nobody has it.
+    take: bool,
+    /// Deliveries that wait otherwise than before.
+    fresh: Vec<(Timestamp, DeliveryId)>,
+    /// All that wait.
+    waiting: Vec<(Timestamp, DeliveryId)>,
     /// Deliveries that are no longer to be handed out as they were.
     gone: Vec<(Timestamp, DeliveryId)>,
     /// It was not there before: then its lease is the first.
@@ -145,7 +147,7 @@ struct Written {
 }
 
 /// What a commit leaves, to be remembered when it is durable.
-struct After {
+pub(super) struct After {
     aggregates: Vec<Written>,
     records: Vec<(Place, Option<Arc<Rec>>)>,
     checked: Vec<Place>,
@@ -155,7 +157,8 @@ impl After {
     fn of(wish: &Wish, ops: &Ops) -> Self {
         let aggregate = |(put, body): (&ops::PutAggregate, &wish::Body)| {
             let kept = Kept { version: put.version, facts: body.facts.clone(), events: put.events };
-            Written { id: put.id, kept, take: put.take.clone(), gone: put.gone.clone(), new: put.was == 0 }
+            let (fresh, waiting, gone) = (put.fresh.clone(), put.waiting.clone(), put.gone.clone());
+            Written { id: put.id, kept, take: put.take, fresh, waiting, gone, new: put.was == 0 }
         };
         let put = ops.records.iter().map(|it| {
             let rec = Rec { version: it.version, day: it.sealed.day, holds: it.holds.clone(), value: it.sealed.bytes.clone() };
@@ -173,21 +176,26 @@ impl After {
     }
 
     /// Whether it happened is not known. If it did, its deliveries are this node's.
-    fn doubt(self, shared: &Shared) {
+    pub(super) fn doubt(self, shared: &Shared) {
         let until = shared.now().plus(shared.options.lease);
-        let new = self.aggregates.into_iter().filter(|it| it.new && !it.take.is_empty());
-        shared.doubts.lock().extend(new.map(|it| Doubt { id: it.id, version: it.kept.version, take: it.take, until }));
+        let new = self.aggregates.into_iter().filter(|it| it.new && it.take);
+        shared.doubts.lock().extend(new.map(|it| Doubt { id: it.id, version: it.kept.version, take: it.waiting, until }));
     }
 
-    fn remember(self, shared: &Shared, taken: &Taken) {
-        let until = shared.now().plus(shared.options.lease);
-        for Written { id, kept, take, gone, new } in self.aggregates {
-            shared.known.learn(id, kept);
-            gone.into_iter().for_each(|(due, delivery)| shared.leases.remove(due, delivery));
-            let fence = if new { Some(1) } else { taken.iter().find(|it| it.0 == id).map(|it| it.1) };
-            for (due, delivery) in fence.iter().flat_map(|_| &take) {
-                let fence = fence.unwrap_or_default();
-                shared.leases.put(*due, Lease { aggregate: id, delivery: *delivery, fence, until });
+    /// What this node knows from now on; and the deliveries that are its own: of an aggregate that it has, all that wait.
+    pub(super) fn remember(self, shared: &Shared, taken: &Taken) {
+        for it in self.aggregates {
+            shared.known.learn(it.id, it.kept);
+            it.gone.into_iter().for_each(|(due, delivery)| shared.leases.remove(due, delivery));
+            let held = match it.new {
+                true => it.take.then_some((1, taken.until)),
+                false => taken.mine.iter().find(|mine| mine.0 == it.id).map(|mine| (mine.1, mine.2)),
+            };
+            let Some((fence, until)) = held else { continue };
+            // Those that it had before are here already, or under way.
+            let anew = it.new || until == taken.until;
+            for (due, delivery) in if anew { it.waiting } else { it.fresh } {
+                shared.leases.put(due, Lease { aggregate: it.id, delivery, fence, until });
             }
         }
         self.records.into_iter().for_each(|(place, rec)| shared.known.note(place, rec));
