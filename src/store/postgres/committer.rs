@@ -1,12 +1,12 @@
 //! The one task through which a node writes: what waits while a commit is under way goes with the next, as one.
 
+use super::after::{After, Taken};
 use super::fetch::Borrowed;
 use super::ops::{Name, Ops};
 use super::shared::Shared;
 use super::statement::{Statement, Value};
 use super::trouble::Trouble;
 use super::write::Pen;
-use super::writing::After;
 use crate::domain::id::AggregateId;
 use crate::domain::time::Timestamp;
 use crate::store::contract::StoreError;
@@ -23,14 +23,6 @@ use uuid::Uuid;
 
 /// How often the same is tried again that met another transaction.
 const TRIES: u32 = 6;
-
-/// Aggregates that were there before and whose deliveries are this node's now.
-pub(super) struct Taken {
-    /// Which, the fence of its lease, and until when that lasts.
-    pub(super) mine: Vec<(AggregateId, u64, Timestamp)>,
-    /// Until when those last that were taken now.
-    pub(super) until: Timestamp,
-}
 
 /// A commit that waits.
 pub(super) struct Job {

@@ -15,6 +15,7 @@ pub mod migrate;
 pub mod options;
 pub mod settings;
 
+mod after;
 mod committer;
 mod fetch;
 mod keep;
