@@ -131,8 +131,7 @@ pub(super) async fn count(shared: &Shared) -> Result<(), StoreError> {
     let feeds = client.query("SELECT feed, last, value FROM feed", &[]).await.map_err(Trouble::from)?;
     let feed = feeds.iter().filter_map(|row| {
         let institution: InstitutionId = shared.institution(row.get(0), row.get(2))?;
-        let last = u64::try_from(row.get::<_, i64>(1)).ok().filter(|it| *it > 0)?;
-        Some((institution, last))
+        Some((institution, u64::try_from(row.get::<_, i64>(1)).ok()?))
     });
     let number = |at: usize| u64::try_from(row.get::<_, i64>(at)).unwrap_or(0);
     let status = Status {

@@ -137,6 +137,11 @@ impl Shared {
         let client = self.pool.get().await.map_err(Trouble::from)?;
         client.execute(text, &[&i32::from(institution.shard()), &number, &name]).await.map_err(Trouble::from)?;
         self.feeds.lock().insert(number);
+        // Whoever reads the feeds sees it before the next count.
+        let feed = &mut self.status.lock().feed;
+        if !feed.iter().any(|it| it.0 == *institution) {
+            feed.push((institution.clone(), 0));
+        }
         Ok(())
     }
 
