@@ -3,12 +3,16 @@
 //! Each room owns the type of its section; this file only puts them together. `COUNTERSIGN__HTTP__LISTEN=0.0.0.0:8443` sets
 //! `listen` of `[http]`: two underscores stand between the parts. Secrets are never values, only names of files.
 
+mod sections;
+
 use crate::{connect, dialect, http};
 use config::{Environment, File, FileFormat};
-use serde::{Deserialize, Serialize};
+pub use sections::{Admin, Engine, Keys, Log, Outbox, Registration, Store, Subscriber};
+use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Everything that an operator sets.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -31,106 +35,14 @@ pub struct Settings {
     pub inbound: Vec<dialect::Settings>,
     /// The way out for mail.
     pub smtp: Option<connect::smtp::Settings>,
+    /// How messages are shared out between nodes.
+    pub outbox: Outbox,
     /// Who gets events.
     pub subscriber: Vec<Subscriber>,
     /// Where operators' commands come in.
     pub admin: Admin,
     /// What is logged.
     pub log: Log,
-}
-
-/// `[[subscriber]]`: who gets a publisher's events pushed.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Subscriber {
-    /// Whose events.
-    pub publisher: String,
-    /// Also delivery steps, not only outcomes (decision 14).
-    #[serde(default)]
-    pub deliveries: bool,
-    /// Hours that a push is tried again before the event is parked: 1 to 720.
-    #[serde(default = "three_days")]
-    pub retry_hours: u32,
-    /// As SOAP (`[subscriber.ees]`).
-    pub ees: Option<connect::ees::Settings>,
-    /// As JSON (`[subscriber.webhook]`).
-    pub webhook: Option<connect::webhook::Settings>,
-}
-
-fn three_days() -> u32 {
-    72
-}
-
-/// `[store]`
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Store {
-    /// Directory of the data: challenges, history, `audit.jsonl`.
-    pub dir: PathBuf,
-    /// Days that finished challenges are kept: 1 to 3650.
-    pub retention_days: u32,
-}
-
-impl Default for Store {
-    fn default() -> Self {
-        Self { dir: "/var/lib/countersign".into(), retention_days: 90 }
-    }
-}
-
-/// `[keys]`
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Keys {
-    /// The root key that `countersign keys init` made: mode 0600, outside the data directory (decision 3).
-    pub root_file: PathBuf,
-}
-
-impl Default for Keys {
-    fn default() -> Self {
-        Self { root_file: "/etc/countersign/root.key".into() }
-    }
-}
-
-/// `[registration]`
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Registration {
-    /// Registration files; a directory stands for its `*.toml`.
-    pub files: Vec<PathBuf>,
-}
-
-impl Default for Registration {
-    fn default() -> Self {
-        Self { files: vec!["/etc/countersign/registration".into()] }
-    }
-}
-
-/// `[admin]`
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Admin {
-    /// The Unix socket for operators' commands; made with mode 0600.
-    pub socket: PathBuf,
-}
-
-impl Default for Admin {
-    fn default() -> Self {
-        Self { socket: "/run/countersign/admin.sock".into() }
-    }
-}
-
-/// `[log]`
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Log {
-    /// `error`, `warn`, `info`, `debug` or `trace`; also by target: `info,countersign::engine=debug`.
-    pub level: String,
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self { level: "info".to_owned() }
-    }
 }
 
 /// Settings, and how they came about.
@@ -151,7 +63,11 @@ const LARGEST: u64 = 1024 * 1024;
 /// Prefix of environment variables that are settings.
 const PREFIX: &str = "COUNTERSIGN";
 /// Settings that are lists: in the environment their parts stand between commas.
-const LISTS: [&str; 2] = ["registration.files", "http.trusted_proxies"];
+const LISTS: [&str; 3] = ["registration.files", "http.trusted_proxies", "store.postgres.hosts"];
+/// Seconds that a lease must last beyond the longest time-out: its message is loaded before, and settled after.
+const LEASE_BEYOND: u64 = 3;
+/// Seconds that it lasts beyond unless `lease_secs` says otherwise.
+const LEASE_SPARE: u64 = 30;
 
 /// Reads the file at `path`, then what `environment` sets over it.
 pub fn load(path: &Path, environment: HashMap<String, String>) -> Result<Loaded, Unusable> {
@@ -185,6 +101,20 @@ pub fn read(path: &Path, text: &str, environment: HashMap<String, String>) -> Re
     Ok(Loaded { settings, tree })
 }
 
+impl Settings {
+    /// The longest time-out of a way out for messages.
+    pub fn slowest(&self) -> Duration {
+        let all = self.gateway.iter().map(|it| it.timeout_ms).chain(self.smtp.iter().map(|it| it.timeout_ms));
+        Duration::from_millis(all.max().unwrap_or(0))
+    }
+
+    /// How long a node has a message to itself.
+    pub fn lease(&self) -> Duration {
+        let unset = self.slowest().as_secs() + LEASE_SPARE;
+        Duration::from_secs(self.outbox.lease_secs.unwrap_or(unset))
+    }
+}
+
 impl Loaded {
     /// What holds, as TOML, with the defaults of the sections that this file owns; without secrets.
     pub fn printed(&self) -> String {
@@ -193,6 +123,7 @@ impl Loaded {
             ("store", toml::Value::try_from(&self.settings.store)),
             ("keys", toml::Value::try_from(&self.settings.keys)),
             ("registration", toml::Value::try_from(&self.settings.registration)),
+            ("outbox", toml::Value::try_from(Outbox { lease_secs: Some(self.settings.lease().as_secs()) })),
             ("admin", toml::Value::try_from(&self.settings.admin)),
             ("log", toml::Value::try_from(&self.settings.log)),
         ];
@@ -227,6 +158,14 @@ fn check(settings: &Settings) -> Result<(), Unusable> {
     if settings.keys.root_file.starts_with(&settings.store.dir) {
         return refuse("keys.root_file must be outside store.dir: who has the data must not have the key");
     }
+    check_engine(&settings.store).or_else(|why| refuse(&why))?;
+    let least = settings.slowest().as_secs_f64().ceil() as u64 + LEASE_BEYOND;
+    if !(least..=3600).contains(&settings.lease().as_secs()) {
+        return refuse(&format!(
+            "outbox.lease_secs must be a number from {least} to 3600: {LEASE_BEYOND} more than the longest timeout_ms of a gateway or \
+             relay, or another node would send what is still being sent"
+        ));
+    }
     if settings.registration.files.is_empty() {
         return refuse("registration.files must name at least one file or directory");
     }
@@ -248,6 +187,20 @@ fn check(settings: &Settings) -> Result<(), Unusable> {
         return refuse(&format!("log.level: {why}"));
     }
     Ok(())
+}
+
+/// The engine, and the section that only one of them has.
+fn check_engine(store: &Store) -> Result<(), String> {
+    match (store.engine, &store.postgres) {
+        (Engine::Sled, None) => Ok(()),
+        (Engine::Sled, Some(_)) => {
+            Err("[store.postgres] is set, but store.engine is \"sled\": set engine = \"postgres\", or remove the section".to_owned())
+        }
+        (Engine::Postgres, None) => {
+            Err("store.engine is \"postgres\": say in a section [store.postgres] where the database is (hosts, password_file)".to_owned())
+        }
+        (Engine::Postgres, Some(it)) => it.check().map(drop).map_err(|why| format!("store.postgres: {why}")),
+    }
 }
 
 /// The names of everything that sends: one label of logs and metrics for each.

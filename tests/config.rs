@@ -50,9 +50,12 @@ fn what_is_wrong_is_refused_at_its_place() {
     let file = |text: &str, expected: &str| check(text, &[], expected);
     file(
         "[stroe]\n",
-        "c.toml:1:2: unknown field `stroe`, expected one of `http`, `store`, `keys`, `registration`, `gateway`, `inbound`, `smtp`, `subscriber`, `admin`, `log`",
+        "c.toml:1:2: unknown field `stroe`, expected one of `http`, `store`, `keys`, `registration`, `gateway`, `inbound`, `smtp`, `outbox`, `subscriber`, `admin`, `log`",
     );
-    file("[store]\nretention = 3\n", "c.toml:2:1: unknown field `retention`, expected `dir` or `retention_days`");
+    file(
+        "[store]\nretention = 3\n",
+        "c.toml:2:1: unknown field `retention`, expected one of `engine`, `dir`, `retention_days`, `postgres`",
+    );
     file("\n[store]\n  retention_days = \"week\"\n", "c.toml:3:20: invalid type: string \"week\", expected u32");
     file("[http]\nlisten = \"nowhere\"\n", "c.toml:2:10: invalid socket address syntax");
     file(
@@ -82,7 +85,7 @@ fn what_is_wrong_is_refused_at_its_place() {
     check(
         "",
         &[("COUNTERSIGN__STROE__DIR", "/d")],
-        "c.toml: unknown field `stroe`, expected one of `http`, `store`, `keys`, `registration`, `gateway`, `inbound`, `smtp`, `subscriber`, `admin`, `log`",
+        "c.toml: unknown field `stroe`, expected one of `http`, `store`, `keys`, `registration`, `gateway`, `inbound`, `smtp`, `outbox`, `subscriber`, `admin`, `log`",
     );
     check(
         "",
@@ -118,4 +121,55 @@ fn the_example_in_the_documentation_holds() {
     let text = include_str!("../docs/countersign.toml");
     let settings = load(text, &[]).expect("settings").settings;
     assert_eq!((settings.gateway.len(), settings.inbound.len(), settings.subscriber.len(), settings.smtp.is_some()), (1, 1, 2, true));
+}
+
+#[test]
+fn the_engine_and_its_section_go_together() {
+    let check = |text: &str, expected: &str| {
+        let said = load(text, &[]).map_or_else(|it| it, |_| String::new());
+        assert!(if expected.is_empty() { said.is_empty() } else { said.contains(expected) }, "{text}: {said}");
+    };
+    let database = "[store.postgres]\nhosts = ['db1:5432', 'db2']\npassword_file = 'p'\n";
+    check("[store]\nengine = 'sled'\n", "");
+    check(&format!("[store]\nengine = 'postgres'\n{database}"), "");
+    check("[store]\nengine = 'postgres'\n", "say in a section [store.postgres] where the database is");
+    check(database, "[store.postgres] is set, but store.engine is \"sled\"");
+    check("[store]\nengine = 'oracle'\n", "c.toml:2:10: unknown variant `oracle`, expected `sled` or `postgres`");
+    check("[store]\nengine = 'postgres'\n[store.postgres]\nhost = 'db1'\n", "c.toml:4:1: unknown field `host`");
+    check("[store]\nengine = 'postgres'\n[store.postgres]\nhosts = []\n", "store.postgres: hosts must name 1 to 16 hosts");
+    check("[store]\nengine = 'postgres'\n[store.postgres]\nhosts = ['db1']\ntls = 'off'\n", "store.postgres: tls = \"off\" to db1");
+    check("[store]\nengine = 'postgres'\ndir = '/d'\n[store.postgres]\n[keys]\nroot_file = '/d/k'\n", "must be outside store.dir");
+}
+
+#[test]
+fn the_environment_can_choose_the_engine() {
+    let variables = [("COUNTERSIGN__STORE__ENGINE", "postgres"), ("COUNTERSIGN__STORE__POSTGRES__HOSTS", "db1:5433,db2")];
+    let loaded = load("", &variables).unwrap();
+    let database = loaded.settings.store.postgres.as_ref().unwrap();
+    assert_eq!((database.hosts.join(" ").as_str(), database.user.as_str()), ("db1:5433 db2", "countersign"));
+    assert!(
+        loaded.printed().contains("[store.postgres]") && loaded.printed().contains("statement_timeout_secs = 10"),
+        "{}",
+        loaded.printed()
+    );
+}
+
+#[test]
+fn a_lease_outlasts_the_slowest_way_out() {
+    let check = |gateway: &str, outbox: &str, expected: Result<u64, &str>| {
+        let gateway = format!("[[gateway]]\nname = \"a\"\nurl = \"https://a.example\"\n{gateway}\n");
+        match (load(&format!("{gateway}{outbox}"), &[]), expected) {
+            (Ok(loaded), Ok(seconds)) => assert_eq!(loaded.settings.lease().as_secs(), seconds, "{gateway}{outbox}"),
+            (Err(why), Err(part)) => assert!(why.contains(part), "{gateway}{outbox}: {why}"),
+            (found, expected) => panic!("{gateway}{outbox}: {expected:?}, not {:?}", found.map(|it| it.settings.lease())),
+        }
+    };
+    check("", "", Ok(40));
+    check("timeout_ms = 120000", "", Ok(150));
+    check("", "[outbox]\nlease_secs = 13", Ok(13));
+    check("", "[outbox]\nlease_secs = 12", Err("outbox.lease_secs must be a number from 13 to 3600"));
+    check("timeout_ms = 1001", "[outbox]\nlease_secs = 5", Ok(5));
+    check("timeout_ms = 1001", "[outbox]\nlease_secs = 4", Err("from 5 to 3600"));
+    check("", "[outbox]\nlease_secs = 3601", Err("from 13 to 3600"));
+    assert_eq!(load("", &[]).unwrap().settings.lease().as_secs(), 30);
 }

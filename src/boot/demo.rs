@@ -1,17 +1,18 @@
 //! The demonstration: everything on loopback, with a bank, its customers, and a virtual handset.
 
+use super::data::Data;
 use super::house::{Front, House};
 use super::operations::register_recipients;
 use super::stage::Backstage;
 use super::ways::Ways;
-use super::{now, open, prepare, stop_on_signal};
+use super::{now, prepare, stop_on_signal};
+use crate::config::Store;
 use crate::connect::sandbox::Sandbox;
 use crate::demo::{self, registration};
 use crate::dialect::{Dialect, Settings as DialectSettings};
-use crate::engine::outbox::Routes;
+use crate::engine::outbox::{Routes, Term};
 use crate::http::{Credentials, Gateway, Gateways, Operators, Settings};
 use crate::registration::read;
-use crate::store::sled::Settings as StoreSettings;
 use crate::vault::Vault;
 use anyhow::{Context, Result, anyhow, bail};
 use std::io::Write;
@@ -29,12 +30,13 @@ pub async fn demo(listen: SocketAddr, data: Option<PathBuf>) -> Result<()> {
     let data = data.unwrap_or_else(|| std::env::temp_dir().join("countersign-demo"));
     let vault = Arc::new(root(&data)?);
     let registered = read(&registration::files()).map_err(|_| anyhow!("the demonstration's registration is broken"))?;
-    let store = open(StoreSettings::new(data.join("store")), vault.clone()).await?;
+    let term = Term::default();
+    let store = Data::open(&Store { dir: data.join("store"), ..Store::default() }, term.lease, vault.clone()).await?;
     let sandbox = Sandbox::new(&Default::default(), now());
     let way = Arc::new(sandbox.clone());
     let routes = Routes { sms: Some(way.clone()), mail: Some(way.clone()), test: way };
     let settings = Settings { listen, ..Settings::default() };
-    let house = House::build(vault.clone(), store, registered.registry, Ways { routes, subscribers: Vec::new() });
+    let house = House::build(vault.clone(), (store, term), registered.registry, Ways { routes, subscribers: Vec::new() });
     register_recipients(&house.engine, registered.recipients).await?;
     let stage = Arc::new(Backstage {
         engine: house.engine.clone(),

@@ -1,14 +1,14 @@
 //! All parts of a running server, and their life: build, open, run, stop.
 
+use super::data::Data;
 use super::ways::Ways;
 use crate::domain::id::InstitutionId;
 use crate::domain::publisher::Registry;
-use crate::engine::draw::{SystemChance, SystemClock};
-use crate::engine::outbox::Outbox;
+use crate::engine::draw::SystemChance;
+use crate::engine::outbox::{Outbox, Term};
 use crate::engine::push::{self, Subscriber};
 use crate::engine::{Engine, Parts, timers};
 use crate::http::{Credentials, Extra, Gateways, Metrics, Operators, Parts as HttpParts, Server, Settings};
-use crate::store::sled::SledStore;
 use crate::vault::Vault;
 use anyhow::Result;
 use parking_lot::Mutex;
@@ -27,8 +27,8 @@ pub struct House {
     pub engine: Arc<Engine>,
     /// The outbox.
     pub outbox: Arc<Outbox>,
-    /// The store, for what only this engine of it can do.
-    pub store: Arc<SledStore>,
+    /// The store, for what only one engine of it can do.
+    pub data: Data,
     /// Cancelled when the process is to end.
     pub stop: CancellationToken,
     subscribers: Mutex<Vec<Subscriber>>,
@@ -59,14 +59,14 @@ pub struct Bound {
 
 impl House {
     /// Puts the parts together; nothing runs yet.
-    pub fn build(vault: Arc<Vault>, store: Arc<SledStore>, registry: Registry, ways: Ways) -> Self {
-        let parts =
-            Parts { store: store.clone(), notes: store.clone(), vault, clock: Arc::new(SystemClock), chance: Arc::new(SystemChance) };
+    pub fn build(vault: Arc<Vault>, (data, term): (Data, Term), registry: Registry, ways: Ways) -> Self {
+        let (store, notes) = data.store();
+        let parts = Parts { store, notes, vault, clock: data.clock(), chance: Arc::new(SystemChance) };
         let engine = Arc::new(Engine::new(parts));
         engine.register(registry);
-        let outbox = Outbox::new(engine.clone(), ways.routes);
+        let outbox = Outbox::with_term(engine.clone(), ways.routes, term);
         let stop = CancellationToken::new();
-        Self { engine, outbox, store, stop, subscribers: Mutex::new(ways.subscribers), lags: Arc::default() }
+        Self { engine, outbox, data, stop, subscribers: Mutex::new(ways.subscribers), lags: Arc::default() }
     }
 
     /// Takes the address and reads the certificates; nothing is served yet.
@@ -99,8 +99,7 @@ impl House {
         if tokio::time::timeout(DRAIN, tasks.wait()).await.is_err() {
             tracing::warn!("work in progress did not end in time; it is done again after the next start");
         }
-        let store = self.store.clone();
-        let _ = tokio::task::spawn_blocking(move || store.close()).await;
+        self.data.close().await;
     }
 }
 

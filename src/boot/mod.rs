@@ -1,11 +1,14 @@
 //! The wiring: which parts make a server, in which order they start, and how they stop.
 //!
 //! [`serve`] builds everything from settings, [`demo()`] from what the demonstration brings along; both run the same
-//! [`house::House`]. [`operations`] is what operators' commands do to it, [`stage`] what the demonstration's pages see of it.
+//! [`house::House`], over the engine of the store that [`data`] opens. [`operations`] is what operators' commands do to it,
+//! [`stage`] what the demonstration's pages see of it. [`migrate()`] needs no server.
 
+mod data;
 mod demo;
 mod handles;
 mod house;
+mod migrate;
 mod operations;
 mod stage;
 mod ways;
@@ -17,13 +20,14 @@ use crate::config::Settings;
 use crate::domain::contact;
 use crate::domain::id::PublisherId;
 use crate::engine::draw::{Clock, SystemClock};
+use crate::engine::outbox::Term;
 use crate::http::{Credentials, Gateways, Operators, Tls};
 use crate::registration::Registered;
-use crate::store;
-use crate::store::sled::{Settings as StoreSettings, SledStore};
+use crate::store::{self, postgres};
 use crate::telemetry;
 use crate::vault::Vault;
 use anyhow::{Context, Result};
+use data::Data;
 use house::{Front, House};
 use operations::Counter;
 use std::path::Path;
@@ -32,6 +36,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 pub use demo::demo;
+pub use migrate::migrate;
 
 /// Runs the server until it is told to stop (SIGTERM or SIGINT). SIGHUP reads registration and certificates again.
 pub async fn serve(settings: Settings) -> Result<()> {
@@ -41,9 +46,8 @@ pub async fn serve(settings: Settings) -> Result<()> {
     let registered = documents::gather(&settings.registration.files).map_err(anyhow::Error::msg)?.1;
     registered.warnings.iter().for_each(|it| tracing::warn!("{it}"));
     check_subscribers(&settings, &registered)?;
-    let mut at = StoreSettings::new(&settings.store.dir);
-    at.retention_days = settings.store.retention_days;
-    let store = open(at, vault.clone()).await?;
+    let term = Term { lease: settings.lease(), slowest: settings.slowest() };
+    let data = Data::open(&settings.store, term.lease, vault.clone()).await?;
     let audit = Audit::open(&settings.store.dir).with_context(|| format!("the audit log in {}", settings.store.dir.display()))?;
     let ways = ways::build(&settings, now())?;
     let front = Front {
@@ -53,7 +57,7 @@ pub async fn serve(settings: Settings) -> Result<()> {
         http: settings.http.clone(),
         extra: None,
     };
-    let house = House::build(vault, store, registered.registry, ways);
+    let house = House::build(vault, (data, term), registered.registry, ways);
     tokio::spawn(stop_on_signal(house.stop.clone())?);
     let server = house.open(front).await?;
     let counter = Arc::new(Counter::new(&house, &server, settings.registration.files.clone()));
@@ -71,6 +75,7 @@ pub async fn serve(settings: Settings) -> Result<()> {
 pub fn check(settings: &Settings, registered: &Registered) -> Result<()> {
     check_subscribers(settings, registered)?;
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    settings.store.postgres.as_ref().map(postgres::connect::pool).transpose().map_err(anyhow::Error::msg).context("[store.postgres]")?;
     ways::build(settings, now())?;
     Gateways::load(settings.inbound.clone()).map_err(anyhow::Error::msg)?;
     settings.http.tls.clone().map(Tls::load).transpose()?;
@@ -120,14 +125,6 @@ fn check_subscribers(settings: &Settings, registered: &Registered) -> Result<()>
 
 fn now() -> crate::connect::setting::Now {
     Arc::new(|| SystemClock.now())
-}
-
-// Opening reads everything; that is no work for the runtime.
-async fn open(settings: StoreSettings, vault: Arc<Vault>) -> Result<Arc<SledStore>> {
-    let started = std::time::Instant::now();
-    let store = tokio::task::spawn_blocking(move || SledStore::open(settings, vault, SystemClock.now())).await??;
-    tracing::info!(seconds = started.elapsed().as_secs_f64(), "the store is open");
-    Ok(store)
 }
 
 // Signals are ours from the moment this returns: before the address is told, so that whoever waits for it can stop us in order.

@@ -1,5 +1,6 @@
 //! What operators' commands do to the running server.
 
+use super::data::Data;
 use super::house::{Bound, House};
 use crate::admin::{Files, Operations, Outcome, Soon};
 use crate::domain::activity::timeline;
@@ -13,7 +14,6 @@ use crate::engine::push::Parked;
 use crate::http::{Credentials, Tls};
 use crate::registration::{self, Change, Problem, Registered, diff_recipients, diff_registry};
 use crate::store::contract::StoreError;
-use crate::store::sled::{SledStore, verify};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ const AT_ONCE: usize = 50;
 pub struct Counter {
     engine: Arc<Engine>,
     outbox: Arc<Outbox>,
-    store: Arc<SledStore>,
+    data: Data,
     credentials: Arc<Credentials>,
     tls: Option<Arc<Tls>>,
     files: Vec<PathBuf>,
@@ -36,7 +36,7 @@ impl Counter {
         Self {
             engine: house.engine.clone(),
             outbox: house.outbox.clone(),
-            store: house.store.clone(),
+            data: house.data.clone(),
             credentials: bound.credentials.clone(),
             tls: bound.server.tls(),
             files,
@@ -140,26 +140,7 @@ impl Operations for Counter {
     }
 
     fn backup<'a>(&'a self, to: &'a Path) -> Soon<'a> {
-        Box::pin(async move {
-            let name = format!("countersign-{}.backup", self.engine.now().to_utc().format("%Y%m%dT%H%M%SZ"));
-            let (file, unusable) = (to.join(name), |error: std::io::Error| format!("{}: {error}", to.display()));
-            std::fs::create_dir_all(to).map_err(unusable)?;
-            let written = self.store.backup(&file).await.map_err(unusable)?;
-            // Read from the disk again, from end to end: only that says that it can be restored.
-            let copy = file.clone();
-            let verified = tokio::task::spawn_blocking(move || verify(&copy)).await.map_err(|error| error.to_string())?;
-            match verified {
-                Ok(verified) if verified == written => Ok(format!(
-                    "{}: verified, {} records up to commit {}. It needs the root key {} to be read.\n",
-                    file.display(),
-                    written.total,
-                    written.sequence,
-                    written.fingerprint
-                )),
-                Ok(_) => Err(format!("{}: what was read back is not what was written; the disk is not to be trusted", file.display())),
-                Err(error) => Err(format!("{}: written, but can't be verified: {error}", file.display())),
-            }
-        })
+        Box::pin(self.data.backup(to, self.engine.now()))
     }
 
     fn parked(&self, subscriber: String, replay: bool) -> Soon<'_> {

@@ -48,6 +48,14 @@ pub(super) enum Verb {
         #[arg(long)]
         into: PathBuf,
     },
+    /// Compare a PostgreSQL database with the schema that this program needs; with --apply, bring it there
+    Migrate {
+        #[command(flatten)]
+        config: Config,
+        /// Apply what is pending; without this it is only shown
+        #[arg(long)]
+        apply: bool,
+    },
     /// Measure what this machine can do: starts a server over data of its own, loads it, and removes both
     #[command(args_conflicts_with_subcommands = true)]
     Bench(Box<Bench>),

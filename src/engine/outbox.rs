@@ -17,9 +17,6 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How long a worker has a delivery to itself: longer than any connector's time-out, and a minute to load and settle.
-const LEASE: Duration = Duration::from_secs(180);
-const _: () = assert!(LEASE.as_secs() >= TIMEOUT_MAX.as_secs() + 60, "a slow carrier would get a message twice");
 /// Between two looks that took all that was due: under load one look then takes many deliveries.
 const PACE: Duration = Duration::from_millis(5);
 /// How long to wait when nothing is due; a commit wakes earlier.
@@ -45,10 +42,27 @@ impl Routes {
     }
 }
 
+/// How long a worker has a delivery to itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Term {
+    /// So long.
+    pub lease: Duration,
+    /// The longest that a hand-over takes: nothing is sent when less is left of the lease, or a slow carrier would get it twice.
+    pub slowest: Duration,
+}
+
+/// For any connector there may be, and a minute to load and settle.
+impl Default for Term {
+    fn default() -> Self {
+        Self { lease: TIMEOUT_MAX + Duration::from_secs(60), slowest: TIMEOUT_MAX }
+    }
+}
+
 /// Works the outbox off.
 pub struct Outbox {
     engine: Arc<Engine>,
     routes: Routes,
+    term: Term,
     paused: AtomicBool,
     places: Arc<Semaphore>,
 }
@@ -56,7 +70,12 @@ pub struct Outbox {
 impl Outbox {
     /// An outbox over these routes.
     pub fn new(engine: Arc<Engine>, routes: Routes) -> Arc<Self> {
-        Arc::new(Self { engine, routes, paused: AtomicBool::new(false), places: Arc::new(Semaphore::new(AT_ONCE)) })
+        Self::with_term(engine, routes, Term::default())
+    }
+
+    /// The same, with leases that last this long.
+    pub fn with_term(engine: Arc<Engine>, routes: Routes, term: Term) -> Arc<Self> {
+        Arc::new(Self { engine, routes, term, paused: AtomicBool::new(false), places: Arc::new(Semaphore::new(AT_ONCE)) })
     }
 
     /// Stops or lets hand-overs; requests are accepted meanwhile, and their messages wait.
@@ -102,7 +121,7 @@ impl Outbox {
     }
 
     async fn lease(&self, max: usize) -> Vec<Lease> {
-        let leased = self.engine.store().lease(self.engine.now(), LEASE, max).await;
+        let leased = self.engine.store().lease(self.engine.now(), self.term.lease, max).await;
         leased.unwrap_or_else(|error| {
             tracing::error!(%error, "due deliveries can't be leased");
             Vec::new()
@@ -116,7 +135,7 @@ impl Outbox {
             Ok(view) => view,
             Err(error) => return tracing::error!(%error, "a leased delivery can't be read"),
         };
-        if self.engine.now() >= lease.until.minus(TIMEOUT_MAX) {
+        if self.engine.now() >= lease.until.minus(self.term.slowest) {
             // This process was away for long: whoever has it next sends it.
             return tracing::warn!(challenge = %lease.aggregate, "a lease was over before its message could be sent");
         }

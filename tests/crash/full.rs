@@ -3,13 +3,13 @@
 
 use super::check::must_hold;
 use super::dice::{Dice, seed};
-use super::kill::look;
 use super::platter::{Cut, Platter};
 use super::power::{at, disk, files};
 use super::process::bank::Server;
 use super::process::until;
 use super::shim::{Under, journal};
 use super::town::Town;
+use super::town::look::look;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -75,7 +75,7 @@ async fn whole(town: &Town, on: &Path, what: &str) {
     town.keep(None);
     let server = town.bank().start_under(&[at(on)]);
     town.drain(&server).await;
-    look(town, &server).await;
+    look(town, &server.base, &town.bank().path("admin.sock")).await;
     must_hold(&town.record(), what);
 }
 

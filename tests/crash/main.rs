@@ -2,27 +2,25 @@
 //! is there, once.
 //!
 //! A [`town`] of callers, handsets, a gateway and a subscriber works against a real `countersign serve` and keeps a [`record`] of
-//! what it saw. When all is over [`check`] judges the record. [`planted`] has the faults that the judge must see, and
+//! what it saw. When all is over [`check`] judges the record. `town::planted` has the faults that the judge must see, and
 //! [`power`] those that the disk must show.
 //!
 //! Small here; full size: `cargo test --locked --profile proof --test crash -- --ignored --test-threads 1`. `CRASH_SEED` chooses
 //! another run.
 
-mod check;
 mod corrupt;
-mod dice;
 mod first;
 mod full;
 mod kill;
-mod planted;
 mod platter;
 mod power;
 #[path = "../process/mod.rs"]
 mod process;
-mod record;
 mod reopen;
 #[path = "../sample/mod.rs"]
 mod sample;
 mod shim;
-mod state;
+#[path = "../town/mod.rs"]
 mod town;
+
+use town::{check, dice, record};

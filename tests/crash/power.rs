@@ -3,11 +3,11 @@
 
 use super::check::{check, must_hold};
 use super::dice::{Dice, seed};
-use super::kill::look;
 use super::platter::{Cut, Platter};
 use super::record::Record;
 use super::shim::{Op, Under, journal, probe};
 use super::town::Town;
+use super::town::look::look;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -69,7 +69,7 @@ async fn comes_back(town: &Town, disk: &Path, record: Record) -> Vec<String> {
     let server = town.bank().start_under(&[at(disk)]);
     town.ask_again(&server).await;
     town.drain(&server).await;
-    look(town, &server).await;
+    look(town, &server.base, &town.bank().path("admin.sock")).await;
     assert!(server.stop().success());
     check(&town.record())
 }

@@ -93,6 +93,20 @@ impl Bank {
         self.write(name, &text.replace(old, new));
     }
 
+    /// Keeps everything in this database; nodes apply the schema's steps themselves.
+    pub fn keep_in(&self, database: &countersign::store::postgres::Settings) {
+        let database = countersign::store::postgres::Settings { migrate: true, ..database.clone() };
+        self.edit("countersign.toml", "[store]\n", "[store]\nengine = 'postgres'\n");
+        let section = format!("{}\n[store.postgres]\n{}", self.read("countersign.toml"), toml::to_string(&database).unwrap());
+        self.write("countersign.toml", &section);
+    }
+
+    /// The environment of a node: what each has for itself.
+    pub fn node(&self, name: &str) -> Vec<(String, String)> {
+        let path = |end: &str| self.path(&format!("{name}{end}")).to_str().unwrap().to_owned();
+        [("COUNTERSIGN__STORE__DIR", ""), ("COUNTERSIGN__ADMIN__SOCKET", ".sock")].map(|(key, end)| (key.to_owned(), path(end))).to_vec()
+    }
+
     fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
         command.env("COUNTERSIGN_CONFIG", self.path("countersign.toml")).env_remove("COUNTERSIGN__LOG__LEVEL");
@@ -101,7 +115,13 @@ impl Bank {
 
     /// Runs a command as an operator types it.
     pub fn run(&self, arguments: &[&str]) -> Said {
-        let output = self.command().args(arguments).output().unwrap();
+        self.run_under(&[], arguments)
+    }
+
+    /// The same with these variables in its environment.
+    pub fn run_under(&self, environment: &[(String, String)], arguments: &[&str]) -> Said {
+        let environment = environment.iter().map(|(name, value)| (name, value));
+        let output = self.command().envs(environment).args(arguments).output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Said { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
     }

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test file uses a part of this")]
 
 pub mod bank;
+pub mod nodes;
 pub mod peer;
 
 use std::io::{BufRead, BufReader, Read};

@@ -31,6 +31,11 @@ impl Leases {
         taken
     }
 
+    /// Takes all out.
+    pub(super) fn drain(&self) -> Vec<Lease> {
+        std::mem::take(&mut *self.0.lock()).into_values().collect()
+    }
+
     /// Those of an aggregate are no longer this node's.
     pub(super) fn forget(&self, id: AggregateId) {
         self.0.lock().retain(|_, it| it.aggregate != id);

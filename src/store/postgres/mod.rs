@@ -27,6 +27,7 @@ mod problem;
 mod reader;
 mod reading;
 mod rec;
+mod release;
 mod schema;
 mod secret;
 mod shared;

@@ -59,6 +59,12 @@ impl PostgresStore {
         keep::count(&self.shared).await
     }
 
+    /// Gives back what this node has and has not sent, when nobody asks it for work any more: another node, or the next start, need not
+    /// wait for its leases.
+    pub async fn give_back(&self) -> Result<usize, StoreError> {
+        super::release::release(&self.shared).await
+    }
+
     /// The time as the database has it, which all nodes share: what decisions are to be made by.
     pub fn now(&self) -> Timestamp {
         self.shared.now()

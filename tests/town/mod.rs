@@ -1,15 +1,26 @@
 //! The world around the server: callers that ask, a gateway that takes messages, handsets that reply, a subscriber and a reader
-//! of events. It goes on through crashes, repeats what was not acknowledged, and keeps a record of everything.
+//! of events. It goes on through crashes, repeats what was not acknowledged, and keeps a record of everything. When all is over
+//! [`check`] judges the record; [`planted`] has the faults that it must see.
 
-use super::dice::Dice;
-use super::process::bank::{Bank, PASSWORD, Server};
-use super::process::peer::Peer;
-use super::process::{IMS, PATIENCE, element, envelope, explicit};
-use super::record::{Event, Exam, Handed, Plan, Record, Seen};
-use super::state::{State, code, cursor, find};
+#![allow(dead_code, reason = "each test file uses a part of this")]
+
+pub mod check;
+pub mod dice;
+pub mod look;
+mod planted;
+pub mod record;
+pub mod state;
+
+use crate::process::bank::{Bank, PASSWORD, Server};
+use crate::process::peer::Peer;
+use crate::process::{IMS, PATIENCE, element, envelope, explicit};
+use dice::Dice;
+use record::{Event, Exam, Handed, Plan, Record, Seen};
+use state::{State, code, cursor, find};
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
@@ -55,8 +66,33 @@ struct Inner {
     state: Mutex<State>,
 }
 
+/// Where the nodes are that take requests; each is asked in turn. Clones are the same.
+#[derive(Clone, Default)]
+pub struct Nodes(Arc<(Mutex<Vec<String>>, AtomicUsize)>);
+
+impl Nodes {
+    pub fn new(bases: impl IntoIterator<Item = String>) -> Self {
+        Self(Arc::new((Mutex::new(bases.into_iter().collect()), AtomicUsize::new(0))))
+    }
+
+    /// The nth is elsewhere now.
+    pub fn moved(&self, nth: usize, base: String) {
+        self.0.0.lock().unwrap()[nth] = base;
+    }
+
+    pub fn next(&self) -> String {
+        let all = self.0.0.lock().unwrap();
+        all[self.0.1.fetch_add(1, Ordering::Relaxed) % all.len()].clone()
+    }
+}
+
 impl Town {
     pub async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// After more was set in the bank.
+    pub async fn with(set: impl FnOnce(&Bank)) -> Self {
         let gateway = Peer::start(&[], (202, "0: Accepted for delivery")).await;
         let desk = Peer::start(&[], (204, "")).await;
         let bank = Bank::new(&SETTINGS.replace("{gateway}", &gateway.url("/cgi-bin/sendsms")).replace("{desk}", &desk.url("/hook")));
@@ -65,6 +101,7 @@ impl Town {
         bank.edit("registration/publisher.toml", "[limits]", &more);
         bank.edit("registration/publisher.toml", "answer_replies = true", "answer_replies = false");
         bank.edit("countersign.toml", "level = 'trace'", "level = 'info'");
+        set(&bank);
         let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
         let state = State { cursor: "0".to_owned(), ..State::default() };
         Self(Arc::new(Inner { bank, gateway, desk, client, state: Mutex::new(state) }))
@@ -75,13 +112,13 @@ impl Town {
     }
 
     pub fn record(&self) -> Record {
-        self.with(|it| it.record.clone())
+        self.know(|it| it.record.clone())
     }
 
     /// Goes on from another record: of a past that a power cut left.
     pub fn go_on(&self, mut record: Record, journal: Option<PathBuf>) {
         record.settle();
-        self.with(|it| {
+        self.know(|it| {
             it.cursor = cursor(record.read.len());
             it.codes = record.handed.iter().map(|it| (it.what.key.clone(), code(&it.what.text))).collect();
             it.record = record;
@@ -98,18 +135,26 @@ impl Town {
 
     /// Everybody at once, while `wait` lasts; then `end` is called amid all that. Whoever waits for an answer never gets it.
     pub async fn rush(&self, server: &Server, wait: impl Future<Output = ()>, end: impl FnOnce()) {
-        self.with(|it| it.round += 1);
-        let mut everybody = self.everybody(&server.base, true);
+        let all = async {
+            wait.await;
+            end();
+        };
+        self.rush_at(&Nodes::new([server.base.clone()]), all).await;
+    }
+
+    /// The same at several nodes, while `wait` lasts.
+    pub async fn rush_at(&self, nodes: &Nodes, wait: impl Future<Output = ()>) {
+        self.know(|it| it.round += 1);
+        let mut everybody = self.everybody(nodes, true);
         wait.await;
-        end();
         everybody.shutdown().await;
         self.poll();
-        self.with(|it| it.busy.clear());
+        self.know(|it| it.busy.clear());
     }
 
     /// Lasts until so many more answers came, and a moment longer: a busy machine changes nothing in what is tested.
     pub async fn busy(&self, answers: usize, moment: Duration) {
-        let count = || self.with(|it| it.record.sessions.values().map(|it| it.answers.len()).sum::<usize>());
+        let count = || self.know(|it| it.record.sessions.values().map(|it| it.answers.len()).sum::<usize>());
         let (before, started) = (count(), Instant::now());
         while count() < before + answers && started.elapsed() < PATIENCE {
             tokio::time::sleep(Duration::from_millis(2)).await;
@@ -120,45 +165,54 @@ impl Town {
     /// No new requests; everything open comes to its end, as far as it will within the patience of a test. Then everything is
     /// asked once more.
     pub async fn drain(&self, server: &Server) {
-        let mut everybody = self.everybody(&server.base, false);
+        self.drain_at(&Nodes::new([server.base.clone()])).await;
+    }
+
+    /// The same at several nodes.
+    pub async fn drain_at(&self, nodes: &Nodes) {
+        let mut everybody = self.everybody(nodes, false);
         let started = Instant::now();
         while !self.is_over() && started.elapsed() < PATIENCE {
             tokio::time::sleep(Duration::from_millis(50)).await;
             self.poll();
         }
         everybody.shutdown().await;
-        self.with(|it| it.busy.clear());
-        self.ask_again(server).await;
+        self.know(|it| it.busy.clear());
+        self.ask_again_at(nodes).await;
         // What comes late would be one too many.
         tokio::time::sleep(Duration::from_millis(100)).await;
-        while self.read(&server.base, 0).await == Some(true) {}
+        while self.read(&nodes.next(), 0).await == Some(true) {}
         self.poll();
-        let feed = self.whole_feed(&server.base).await;
-        self.with(|it| it.record.feed = feed);
+        let feed = self.whole_feed(&nodes.next()).await;
+        self.know(|it| it.record.feed = feed);
     }
 
     /// Every request once more.
     pub async fn ask_again(&self, server: &Server) {
-        for key in self.with(|it| it.record.sessions.keys().cloned().collect::<Vec<_>>()) {
-            self.ask(&server.base, &key).await;
+        self.ask_again_at(&Nodes::new([server.base.clone()])).await;
+    }
+
+    async fn ask_again_at(&self, nodes: &Nodes) {
+        for key in self.know(|it| it.record.sessions.keys().cloned().collect::<Vec<_>>()) {
+            self.ask(&nodes.next(), &key).await;
         }
     }
 
-    fn everybody(&self, base: &str, fresh: bool) -> JoinSet<()> {
+    fn everybody(&self, nodes: &Nodes, fresh: bool) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
         for n in 0..6 {
-            let (town, base) = (self.clone(), base.to_owned());
-            let dice = Dice::new(self.with(|it| it.round as u64) * 100 + n);
-            tasks.spawn(async move { town.call(&base, dice, fresh).await });
+            let (town, nodes) = (self.clone(), nodes.clone());
+            let dice = Dice::new(self.know(|it| it.round as u64) * 100 + n);
+            tasks.spawn(async move { town.call(&nodes, dice, fresh).await });
         }
         for _ in 0..4 {
-            let (town, base) = (self.clone(), base.to_owned());
-            tasks.spawn(async move { town.handset(&base).await });
+            let (town, nodes) = (self.clone(), nodes.clone());
+            tasks.spawn(async move { town.handset(&nodes).await });
         }
-        let (town, base) = (self.clone(), base.to_owned());
+        let (town, nodes) = (self.clone(), nodes.clone());
         tasks.spawn(async move {
             loop {
-                if town.read(&base, 1).await.is_none() {
+                if town.read(&nodes.next(), 1).await.is_none() {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
             }
@@ -167,15 +221,15 @@ impl Town {
     }
 
     // A caller: repeats what was not answered, now and then what was, and asks for new.
-    async fn call(&self, base: &str, mut dice: Dice, fresh: bool) {
+    async fn call(&self, nodes: &Nodes, mut dice: Dice, fresh: bool) {
         loop {
-            let key = self.with(|it| it.next_call(&mut dice, fresh));
+            let key = self.know(|it| it.next_call(&mut dice, fresh));
             let Some(key) = key else {
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 continue;
             };
-            let answered = self.ask(base, &key).await;
-            self.with(|it| it.busy.remove(&key));
+            let answered = self.ask(&nodes.next(), &key).await;
+            self.know(|it| it.busy.remove(&key));
             if !answered {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
@@ -183,14 +237,14 @@ impl Town {
     }
 
     async fn ask(&self, base: &str, key: &str) -> bool {
-        let (phone, plan) = self.with(|it| (it.record.sessions[key].phone.clone(), it.record.sessions[key].plan));
+        let (phone, plan) = self.know(|it| (it.record.sessions[key].phone.clone(), it.record.sessions[key].plan));
         let seconds = if plan == Plan::Silent { 2 } else { 1800 };
         let body =
             explicit(&phone, &format!("Bank: <%$otp%> is your code. Ref {key}."), &format!("<OOBExpSec>{seconds}</OOBExpSec>"), Some(key));
         let Some((status, text)) = self.post(base, body).await else { return false };
         let id = element(&text, "AlrtPkgId").filter(|_| status == 200);
         let (fault, otp) = (element(&text, "ErrCode"), element(&text, "OTP"));
-        self.with(|it| match id {
+        self.know(|it| match id {
             Some(id) => {
                 let at = it.position();
                 it.record.sessions.get_mut(key).unwrap().answers.push(Seen { what: id, at });
@@ -217,15 +271,15 @@ impl Town {
     }
 
     // People who reply, each in turn: first what is wrong, then what is right, each until it is acknowledged.
-    async fn handset(&self, base: &str) {
+    async fn handset(&self, nodes: &Nodes) {
         loop {
             self.poll();
-            let Some((key, phone, text, nth)) = self.with(State::next_reply) else {
+            let Some((key, phone, text, nth)) = self.know(State::next_reply) else {
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 continue;
             };
-            let taken = self.reply(base, &phone, &text, &format!("{key}-{nth}")).await;
-            self.with(|it| {
+            let taken = self.reply(&nodes.next(), &phone, &text, &format!("{key}-{nth}")).await;
+            self.know(|it| {
                 let at = it.position();
                 if taken {
                     it.record.sessions.get_mut(&key).unwrap().replied.push(Seen { what: (), at });
@@ -248,9 +302,9 @@ impl Town {
 
     // The next page; whether there was something in it. A page that was not answered whole does not move the cursor.
     async fn read(&self, base: &str, wait: u64) -> Option<bool> {
-        let after = self.with(|it| it.cursor.clone());
+        let after = self.know(|it| it.cursor.clone());
         let (next, events) = self.page(base, &after, wait).await?;
-        self.with(|it| {
+        self.know(|it| {
             let at = it.position();
             if it.cursor == after {
                 it.cursor = next;
@@ -286,7 +340,7 @@ impl Town {
 
     // Takes into the record what the peers got.
     fn poll(&self) {
-        self.with(|it| {
+        self.know(|it| {
             let at = it.position();
             for got in self.0.gateway.since(it.polled.0) {
                 it.polled.0 += 1;
@@ -307,7 +361,7 @@ impl Town {
     }
 
     fn is_over(&self) -> bool {
-        self.with(|it| {
+        self.know(|it| {
             let sessions = &it.record.sessions;
             let ends = it.record.read.iter().filter(|it| it.what.act.starts_with("OOB")).count();
             let pushed: BTreeSet<&str> = it.record.pushed.iter().map(|it| it.what.id.as_str()).collect();
@@ -318,20 +372,20 @@ impl Town {
         })
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+    fn know<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
         work(&mut self.0.state.lock().unwrap())
     }
 
     /// Fills in what operators see of these sessions.
     pub fn show(&self, keys: &[String], told: impl Fn(&str) -> (u32, u32)) {
         for key in keys {
-            let id = self.with(|it| it.record.sessions[key].answers.first().map(|it| it.what.clone()));
+            let id = self.know(|it| it.record.sessions[key].answers.first().map(|it| it.what.clone()));
             let shown = id.map(|id| told(&id));
-            self.with(|it| it.record.sessions.get_mut(key).unwrap().shown = shown);
+            self.know(|it| it.record.sessions.get_mut(key).unwrap().shown = shown);
         }
     }
 
     pub fn note_exam(&self, exam: Exam) {
-        self.with(|it| it.record.exams.push(exam));
+        self.know(|it| it.record.exams.push(exam));
     }
 }
