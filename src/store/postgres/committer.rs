@@ -133,7 +133,8 @@ async fn written(shared: &Shared, all: &[&Ops]) -> Result<Taken, Trouble> {
     Err(Trouble::Again)
 }
 
-async fn attempt(shared: &Shared, statements: &[Statement]) -> Result<Vec<Row>, Trouble> {
+/// Sends statements in one transaction.
+pub(super) async fn attempt(shared: &Shared, statements: &[Statement]) -> Result<Vec<Row>, Trouble> {
     let client = Borrowed(Some(shared.pool.get().await?));
     let done = send(client.get(), statements).await;
     if let Err(Trouble::Away(_)) = &done {
