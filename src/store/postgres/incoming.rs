@@ -140,7 +140,7 @@ impl Incoming {
                 let sealed = row::seal_in_place(vault, &place.key, rows::encode_budget(budget, ROOM), true);
                 wish.put(Record { place, sealed: Some(sealed), also: Vec::new() });
             }
-            Item::OptOut { address, publisher } => wish.opt_outs.push((Place::address(*address), publisher.clone(), true)),
+            Item::OptOut { address, publisher, .. } => wish.opt_outs.push((Place::address(*address), publisher.clone(), true)),
             Item::Recipient(it) => {
                 wish.write(vault, &Given::by(vault, &[]), &Write::Recipient(it.key.clone(), Some((**it).clone())));
             }

@@ -188,7 +188,7 @@ impl Incoming {
             kind::DAY => Item::DataKey { day: key.as_day(), wrapped: view::open(vault, key, rec, |it| Ok(it.to_vec()))? },
             kind::ADDRESS => {
                 let (address, row) = (key.rest(), view::open(vault, key, rec, AddressRow::decode)?);
-                return Ok(row.opt_outs.into_iter().map(|publisher| Item::OptOut { address, publisher }).collect());
+                return Ok(row.opt_outs.into_iter().map(|publisher| Item::OptOut { address, publisher, key: None }).collect());
             }
             _ => return Ok(Vec::new()),
         };

@@ -142,7 +142,7 @@ fn other(key: &Key, plain: &[u8]) -> Result<Option<Item>, Malformed> {
     let mut from = Decoder::new(plain);
     Ok(Some(match key.kind() {
         kind::BUDGET => Item::Budget { key: key.rest(), budget: rows::decode_budget(plain)? },
-        kind::OPT_OUT => Item::OptOut { address: from.array()?, publisher: from.str()?.into() },
+        kind::OPT_OUT => Item::OptOut { address: from.array()?, publisher: from.str()?.into(), key: Some(key.rest()) },
         kind::RECIPIENT => Item::Recipient(Box::new(rows::decode_recipient(plain)?)),
         kind::NOTE => decode_note(plain).map(|(name, value)| Item::Note { name: name.to_owned(), value: value.to_vec() })?,
         kind::DAY => Item::DataKey { day: key.as_day(), wrapped: plain.to_vec() },

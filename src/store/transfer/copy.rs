@@ -10,6 +10,7 @@ use crate::store::key::{Key, kind};
 use crate::store::postgres::{Found, Incoming, Options, Settings};
 use crate::store::sled::SledStore;
 use crate::vault::Vault;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,7 +28,8 @@ const MOST_ROUNDS: usize = 20;
 const SETTLED: Duration = Duration::from_secs(90);
 
 /// How to copy.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Plan {
     /// How long writes may be halted. When it would take longer, the copy is given up and writes go on.
     pub window: Duration,

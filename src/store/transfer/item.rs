@@ -47,6 +47,8 @@ pub enum Item {
         address: Route,
         /// Whose messages.
         publisher: PublisherId,
+        /// The routing MAC of both, where a store has it: sled keeps opt-outs by it.
+        key: Option<Route>,
     },
     /// A registered recipient.
     Recipient(Box<Recipient>),
@@ -158,7 +160,7 @@ impl Item {
             Self::DataKey { day, .. } => Ident::DataKey(*day),
             Self::Aggregate { value, .. } => Ident::Aggregate(value.id()),
             Self::Budget { key, .. } => Ident::Budget(*key),
-            Self::OptOut { address, publisher } => Ident::OptOut(*address, publisher.clone()),
+            Self::OptOut { address, publisher, .. } => Ident::OptOut(*address, publisher.clone()),
             Self::Recipient(it) => Ident::Recipient(it.key.clone()),
             Self::Note { name, .. } => Ident::Note(name.clone()),
             Self::Feed { institution, .. } => Ident::Feed(institution.clone()),
