@@ -2,6 +2,7 @@
 //! would give new ones; what follows from aggregates (addresses, slots, keys) is planned as for a commit.
 
 use super::committer::attempt;
+use super::keep;
 use super::ops::{Ops, Tell};
 use super::options::Options;
 use super::place::{Place, Places};
@@ -13,7 +14,6 @@ use super::store::{PostgresStore, ready};
 use super::trouble::Trouble;
 use super::wish::{self, Record, Wish};
 use super::write::Pen;
-use super::keep;
 use crate::domain::aggregate::Aggregate;
 use crate::domain::id::{AggregateId, InstitutionId, PublisherId};
 use crate::domain::snapshot::Write;

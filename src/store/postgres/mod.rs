@@ -17,8 +17,8 @@ pub mod settings;
 
 mod committer;
 mod fetch;
-mod keep;
 mod incoming;
+mod keep;
 mod known;
 mod leases;
 mod ops;

@@ -18,8 +18,12 @@ use crate::store::rows;
 use crate::store::transfer::item::{Ident, Item};
 use crate::store::transfer::ledger::{Differences, Ledger, Off};
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
 use uuid::Uuid;
 
+/// How long before now `forgotten` is, and how long what was sent to a phone counts.
+const TOMBSTONES: Duration = Duration::from_secs(72 * 3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Rows read at a time.
 const PAGE: i64 = 2000;
 
@@ -120,11 +124,12 @@ impl Incoming {
             let (place, route) = Places(vault).slot(&challenge.slot());
             all.push((place, Some(route), value.id()));
         }
+        // What was sent to a phone counts for a day, whatever became of it.
+        let (open, since) = (facts.ended_at.is_none(), forgotten.plus(TOMBSTONES - DAY));
+        let counts = facts.sent.iter().filter(|it| open || it.1 > since);
+        all.extend(counts.map(|it| (Place::address(it.0), None, value.id())));
         if facts.ended_at.is_none_or(|at| at >= forgotten) {
-            let seen = facts.seen.iter().map(|it| (Place::seen(it.0), None, value.id()));
-            all.extend(seen);
-            let open = facts.ended_at.is_none();
-            all.extend(facts.addresses().filter(|_| open).map(|it| (Place::address(it), None, value.id())));
+            all.extend(facts.seen.iter().map(|it| (Place::seen(it.0), None, value.id())));
             all.extend(facts.repeat.iter().map(|it| (Place::of(&facts.institution, Key::new(kind::REPEAT, it.0)), None, value.id())));
         }
         all
@@ -132,7 +137,8 @@ impl Incoming {
 
     async fn records(&self, arrived: &mut Arrived, lookups: &mut HashSet<Lookup>) -> Result<(), StoreError> {
         let (mut shard, mut key): (i32, Vec<u8>) = (-1, Vec::new());
-        let text = "SELECT 0, shard, key, version, data_day, holds, value FROM record WHERE (shard, key) > ($1, $2) ORDER BY shard, key LIMIT $3";
+        let text =
+            "SELECT 0, shard, key, version, data_day, holds, value FROM record WHERE (shard, key) > ($1, $2) ORDER BY shard, key LIMIT $3";
         // Of several with one idempotency key or provider's message the first has it; they are found by that one.
         let mut taken: HashMap<Place, AggregateId> = HashMap::new();
         loop {
@@ -158,17 +164,17 @@ impl Incoming {
 
     fn found(&self, place: Place, rec: &rec::Rec, lookups: &mut HashSet<Lookup>) -> Result<(), StoreError> {
         let vault = &self.store.shared.vault;
-        strike(rec::ids(&rec.holds).map(|id| (place, None, id)), lookups);
         match place.key.kind() {
             kind::ADDRESS => {
                 let row = view::open(vault, &place.key, rec, AddressRow::decode)?;
+                strike(row.sent.iter().map(|it| (place, None, it.id)), lookups);
                 strike(row.slots.iter().map(|it| (place, Some(it.0), it.2)), lookups);
             }
             kind::SLOT => {
                 let row = view::open(vault, &place.key, rec, SlotRow::decode)?;
                 strike(row.0.iter().map(|it| (place, Some(place.key.rest()), it.1)), lookups);
             }
-            _ => {}
+            _ => strike(rec::ids(&rec.holds).map(|id| (place, None, id)), lookups),
         }
         Ok(())
     }

@@ -64,10 +64,14 @@ pub enum CopyError {
     #[error("what arrived is not what was sent ({0}): nothing was moved, and this server goes on; copy again with --restart")]
     Differs(Differences),
     /// Messages that were being handed over did not end.
-    #[error("messages that were being handed over did not end in time: nothing was moved, and this server goes on; look at the gateway, and copy again with --restart")]
+    #[error(
+        "messages that were being handed over did not end in time: nothing was moved, and this server goes on; look at the gateway, and copy again with --restart"
+    )]
     Unsettled,
     /// The database went away at the last moment.
-    #[error("the database went away while the move was being finished ({0}): stop this server, and start with the new settings; if that says that the copy was not finished, delete the file `moved` in the data directory and start with the old settings")]
+    #[error(
+        "the database went away while the move was being finished ({0}): stop this server, and start with the new settings; if that says that the copy was not finished, delete the file `moved` in the data directory and start with the old settings"
+    )]
     Unknown(StoreError),
     /// It would have taken longer than it may.
     #[error("it would have taken longer than the window of {}: nothing was moved, and writes go on; give a longer --window, and copy again with --restart", seconds(.0))]

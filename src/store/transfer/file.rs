@@ -91,8 +91,7 @@ pub fn export(source: &SledStore, vault: &Vault, to: &Path, now: Timestamp) -> R
     for (key, _, bytes) in &keys {
         source.item(key, bytes)?.into_iter().try_for_each(&mut each)?;
     }
-    let hot: HashMap<AggregateId, u64> =
-        rest.iter().filter(|it| it.0.kind() == kind::AGGREGATE).map(|it| (it.0.id(), u64::MAX)).collect();
+    let hot: HashMap<AggregateId, u64> = rest.iter().filter(|it| it.0.kind() == kind::AGGREGATE).map(|it| (it.0.id(), u64::MAX)).collect();
     past(source, hot, image.sequence, &mut each)?;
     for (key, _, bytes) in &rest {
         source.item(key, bytes)?.into_iter().try_for_each(&mut each)?;
@@ -176,9 +175,8 @@ pub async fn import_postgres(
     }
     let (to, mut items) = tokio::sync::mpsc::channel::<Item>(4 * BATCH);
     let (path, reader) = (from.to_owned(), vault.clone());
-    let reading = tokio::task::spawn_blocking(move || {
-        read(&path, &reader, |item| to.blocking_send(item).map_err(|_| FileError::Store(stopped())))
-    });
+    let reading =
+        tokio::task::spawn_blocking(move || read(&path, &reader, |item| to.blocking_send(item).map_err(|_| FileError::Store(stopped()))));
     let (mut sent, mut batch) = (Ledger::default(), Vec::new());
     while items.recv_many(&mut batch, BATCH).await > 0 {
         target.put(&batch).await?;
@@ -206,12 +204,18 @@ fn read(from: &Path, vault: &Vault, mut each: impl FnMut(Item) -> Result<(), Fil
         }
         let line: Line = serde_json::from_slice(&text).map_err(|_| broken("it is no line that this version reads"))?;
         match &line {
-            Line::Header { version, root_key, .. } if number == 1 => head(*version, root_key, vault).map_err(|it| it.unwrap_or_else(|| broken("it is of another version")))?,
+            Line::Header { version, root_key, .. } if number == 1 => {
+                head(*version, root_key, vault).map_err(|it| it.unwrap_or_else(|| broken("it is of another version")))?
+            }
             _ if number == 1 => return Err(broken("it is not the first line of an export")),
             Line::Header { .. } => return Err(broken("a second heading")),
             Line::End { counts: said, sha256 } => {
                 let whole = *said == counts && *sha256 == hex::encode(sum.finish().as_ref()) && input.read(&mut [0])? == 0;
-                return if whole { Ok(counts) } else { Err(FileError::Broken { line: number, why: "the file was changed or damaged".to_owned() }) };
+                return if whole {
+                    Ok(counts)
+                } else {
+                    Err(FileError::Broken { line: number, why: "the file was changed or damaged".to_owned() })
+                };
             }
             Line::DataKey { .. } => {
                 if let Some(Item::DataKey { day, wrapped }) = line.item(vault).map_err(|it| broken(&it.to_string()))? {

@@ -27,7 +27,16 @@ pub(super) enum Line {
     /// A day's data key, wrapped by the root key.
     DataKey { day: u32, wrapped: String },
     /// A challenge.
-    Session { id: String, publisher: String, institution: String, opened_at: String, open: bool, events: Vec<u64>, key_day: u32, sealed: String },
+    Session {
+        id: String,
+        publisher: String,
+        institution: String,
+        opened_at: String,
+        open: bool,
+        events: Vec<u64>,
+        key_day: u32,
+        sealed: String,
+    },
     /// A message that belongs to none.
     Message { id: String, publisher: String, institution: String, at: String, events: Vec<u64>, key_day: u32, sealed: String },
     /// A failure budget.
@@ -89,7 +98,10 @@ impl Line {
                 let key = Key::aggregate(AggregateId::parse(id).ok_or(Wrong)?);
                 let plain = vault.open_row(*key_day, &key.0, &bytes(sealed)?).map_err(|_| Wrong)?;
                 let value = Box::new(rows::decode_aggregate(&plain).map_err(|_| Wrong)?);
-                if value.id() != key.id() || clear(&value, events.clone(), *key_day, sealed.clone()) != *self || value.events().len() != events.len() {
+                if value.id() != key.id()
+                    || clear(&value, events.clone(), *key_day, sealed.clone()) != *self
+                    || value.events().len() != events.len()
+                {
                     return Err(Wrong);
                 }
                 Item::Aggregate { value, seqs: events.clone(), sealed: *key_day }
@@ -105,7 +117,10 @@ impl Line {
                 let key = Key::new(kind::RECIPIENT, route(key)?);
                 let plain = vault.open_row(STANDING, &key.0, &bytes(sealed)?).map_err(|_| Wrong)?;
                 let it = rows::decode_recipient(&plain).map_err(|_| Wrong)?;
-                if it.key.publisher.as_str() != publisher || it.key.institution.as_str() != institution || Keys(vault).recipient(&it.key) != key {
+                if it.key.publisher.as_str() != publisher
+                    || it.key.institution.as_str() != institution
+                    || Keys(vault).recipient(&it.key) != key
+                {
                     return Err(Wrong);
                 }
                 Item::Recipient(Box::new(it))
