@@ -50,7 +50,7 @@ fn new_settings(nodes: &Nodes) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_moves_from_sled_to_postgresql() {
-    let (nodes, mut server, sessions) = at_work().await;
+    let (nodes, server, sessions) = at_work().await;
     let new = new_settings(&nodes);
     let old = nodes.bank.path("countersign.toml").to_str().unwrap().to_owned();
     let wrong = nodes.operate("a", &["copy", "--from", "sled", "--to", "postgres", "--settings", &old]);
@@ -58,7 +58,7 @@ async fn a_server_moves_from_sled_to_postgresql() {
     let said = nodes.operate("a", &["copy", "--from", "sled", "--to", "postgres", "--settings", &new]);
     assert!(said.code == Some(0) && said.out.contains("2 sessions and messages"), "{}{}", said.out, said.err);
     assert!(said.out.contains("writes were refused for"), "{}", said.out);
-    assert!(server.wait().success(), "it ends by itself, in order");
+    assert!(server.ended().success(), "it ends by itself, in order");
     let refused = nodes.bank.try_start_under(&nodes.bank.node("a")).map(drop).unwrap_err();
     assert!(refused.code == Some(1) && refused.err.contains("the data moved to the PostgreSQL database"), "{}", refused.err);
     nodes.bank.write("countersign.toml", &nodes.bank.read("new.toml"));

@@ -14,7 +14,11 @@ use crate::vault::Vault;
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+
+/// After so long the server ends: the operator has the answer by then.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What moving needs of a running server.
 pub struct Mover {
@@ -41,7 +45,11 @@ impl Mover {
         };
         match copy.run(&name, settle).await {
             Ok(report) => {
-                self.stop.cancel();
+                let stop = self.stop.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(FAREWELL).await;
+                    stop.cancel();
+                });
                 Ok(told(&name, &report))
             }
             Err(error) => {
