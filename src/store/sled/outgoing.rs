@@ -24,6 +24,9 @@ const MOVED: &str = "moved";
 /// Between two looks whether all that was under way is written.
 const LOOK: Duration = Duration::from_millis(1);
 
+/// Records of history, and the place of the next.
+pub(in crate::store) type Part = (Vec<(Key, Arc<[u8]>)>, u64);
+
 /// The hot store as of one commit.
 pub(in crate::store) struct Image {
     /// That commit.
@@ -59,7 +62,7 @@ impl SledStore {
     }
 
     /// Some records of a day of history from `place` on, and the place of the next. Blocks.
-    pub(in crate::store) fn past(&self, day: u32, place: u64, max: usize) -> std::io::Result<(Vec<(Key, Arc<[u8]>)>, u64)> {
+    pub(in crate::store) fn past(&self, day: u32, place: u64, max: usize) -> std::io::Result<Part> {
         let Some(found) = self.history.day(day, false)? else { return Ok((Vec::new(), place)) };
         let (records, next) = found.part(place, max)?;
         Ok((records.into_iter().map(|Record { id, bytes, .. }| (Key::aggregate(id), bytes)).collect(), next))

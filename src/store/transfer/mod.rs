@@ -5,6 +5,7 @@
 //! makes either engine's store of them.
 
 pub mod copy;
+mod error;
 pub mod file;
 pub mod item;
 mod json;
