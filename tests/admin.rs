@@ -8,6 +8,8 @@ use countersign::domain::budget::BudgetKey;
 use countersign::domain::contact::Address;
 use countersign::domain::id::AggregateId;
 use countersign::domain::time::Timestamp;
+use countersign::store::postgres::Settings;
+use countersign::store::transfer::copy::Plan;
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -41,6 +43,12 @@ impl Operations for Fake {
     }
     fn backup<'a>(&'a self, to: &'a Path) -> Soon<'a> {
         told(format!("backup {}", to.display()))
+    }
+    fn copy(&self, to: Settings, plan: Plan) -> Soon<'_> {
+        told(format!("copy {} {}", to.database, plan.restart))
+    }
+    fn export<'a>(&'a self, to: &'a Path) -> Soon<'a> {
+        told(format!("export {}", to.display()))
     }
     fn parked(&self, subscriber: String, replay: bool) -> Soon<'_> {
         told(format!("parked {subscriber} {replay}"))
@@ -120,6 +128,9 @@ async fn each_command_reaches_its_operation() {
         (unlock(recipient), Ok("unlock 011001276 demo R/1")),
         (Command::Backup { to: "/b".into() }, Ok("backup /b")),
         (Command::Backup { to: "b".into() }, Err("name the backup's directory by its absolute path")),
+        (Command::Copy { to: Box::default(), plan: Plan { restart: true, ..Plan::default() } }, Ok("copy countersign true")),
+        (Command::Export { to: "/e".into() }, Ok("export /e")),
+        (Command::Export { to: "e".into() }, Err("name the file by its absolute path")),
         (Command::Status, Ok("fine")),
         (Command::Events { subscriber: "core".into(), replay: true }, Ok("parked core true")),
         (Command::Outbox { paused: true }, Ok("paused true")),

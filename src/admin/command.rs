@@ -4,6 +4,8 @@ use super::{Files, Operations, Outcome};
 use crate::domain::budget::BudgetKey;
 use crate::domain::contact::{self, Address};
 use crate::domain::id::AggregateId;
+use crate::store::postgres::Settings;
+use crate::store::transfer::copy::Plan;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::fmt;
@@ -37,6 +39,18 @@ pub enum Command {
     /// Copy the store.
     Backup {
         /// A directory.
+        to: PathBuf,
+    },
+    /// Move the store to PostgreSQL.
+    Copy {
+        /// The database.
+        to: Box<Settings>,
+        /// How.
+        plan: Plan,
+    },
+    /// Write the store as lines of JSON.
+    Export {
+        /// A file.
         to: PathBuf,
     },
     /// How it is.
@@ -95,6 +109,9 @@ impl Command {
             Self::Unlock { institution, who } => operations.unlock(budget(&institution, &who)?).await,
             Self::Backup { to } if to.is_absolute() => operations.backup(&to).await,
             Self::Backup { .. } => Err("name the backup's directory by its absolute path".to_owned()),
+            Self::Copy { to, plan } => operations.copy(*to, plan).await,
+            Self::Export { to } if to.is_absolute() => operations.export(&to).await,
+            Self::Export { .. } => Err("name the file by its absolute path".to_owned()),
             Self::Status => operations.status().await,
             Self::Events { subscriber, replay } => operations.parked(subscriber, replay).await,
             Self::Outbox { paused } => operations.pause_outbox(paused).await,
@@ -110,6 +127,8 @@ impl Command {
             Self::Challenge { .. } => "challenge show",
             Self::Unlock { .. } => "unlock",
             Self::Backup { .. } => "backup",
+            Self::Copy { .. } => "copy",
+            Self::Export { .. } => "export",
             Self::Status => "status",
             Self::Events { replay: false, .. } => "events parked",
             Self::Events { replay: true, .. } => "events replay",
@@ -129,7 +148,8 @@ impl Command {
             Self::Load { files, .. } => json!({ "files": files.iter().map(|(path, _)| path).collect::<Vec<_>>() }),
             Self::Challenge { id } => json!({ "id": id }),
             Self::Unlock { institution, who } => json!({ "institution": institution, "who": masked(who) }),
-            Self::Backup { to } => json!({ "to": to }),
+            Self::Backup { to } | Self::Export { to } => json!({ "to": to }),
+            Self::Copy { to, plan } => json!({ "hosts": to.hosts, "database": to.database, "plan": plan }),
             Self::Events { subscriber, .. } => json!({ "subscriber": subscriber }),
             Self::Reload | Self::Status | Self::Outbox { .. } => json!({}),
         }

@@ -11,6 +11,8 @@ pub mod listener;
 
 use crate::domain::budget::BudgetKey;
 use crate::domain::id::AggregateId;
+use crate::store::postgres::Settings;
+use crate::store::transfer::copy::Plan;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -44,6 +46,12 @@ pub trait Operations: Send + Sync {
 
     /// Copies the store, verified, into the directory `to`.
     fn backup<'a>(&'a self, to: &'a Path) -> Soon<'a>;
+
+    /// Moves the store to the database `to`, verified; then the server ends.
+    fn copy(&self, to: Settings, plan: Plan) -> Soon<'_>;
+
+    /// Writes everything in the store to the file `to`.
+    fn export<'a>(&'a self, to: &'a Path) -> Soon<'a>;
 
     /// Lists a subscriber's parked events; with `replay`, has them pushed again.
     fn parked(&self, subscriber: String, replay: bool) -> Soon<'_>;

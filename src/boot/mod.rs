@@ -9,6 +9,7 @@ mod demo;
 mod handles;
 mod house;
 mod migrate;
+mod moves;
 mod operations;
 mod stage;
 mod ways;
@@ -37,6 +38,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use demo::demo;
 pub use migrate::migrate;
+pub use moves::import;
 
 /// Runs the server until it is told to stop (SIGTERM or SIGINT). SIGHUP reads registration and certificates again.
 pub async fn serve(settings: Settings) -> Result<()> {
@@ -60,7 +62,7 @@ pub async fn serve(settings: Settings) -> Result<()> {
     let house = House::build(vault, (data, term), registered.registry, ways);
     tokio::spawn(stop_on_signal(house.stop.clone())?);
     let server = house.open(front).await?;
-    let counter = Arc::new(Counter::new(&house, &server, settings.registration.files.clone()));
+    let counter = Arc::new(Counter::new(&house, &server, &settings));
     let socket = &settings.admin.socket;
     let listener = Listener::bind(socket).with_context(|| format!("the admin socket {}", socket.display()))?;
     let office = Office { operations: counter.clone(), audit, clock: Box::new(|| SystemClock.now()) };

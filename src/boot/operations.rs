@@ -2,7 +2,9 @@
 
 use super::data::Data;
 use super::house::{Bound, House};
+use super::moves::Mover;
 use crate::admin::{Files, Operations, Outcome, Soon};
+use crate::config::Settings;
 use crate::domain::activity::timeline;
 use crate::domain::budget::BudgetKey;
 use crate::domain::id::AggregateId;
@@ -14,6 +16,8 @@ use crate::engine::push::Parked;
 use crate::http::{Credentials, Tls};
 use crate::registration::{self, Change, Problem, Registered, diff_recipients, diff_registry};
 use crate::store::contract::StoreError;
+use crate::store::postgres;
+use crate::store::transfer::copy::Plan;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -28,18 +32,25 @@ pub struct Counter {
     credentials: Arc<Credentials>,
     tls: Option<Arc<Tls>>,
     files: Vec<PathBuf>,
+    mover: Mover,
 }
 
 impl Counter {
     /// Over a house; `files` are the configured registration files.
-    pub fn new(house: &House, bound: &Bound, files: Vec<PathBuf>) -> Self {
+    pub fn new(house: &House, bound: &Bound, settings: &Settings) -> Self {
         Self {
             engine: house.engine.clone(),
             outbox: house.outbox.clone(),
             data: house.data.clone(),
             credentials: bound.credentials.clone(),
             tls: bound.server.tls(),
-            files,
+            files: settings.registration.files.clone(),
+            mover: Mover {
+                data: house.data.clone(),
+                outbox: house.outbox.clone(),
+                root_file: settings.keys.root_file.clone(),
+                stop: house.stop.clone(),
+            },
         }
     }
 
@@ -141,6 +152,14 @@ impl Operations for Counter {
 
     fn backup<'a>(&'a self, to: &'a Path) -> Soon<'a> {
         Box::pin(self.data.backup(to, self.engine.now()))
+    }
+
+    fn copy(&self, to: postgres::Settings, plan: Plan) -> Soon<'_> {
+        Box::pin(async move { self.mover.copy(&to, plan).await })
+    }
+
+    fn export<'a>(&'a self, to: &'a Path) -> Soon<'a> {
+        Box::pin(self.mover.export(to, self.engine.now()))
     }
 
     fn parked(&self, subscriber: String, replay: bool) -> Soon<'_> {

@@ -56,6 +56,17 @@ pub(super) enum Verb {
         #[arg(long)]
         apply: bool,
     },
+    /// Make a store of an exported file, in the empty place that the settings name; no server must use it yet
+    Import {
+        #[command(flatten)]
+        config: Config,
+        /// The file, as `export` wrote it
+        #[arg(long)]
+        from: PathBuf,
+        /// Remove what an unfinished import left in the database, and begin anew
+        #[arg(long)]
+        restart: bool,
+    },
     /// Measure what this machine can do: starts a server over data of its own, loads it, and removes both
     #[command(args_conflicts_with_subcommands = true)]
     Bench(Box<Bench>),
@@ -96,6 +107,37 @@ pub(super) enum Operate {
         #[command(flatten)]
         config: Config,
         /// A directory that the server may write to; made if need be. The file in it is named by the time
+        #[arg(long)]
+        to: PathBuf,
+    },
+    /// Move the data to another engine of the store, verified, while the server runs; it ends when all is there
+    Copy {
+        #[command(flatten)]
+        config: Config,
+        /// The engine that has the data: sled
+        #[arg(long, value_parser = ["sled"])]
+        from: String,
+        /// The engine that gets them: postgres
+        #[arg(long, value_parser = ["postgres"])]
+        to: String,
+        /// The settings file to start with afterwards: its [store.postgres] says where the database is
+        #[arg(long, value_name = "FILE")]
+        settings: PathBuf,
+        /// Seconds for which writes may be refused at the end; when it would take longer, nothing is moved
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
+        window: u64,
+        /// All of history, not only the last days
+        #[arg(long)]
+        history: bool,
+        /// Remove what an unfinished copy left, and begin anew
+        #[arg(long)]
+        restart: bool,
+    },
+    /// Write all data as lines of JSON, while the server runs; codes and personal data stay sealed
+    Export {
+        #[command(flatten)]
+        config: Config,
+        /// A file that does not exist, where the server may write
         #[arg(long)]
         to: PathBuf,
     },

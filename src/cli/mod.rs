@@ -42,6 +42,7 @@ fn run(verb: Verb) -> Result<String> {
             Ok(format!("{} holds the new root key. Keep a copy where the data are not; without it they can't be read.", out.display()))
         }
         Verb::Restore { from, into } => runtime()?.block_on(boot::restore(&from, &into)),
+        Verb::Import { config, from, restart } => runtime()?.block_on(boot::import(load(&config.path)?.settings, &from, restart)),
         Verb::Migrate { config, apply } => runtime()?.block_on(boot::migrate(load(&config.path)?.settings, apply)),
         Verb::Bench(options) => {
             bench::run(&options)?;

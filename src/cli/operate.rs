@@ -5,8 +5,13 @@ use super::{load, runtime};
 use crate::admin::client;
 use crate::admin::command::{Command, Who};
 use crate::admin::documents;
+use crate::config::{self, Engine};
+use crate::store::postgres::Settings;
+use crate::store::transfer::copy::Plan;
 use anyhow::{Context, Result, bail};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub(super) fn run(verb: Operate) -> Result<String> {
     let (config, command) = match verb {
@@ -14,6 +19,11 @@ pub(super) fn run(verb: Operate) -> Result<String> {
         Operate::Challenge { verb: Challenge::Show { config, id } } => (config, Command::Challenge { id }),
         Operate::Unlock { config, institution, who } => (config, Command::Unlock { institution, who: whose(who)? }),
         Operate::Backup { config, to } => (config, Command::Backup { to: std::path::absolute(&to).context("--to")? }),
+        Operate::Copy { config, settings, window, history, restart, .. } => {
+            let plan = Plan { window: Duration::from_secs(window), history, restart };
+            (config, Command::Copy { to: Box::new(database(&settings)?), plan })
+        }
+        Operate::Export { config, to } => (config, Command::Export { to: std::path::absolute(&to).context("--to")? }),
         Operate::Reload { config } => (config, Command::Reload),
         Operate::Status { config } => (config, Command::Status),
         Operate::Events { verb: Events::Parked { config, subscriber } } => (config, Command::Events { subscriber, replay: false }),
@@ -29,6 +39,15 @@ fn load_files(config: &Path, apply: bool, files: Vec<PathBuf>) -> Result<String>
     let paths = if files.is_empty() { settings.registration.files } else { files };
     let (files, _) = documents::gather(&paths).map_err(anyhow::Error::msg)?;
     ask(&settings.admin.socket, &Command::Load { files, apply })
+}
+
+// Only what the file says counts: the environment here is that of the store that is left.
+fn database(file: &Path) -> Result<Settings> {
+    let store = config::load(file, HashMap::new())?.settings.store;
+    match store.postgres.filter(|_| store.engine == Engine::Postgres) {
+        Some(database) => Ok(database),
+        None => bail!("{}: store.engine is not \"postgres\": give the settings file to start with after the move", file.display()),
+    }
 }
 
 fn ask(socket: &Path, command: &Command) -> Result<String> {

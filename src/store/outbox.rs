@@ -80,6 +80,11 @@ impl Outbox {
         self.waiting.len() + self.leased.len()
     }
 
+    /// How many are leased.
+    pub(crate) fn leased(&self) -> usize {
+        self.leased.len()
+    }
+
     /// When the one that waits longest became due, or will.
     pub(crate) fn oldest(&self) -> Option<Timestamp> {
         let waiting = self.waiting.keys().next().map(|it| it.0);

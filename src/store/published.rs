@@ -128,6 +128,11 @@ impl Published {
         self.today.get(publisher).and_then(|it| it.get(&day)).copied().unwrap_or(0)
     }
 
+    /// Challenges that each publisher opened in each UTC day that is counted.
+    pub(crate) fn opened_all(&self) -> impl Iterator<Item = (PublisherId, u32, u64)> + '_ {
+        self.today.iter().flat_map(|(publisher, days)| days.iter().map(|(day, count)| (publisher.clone(), *day, *count)))
+    }
+
     /// Counts so many challenges more that a publisher opened in a UTC day.
     pub(crate) fn count(&mut self, publisher: &PublisherId, day: u32, more: u64) {
         match self.today.get_mut(publisher) {

@@ -38,10 +38,16 @@ pub struct Nodes {
 impl Nodes {
     /// Over this database; nothing runs yet.
     pub async fn over(database: &Settings) -> Self {
+        let nodes = Self::alone().await;
+        nodes.bank.keep_in(database);
+        nodes
+    }
+
+    /// On sled: for one node.
+    pub async fn alone() -> Self {
         let gateway = Peer::start(&[], (202, "0: Accepted for delivery")).await;
         let bank = Bank::new(&SETTINGS.replace("{gateway}", &gateway.url("/cgi-bin/sendsms")));
         bank.edit("countersign.toml", "level = 'trace'", "level = 'info'");
-        bank.keep_in(database);
         Self { bank, gateway }
     }
 

@@ -137,7 +137,8 @@ async fn written(shared: &Shared, all: &[&Ops]) -> Result<Taken, Trouble> {
     Err(Trouble::Again)
 }
 
-async fn attempt(shared: &Shared, statements: &[Statement]) -> Result<Vec<Row>, Trouble> {
+/// Sends statements in one transaction.
+pub(super) async fn attempt(shared: &Shared, statements: &[Statement]) -> Result<Vec<Row>, Trouble> {
     let client = Borrowed(Some(shared.pool.get().await?));
     let sent = tokio::time::timeout(shared.options.commit_timeout, send(client.get(), statements)).await;
     let done = sent.unwrap_or_else(|_| Err(Trouble::Away("a commit took too long".to_owned())));

@@ -4,7 +4,8 @@
 //! `wish` → `plan` → `ops` → `committer` → `write` for the second. Every write is bound to the version that it was derived from, so
 //! nodes need no locks between them; `known` spares reading twice what a decision was made of. `leases` has the deliveries that
 //! are this node's, `keep` looks after partitions, data keys and what is over. `schema` has the tables, `place` and `rec` what is in
-//! `record`; [`PostgresStore`] puts it all together.
+//! `record`; [`PostgresStore`] puts it all together. `incoming` fills a database with what another store had (`numbered`: its events,
+//! under the numbers that they have), and `readback` reads all of it for a comparison.
 //!
 //! How a database gets there: [`settings`]; [`migrate`] (the schema's steps, with many nodes starting at once); [`connect`] (a pool of
 //! connections to the host that takes writes) and its `tls` and `secret` files; `problem` (what went wrong, for a person),
@@ -18,13 +19,16 @@ pub mod settings;
 mod after;
 mod committer;
 mod fetch;
+mod incoming;
 mod keep;
 mod known;
 mod leases;
+mod numbered;
 mod ops;
 mod place;
 mod plan;
 mod problem;
+mod readback;
 mod reader;
 mod reading;
 mod rec;
@@ -42,6 +46,7 @@ mod wish;
 mod write;
 mod writing;
 
+pub(in crate::store) use incoming::{Found, Incoming};
 pub use options::Options;
 pub use problem::reason;
 pub use schema::STEPS;

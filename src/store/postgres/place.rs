@@ -7,6 +7,7 @@ use crate::domain::contact::Address;
 use crate::domain::id::{InstitutionId, PublisherId};
 use crate::domain::recipient::RecipientKey;
 use crate::store::key::{Key, Keys, Route, kind};
+use crate::store::transfer::item::counted;
 use crate::vault::Vault;
 
 /// A record's place.
@@ -124,7 +125,7 @@ impl Places<'_> {
 
     /// The number that a publisher's challenges are counted under.
     pub(super) fn publisher(&self, publisher: &PublisherId) -> i64 {
-        number(&self.0.index_tag(b'c', &[publisher.as_str().as_bytes()]))
+        counted(self.0, publisher)
     }
 }
 

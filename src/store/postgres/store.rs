@@ -7,7 +7,7 @@ use super::reader::{self, Ask};
 use super::settings::Settings;
 use super::shared::Shared;
 use super::wish::Wish;
-use super::{committer, keep, schema};
+use super::{committer, incoming, keep, schema};
 use crate::domain::aggregate::Aggregate;
 use crate::domain::id::{AggregateId, InstitutionId, PublisherId};
 use crate::domain::recipient::{Recipient, RecipientKey};
@@ -44,6 +44,7 @@ impl PostgresStore {
         let reads = Semaphore::new(options.reads);
         let shared = Arc::new(Shared::new(options, vault, pool, node));
         keep::check_root(&shared).await?;
+        incoming::check_whole(&shared).await?;
         keep::beat(&shared).await?;
         keep::prepare(&shared).await?;
         keep::count(&shared).await?;
@@ -52,6 +53,16 @@ impl PostgresStore {
         tokio::spawn(reader::run(shared.clone(), wanted));
         tokio::spawn(keep::run(shared.clone(), stop.clone()));
         Ok(Arc::new(Self { shared, jobs, asks, reads, stop }))
+    }
+
+    /// A store that reads and writes for a copy, and has no housekeeping: who copies brings the data keys along.
+    pub(super) fn bare(pool: Pool, options: Options, vault: Arc<Vault>, node: i64) -> Self {
+        let (jobs, _) = mpsc::channel(1);
+        let (asks, wanted) = mpsc::channel(options.reads);
+        let reads = Semaphore::new(options.reads);
+        let shared = Arc::new(Shared::new(options, vault, pool, node));
+        tokio::spawn(reader::run(shared.clone(), wanted));
+        Self { shared, jobs, asks, reads, stop: CancellationToken::new() }
     }
 
     /// Counts what is open and what waits now, not only when the next count is due.
@@ -84,7 +95,7 @@ impl PostgresStore {
 }
 
 // Connections to a database whose schema is this program's.
-async fn ready(settings: &Settings, node: i64) -> Result<Pool, StoreError> {
+pub(super) async fn ready(settings: &Settings, node: i64) -> Result<Pool, StoreError> {
     let failed = |error: &dyn std::fmt::Display| StoreError::Failed(error.to_string());
     let pool = connect::pool(settings).map_err(|error| failed(&error))?;
     let mut client = pool.get().await.map_err(|error| failed(&super::reason(&error)))?;

@@ -121,7 +121,7 @@ impl Wish {
         self.contradicts |= other.is_some_and(|it| it != version);
     }
 
-    fn write(&mut self, vault: &Vault, given: &Given<'_>, write: &Write) {
+    pub(super) fn write(&mut self, vault: &Vault, given: &Given<'_>, write: &Write) {
         let places = Places(vault);
         match write {
             Write::Aggregate(it) => {
@@ -144,13 +144,14 @@ impl Wish {
         }
     }
 
-    fn put(&mut self, record: Record) {
+    pub(super) fn put(&mut self, record: Record) {
         self.records.retain(|it| it.place != record.place);
         self.records.push(record);
     }
 }
 
-fn body(vault: &Vault, given: &Given<'_>, it: &Aggregate) -> Body {
+/// An aggregate, sealed.
+pub(super) fn body(vault: &Vault, given: &Given<'_>, it: &Aggregate) -> Body {
     let key = Key::aggregate(it.id());
     let sealed = row::seal_in_place(vault, &key, rows::encode_aggregate(it, ROOM), false);
     let slot = it.challenge().map(|it| Places(vault).slot(&it.slot()));

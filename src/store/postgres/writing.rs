@@ -52,7 +52,7 @@ impl PostgresStore {
     }
 
     // Asks the database for what is not known here, at most twice: aggregates, then the records that follow from them.
-    async fn planned(&self, wish: &Wish, read: &mut Read) -> Result<Ops, StoreError> {
+    pub(super) async fn planned(&self, wish: &Wish, read: &mut Read) -> Result<Ops, StoreError> {
         loop {
             let desk =
                 Desk { vault: &self.shared.vault, known: &self.shared.known, read, stamp: self.shared.stamp(), now: self.shared.now() };

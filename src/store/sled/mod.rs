@@ -10,11 +10,13 @@ mod backup;
 mod content;
 mod convert;
 mod history;
+mod incoming;
 mod journal;
 mod keeper;
 mod log;
 mod lookup;
 mod mend;
+mod outgoing;
 mod pace;
 mod recover;
 mod settings;
@@ -37,6 +39,7 @@ use crate::domain::time::Timestamp;
 use crate::vault::Vault;
 pub use backup::{Backup, restore, verify};
 use history::History;
+pub(in crate::store) use incoming::Fresh;
 use keeper::{Keeper, Order};
 use pace::Pace;
 use parking_lot::Mutex;
@@ -45,7 +48,7 @@ use shared::Shared;
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::mpsc::{Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -71,6 +74,7 @@ impl SledStore {
     /// Opens the store in `settings.dir`, or makes it where there never was one. Blocks: a million records take seconds.
     /// `now` chooses the data key and names what has to be set aside.
     pub fn open(settings: Settings, vault: Arc<Vault>, now: Timestamp) -> Result<Arc<Self>, OpenError> {
+        outgoing::check(&settings.dir)?;
         let place = recover::Place { dir: &settings.dir, cache_bytes: settings.cache_bytes, now };
         let (log, mut published) = recover::open(&place, &vault)?;
         let until = now.minus(settings.tombstones);
@@ -180,7 +184,12 @@ impl SledStore {
         if !self.shared.ready.load(Relaxed) {
             return Err(closed());
         }
-        self.shared.waiting.fetch_add(1, Relaxed);
+        // Counted first: whoever halts the store waits for it, or it sees the halt.
+        self.shared.waiting.fetch_add(1, SeqCst);
+        if self.shared.halted.load(SeqCst) {
+            self.shared.waiting.fetch_sub(1, Relaxed);
+            return Err(StoreError::Busy);
+        }
         if let Err(refused) = self.writer.try_send(Message::Commit(job)) {
             self.shared.waiting.fetch_sub(1, Relaxed);
             return Err(match refused {

@@ -89,6 +89,14 @@ pub enum OpenError {
         /// Where it is now.
         copy: PathBuf,
     },
+    /// Its data moved to another store.
+    #[error("the data moved to {to}: start with the settings for that. To go back to what was here before the move, and lose all that came after it, delete {}", .mark.display())]
+    Moved {
+        /// The file that says so.
+        mark: PathBuf,
+        /// Where to.
+        to: String,
+    },
     /// The directory can't be used: missing rights, a full or read-only disk, or another process has it open.
     #[error("the data directory can't be used: {0}; {advice}", advice = advice(.0))]
     Io(#[from] std::io::Error),

@@ -13,6 +13,8 @@ pub(super) struct Shared {
     pub(super) vault: Arc<Vault>,
     pub(super) published: RwLock<Published>,
     pub(super) ready: AtomicBool,
+    /// Writes are refused: all is moving to another store.
+    pub(super) halted: AtomicBool,
     stopped: AtomicBool,
     pub(super) commits: AtomicU64,
     pub(super) syncs: AtomicU64,
@@ -28,6 +30,7 @@ impl Shared {
             vault,
             published: RwLock::new(published),
             ready: AtomicBool::new(true),
+            halted: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
             commits: AtomicU64::new(0),
             syncs: AtomicU64::new(0),

@@ -110,6 +110,21 @@ impl Data {
         Ok(end)
     }
 
+    /// At most `max` whole records from `at` to `end`, and where the next one is. What is damaged in between is passed over.
+    pub(super) fn part(&self, mut at: u64, end: u64, max: usize) -> io::Result<(Vec<Record>, u64)> {
+        let mut records = Vec::new();
+        while at < end && records.len() < max {
+            match self.read(at)? {
+                Some(record) => {
+                    at += record.length();
+                    records.push(record);
+                }
+                None => at = self.next_mark(at + 1)?.unwrap_or(end),
+            }
+        }
+        Ok((records, at))
+    }
+
     fn next_mark(&self, mut from: u64) -> io::Result<Option<u64>> {
         let last = self.length()?;
         let mut window = vec![0; WINDOW];

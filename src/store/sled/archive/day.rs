@@ -252,6 +252,12 @@ impl Day {
         self.data.scan(0, |_, record| each(&record)).map(drop)
     }
 
+    /// At most `max` records from `place` on, in order, and the place of the next.
+    pub(in super::super) fn part(&self, place: u64, max: usize) -> io::Result<(Vec<Record>, u64)> {
+        let end = self.index.read().end;
+        self.data.part(place, end, max)
+    }
+
     fn rebuild(&self, vault: &Vault) -> io::Result<()> {
         tracing::warn!(day = %self.dir.display(), "an index of history is damaged; it is made anew from the data");
         let filtered = {
