@@ -21,7 +21,7 @@
 //! | [`dialect`] | how SMS gateways bring a reply, prove themselves, and want to be answered |
 //! | [`registration`] | publishers, alerts and recipients, from files that people write |
 //! | [`vault`] | all keys, and the only place that uses them |
-//! | [`store`] | everything durable, behind one contract; on sled, and in memory for tests |
+//! | [`store`] | everything durable, behind one contract; on sled, on PostgreSQL, and in memory for tests |
 //! | [`connect`] | the ways out: SMS gateways, mail relays, subscribers of events |
 //! | [`engine`] | the loop: decisions, the outbox, timers, the push of events |
 //! | [`http`] | the listener: SOAP, replies from gateways, the feed, health, metrics |

@@ -27,7 +27,7 @@ async fn the_main_job_goes_on_over_a_restart() {
     assert_eq!(answer.status, 200, "{}", answer.body);
     let (id, otp) = (answer.element("AlrtPkgId"), answer.element("OTP"));
     assert!(nodes.message(&otp).await.field("text").contains("First Harbor"));
-    server.wait_for_act(&id, "MsgAccepted").await;
+    server.wait_for_act(&id, "MsgSent").await;
     assert!(server.stop().success(), "told to stop it ends in order");
 
     let server = nodes.start("a");
@@ -68,11 +68,11 @@ async fn a_schema_is_brought_there_by_command_or_the_server_refuses() {
     let said = bank.try_start_under(&bank.node("a")).map(drop).unwrap_err();
     assert!(said.code == Some(1) && said.err.contains("run `countersign migrate --apply`"), "{}", said.err);
     let plan = bank.done(&["migrate"]);
-    assert!(plan.contains("pending    1  the tables") && plan.contains("add --apply"), "{plan}");
-    assert!(bank.done(&["migrate", "--apply"]).contains("Applied"));
+    assert!(plan.contains("pending    1  the tables") && plan.contains("Add --apply"), "{plan}");
+    assert!(bank.done(&["migrate", "--apply"]).contains("1 step(s) applied now."));
     let plan = bank.done(&["migrate"]);
     assert!(plan.contains("applied    1") && plan.contains("Nothing is to be done.") && !plan.contains("--apply"), "{plan}");
-    assert!(bank.done(&["migrate", "--apply"]).contains("Applied 0"));
+    assert!(bank.done(&["migrate", "--apply"]).contains("0 step(s) applied now."));
     let server = nodes.start("a");
     assert_eq!(server.soap(&explicit(PHONE, TEXT, "", None)).await.status, 200);
 }
@@ -144,7 +144,7 @@ async fn back(server: &Server, key: &str) {
     let ask = async || Some(server.soap(&explicit(PHONE, TEXT, "", Some(key))).await).filter(|it| it.status == 200);
     let first = until("taken", ask).await.element("AlrtPkgId");
     assert_eq!(until("taken again", ask).await.element("AlrtPkgId"), first);
-    server.wait_for_act(&first, "MsgAccepted").await;
+    server.wait_for_act(&first, "MsgSent").await;
 }
 
 async fn ready(server: &Server) -> u16 {

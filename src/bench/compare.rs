@@ -85,7 +85,7 @@ pub async fn run(options: &Options) -> Result<Comparison> {
     if let Some(path) = &options.gsoap {
         entrants.push(Entrant::over("gSOAP", Server::program(Command::new(path))?, false));
     }
-    let pid = target.pid().unwrap_or_default();
+    let pid = target.pids().first().copied().unwrap_or_default();
     entrants.push(Entrant { name: "Countersign", address: target.address, pid, lenient: false, rounds: Vec::new(), _server: None });
     for round in 1..=options.rounds {
         for it in &mut entrants {
@@ -117,12 +117,13 @@ impl Entrant {
 
     async fn measure(&mut self, options: &Options, work: &Rc<Workload>) -> Result<()> {
         let load = Load {
-            address: self.address,
+            addresses: vec![self.address],
             connections: options.connections(),
             rate: None,
             warm_up: options.warm_up(),
             duration: options.duration(),
-            pid: Some(self.pid),
+            pids: vec![self.pid],
+            database: None,
         };
         let accept = Accept::new(work.clone());
         let measured = match self.lenient {

@@ -3,7 +3,7 @@
 use super::envelope::{MOST_RECIPIENTS, PHONES_EACH, recipient};
 use super::phones;
 use crate::boot;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::fmt::Write as _;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::Write as _;
@@ -74,8 +74,8 @@ pub struct Installation {
 }
 
 impl Installation {
-    /// Makes one below `place`, with keys, settings and registration.
-    pub fn new(place: &Path, peers: &Peers) -> Result<Self> {
+    /// Makes one below `place`, with keys, settings and registration; with the database that `postgres` names, instead of sled.
+    pub fn new(place: &Path, peers: &Peers, postgres: Option<&Path>) -> Result<Self> {
         let folder = std::path::absolute(place)?.join(format!("countersign-bench-{}", &secret()[..12]));
         let complain = || format!("{}: the server's directory can't be made; name another by --store", folder.display());
         DirBuilder::new().recursive(true).mode(0o700).create(&folder).with_context(complain)?;
@@ -88,7 +88,11 @@ impl Installation {
         made.write("metrics.token", &made.secrets.metrics)?;
         made.write("carrier.secret", &made.secrets.carrier)?;
         made.write("webhook.secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")?;
-        made.write("countersign.toml", &made.settings(peers))?;
+        let mut settings = made.settings(peers);
+        if let Some(file) = postgres {
+            settings = settings.replace("[store]\n", "[store]\nengine = \"postgres\"\n") + &on_postgres(file)?;
+        }
+        made.write("countersign.toml", &settings)?;
         boot::init_keys(&made.path("root.key"))?;
         Ok(made)
     }
@@ -131,6 +135,17 @@ impl Drop for Installation {
     }
 }
 
+/// Settings that lead to a database, from a file with the table `[store.postgres]`.
+fn on_postgres(file: &Path) -> Result<String> {
+    let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
+    let mut table: toml::Table = text.parse().with_context(|| file.display().to_string())?;
+    let postgres = table.remove("store").and_then(|it| it.get("postgres").cloned());
+    let Some(toml::Value::Table(mut postgres)) = postgres else { bail!("{}: has no table [store.postgres]", file.display()) };
+    postgres.insert("migrate".to_owned(), true.into());
+    let store = toml::Table::from_iter([("postgres".to_owned(), postgres.into())]);
+    Ok(format!("\n{}", toml::Table::from_iter([("store".to_owned(), store.into())])))
+}
+
 /// Each has four phones of its own and a mailbox, and is subscribed to the four published alerts.
 fn describe(index: u32, text: &mut String) {
     let id = recipient(index);
@@ -165,7 +180,7 @@ mod tests {
     async fn an_installation_is_whole_and_leaves_nothing() {
         let place = tempfile::tempdir().unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], 4000));
-        let made = Installation::new(place.path(), &Peers { web: address, relay: address }).unwrap();
+        let made = Installation::new(place.path(), &Peers { web: address, relay: address }, None).unwrap();
         let settings = crate::config::load(&made.path("countersign.toml"), Default::default()).unwrap().settings;
         let mut files = settings.registration.files.clone();
         files.extend(made.recipients(3).unwrap());

@@ -22,8 +22,8 @@ use tokio::task::LocalSet;
 /// How to load.
 #[derive(Clone, Debug)]
 pub struct Load {
-    /// The server.
-    pub address: SocketAddr,
+    /// The server's nodes: connections go to each in turn.
+    pub addresses: Vec<SocketAddr>,
     /// Connections at once.
     pub connections: usize,
     /// Requests a second; `None`: closed loop.
@@ -32,8 +32,10 @@ pub struct Load {
     pub warm_up: Duration,
     /// Time that is measured.
     pub duration: Duration,
-    /// The server's process, where it is known.
-    pub pid: Option<u32>,
+    /// The server's processes, where they are known.
+    pub pids: Vec<u32>,
+    /// The database's first process, where it is known.
+    pub database: Option<u32>,
 }
 
 /// What came out.
@@ -46,6 +48,8 @@ pub struct Measured {
     pub cpu: Option<Duration>,
     /// The same of this process.
     pub own_cpu: Duration,
+    /// The same of the database.
+    pub database_cpu: Option<Duration>,
     /// What the server counted within the window.
     pub counted: Option<Counters>,
     /// What the server counted in all, from before the first request to after the last.
@@ -107,9 +111,9 @@ async fn measured<U: Unit + 'static>(load: &Load, unit: Rc<U>, mut scrape: Optio
     let first = counters(&mut scrape).await?;
     let pace = load.rate.map(Pace::start);
     let workers: Vec<_> = (0..load.connections)
-        .map(|_| {
+        .map(|index| {
             let (unit, record, stop, opened, pace) = (unit.clone(), record.clone(), stop.clone(), opened.clone(), pace.clone());
-            let mut connection = Connection::new(load.address);
+            let mut connection = Connection::new(load.addresses[index % load.addresses.len()]);
             tokio::task::spawn_local(async move {
                 while let Some(due) = turn(pace.as_ref(), &stop).await {
                     unit.once(&mut connection, due, &record).await;
@@ -120,15 +124,18 @@ async fn measured<U: Unit + 'static>(load: &Load, unit: Rc<U>, mut scrape: Optio
         .collect();
     tokio::time::sleep(load.warm_up).await;
     let before = counters(&mut scrape).await?;
-    let (began, cpu, own) = (Instant::now(), cpu(load.pid)?, process::cpu(std::process::id())?);
+    let (began, spent, own) = (Instant::now(), cpu(&load.pids)?, process::cpu(std::process::id())?);
+    let database = load.database.map(process::cpu_of_all).transpose()?;
     record.borrow_mut().open(began);
     watch(load.duration, &record, || unit.is_exhausted()).await;
     pace.iter().for_each(|it| it.waiting(&mut record.borrow_mut()));
     record.borrow_mut().close();
-    let (window, spent) = (began.elapsed(), cpu_since(load.pid, cpu)?);
+    let (window, spent) = (began.elapsed(), cpu(&load.pids)?.zip(spent).map(|it| it.0.saturating_sub(it.1)));
+    let database_now = load.database.map(process::cpu_of_all).transpose()?;
+    let database_cpu = database_now.zip(database).map(|it| it.0.saturating_sub(it.1));
     let own_cpu = process::cpu(std::process::id())?.saturating_sub(own);
     let after = counters(&mut scrape).await?;
-    let memory = load.pid.map(process::memory).transpose()?;
+    let memory = memory(&load.pids)?;
     stop.set(true);
     pace.iter().for_each(Pace::end);
     for it in workers {
@@ -138,7 +145,7 @@ async fn measured<U: Unit + 'static>(load: &Load, unit: Rc<U>, mut scrape: Optio
     let since = |now: Option<Counters>, then: Option<Counters>| now.zip(then).map(|it| it.0.since(it.1));
     let record = record.replace(Recorder::new(load.duration));
     let (counted, counted_all) = (since(after, before), since(last, first));
-    Ok(Measured { window, record, cpu: spent, own_cpu, counted, counted_all, memory, opened: opened.get() })
+    Ok(Measured { window, record, cpu: spent, own_cpu, database_cpu, counted, counted_all, memory, opened: opened.get() })
 }
 
 async fn counters(scrape: &mut Option<&mut Scrape>) -> Result<Option<Counters>> {
@@ -148,12 +155,15 @@ async fn counters(scrape: &mut Option<&mut Scrape>) -> Result<Option<Counters>> 
     }
 }
 
-fn cpu(pid: Option<u32>) -> Result<Option<Duration>> {
-    pid.map(process::cpu).transpose()
+// Of all nodes together; `None`: none of them is known.
+fn cpu(pids: &[u32]) -> Result<Option<Duration>> {
+    let each: Vec<Duration> = pids.iter().map(|it| process::cpu(*it)).collect::<Result<_>>()?;
+    Ok((!each.is_empty()).then(|| each.iter().sum()))
 }
 
-fn cpu_since(pid: Option<u32>, before: Option<Duration>) -> Result<Option<Duration>> {
-    Ok(cpu(pid)?.zip(before).map(|it| it.0.saturating_sub(it.1)))
+fn memory(pids: &[u32]) -> Result<Option<(u64, u64)>> {
+    let each: Vec<(u64, u64)> = pids.iter().map(|it| process::memory(*it)).collect::<Result<_>>()?;
+    Ok((!each.is_empty()).then(|| each.iter().fold((0, 0), |sum, it| (sum.0 + it.0, sum.1 + it.1))))
 }
 
 /// Waits until the time, or the work, is over; shows on a terminal how it goes.

@@ -83,12 +83,13 @@ async fn measure(options: &Options) -> Result<()> {
     let work = Rc::new(workload_of(options, &target)?);
     check_first(&work, &target).await?;
     let load = Load {
-        address: target.address,
+        addresses: target.addresses.clone(),
         connections: options.connections(),
         rate: options.rate,
         warm_up: options.warm_up(),
         duration: options.duration(),
-        pid: target.pid(),
+        pids: target.pids().to_vec(),
+        database: options.postgres_pid,
     };
     let scrape = target.scrape.take();
     let measured = measured(options, &load, (work.clone(), &target), scrape).await?;

@@ -73,6 +73,15 @@ pub struct Options {
     /// Directory on the disk that is to be measured [default: the system's temporary directory]
     #[arg(long)]
     pub store: Option<PathBuf>,
+    /// A file with the table [store.postgres] of settings, of an empty database: the server that is started uses it instead of sled
+    #[arg(long, value_name = "FILE.toml", conflicts_with = "url")]
+    pub postgres: Option<PathBuf>,
+    /// The database's postmaster on this machine: for its processor time
+    #[arg(long, requires = "postgres")]
+    pub postgres_pid: Option<u32>,
+    /// Servers that share the database
+    #[arg(long, default_value_t = 1, requires = "postgres")]
+    pub nodes: u32,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

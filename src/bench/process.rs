@@ -13,6 +13,16 @@ pub fn cpu(pid: u32) -> Result<Duration> {
     ticks(&text).map(|it| Duration::from_millis(it * 1_000 / TICKS)).with_context(|| format!("{path} is not as proc_pid_stat(5) says"))
 }
 
+/// The same of a process and its children, those that are over and were waited for included: a database's.
+pub fn cpu_of_all(root: u32) -> Result<Duration> {
+    let read = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/stat")).ok();
+    let own =
+        read(root).and_then(|it| ticks_with_waited(&it)).with_context(|| format!("/proc/{root}/stat: is the process still there?"))?;
+    let pids = std::fs::read_dir("/proc")?.filter_map(|it| it.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    let children = pids.filter_map(read).filter(|it| parent(it) == Some(root)).filter_map(|it| ticks(&it));
+    Ok(Duration::from_millis((own + children.sum::<u64>()) * 1_000 / TICKS))
+}
+
 /// Memory of a process now, and at most so far, in bytes.
 pub fn memory(pid: u32) -> Result<(u64, u64)> {
     let path = format!("/proc/{pid}/status");
@@ -31,6 +41,16 @@ fn ticks(stat: &str) -> Option<u64> {
     Some(user + fields.next()?.parse::<u64>().ok()?)
 }
 
+// With cutime and cstime, which follow.
+fn ticks_with_waited(stat: &str) -> Option<u64> {
+    let mut fields = stat.rsplit_once(") ")?.1.split(' ').skip(11);
+    (0..4).map(|_| fields.next()?.parse::<u64>().ok()).sum()
+}
+
+fn parent(stat: &str) -> Option<u32> {
+    stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,6 +61,8 @@ mod tests {
         check("7 (a) b) S 1 7 7 0 -1 4194304 1 0 0 0 321 123 9 9 20 0 1 0", Some(444));
         check("7 (a) S 1 7", None);
         check("", None);
+        let stat = "7 (a) b) S 5 7 7 0 -1 4194304 1 0 0 0 321 123 9 9 20 0 1 0";
+        assert_eq!((ticks_with_waited(stat), parent(stat)), (Some(462), Some(5)));
     }
 
     #[test]

@@ -57,6 +57,8 @@ pub struct Requests {
 pub struct Server {
     /// Processor time a request (a life), in microseconds: all threads, user and system mode.
     pub cpu_us_per_request: Option<f64>,
+    /// The same of the database, where its process is known.
+    pub database_cpu_us_per_request: Option<f64>,
     /// Cores that it used on average.
     pub cores_used: Option<f64>,
     /// Memory at the end, in MiB.
@@ -134,6 +136,7 @@ impl Server {
         let ratio = |of: fn(Counters) -> (f64, f64)| counted.map(of).filter(|it| it.1 > 0.0).map(|it| round(it.0 / it.1, 4));
         Self {
             cpu_us_per_request: it.cpu.and_then(|cpu| each(cpu, it.record.ok)),
+            database_cpu_us_per_request: it.database_cpu.and_then(|cpu| each(cpu, it.record.ok)),
             cores_used: it.cpu.map(|cpu| round(cpu.as_secs_f64() / it.window.as_secs_f64(), 2)),
             memory_mib: it.memory.map(|it| mib(it.0)),
             memory_max_mib: it.memory.map(|it| mib(it.1)),
@@ -203,6 +206,9 @@ impl Display for Report {
         }
         if let (Some(cpu), Some(cores)) = (server.cpu_us_per_request, server.cores_used) {
             writeln!(f, "Server CPU       {cpu:.1} µs each ({cores:.2} cores)")?;
+        }
+        if let Some(cpu) = server.database_cpu_us_per_request {
+            writeln!(f, "Database CPU     {cpu:.1} µs each")?;
         }
         if let (Some(now), Some(most)) = (server.memory_mib, server.memory_max_mib) {
             writeln!(f, "Server memory    {now:.0} MiB at the end, {most:.0} MiB at most")?;

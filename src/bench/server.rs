@@ -22,12 +22,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts `countersign serve` over an installation; its log goes to a file there, as it would go to a journal.
-    pub fn serve(at: &Installation) -> Result<Self> {
-        let log = at.path("server.log");
+    /// Starts `countersign serve` over an installation, as the first node or a later one; its log goes to a file there, as it would go to a journal.
+    pub fn serve(at: &Installation, node: u32) -> Result<Self> {
+        let log = at.path(&format!("server-{node}.log"));
         let mut command = Command::new(own()?);
         command.arg("serve").arg("--config").arg(at.path("countersign.toml"));
-        clean(&mut command).stdout(Stdio::null()).stderr(File::create(&log)?);
+        as_node(clean(&mut command), at, node).stdout(Stdio::null()).stderr(File::create(&log)?);
         Self::start(command, || listening(&log), || tail(&log))
     }
 
@@ -69,11 +69,11 @@ impl Drop for Server {
     }
 }
 
-/// Runs an operator's command on the server of an installation.
-pub fn operate<S: AsRef<OsStr>>(at: &Installation, arguments: &[S]) -> Result<()> {
+/// Runs an operator's command on a server of an installation.
+pub fn operate<S: AsRef<OsStr>>(at: &Installation, node: u32, arguments: &[S]) -> Result<()> {
     let mut command = Command::new(own()?);
     command.args(arguments).env("COUNTERSIGN_CONFIG", at.path("countersign.toml"));
-    let output = clean(&mut command).stdin(Stdio::null()).output().context("this program can't be started again")?;
+    let output = as_node(clean(&mut command), at, node).stdin(Stdio::null()).output().context("this program can't be started again")?;
     ensure!(output.status.success(), "an operator's command failed: {}", String::from_utf8_lossy(&output.stderr).trim());
     Ok(())
 }
@@ -87,6 +87,15 @@ pub fn own() -> Result<PathBuf> {
 fn clean(command: &mut Command) -> &mut Command {
     for (name, _) in std::env::vars_os().filter(|it| it.0.to_string_lossy().starts_with("COUNTERSIGN__")) {
         command.env_remove(name);
+    }
+    command
+}
+
+// Each but the first has a directory and a socket of its own.
+fn as_node<'a>(command: &'a mut Command, at: &Installation, node: u32) -> &'a mut Command {
+    if node > 0 {
+        command.env("COUNTERSIGN__STORE__DIR", at.path(&format!("data-{node}")));
+        command.env("COUNTERSIGN__ADMIN__SOCKET", at.path(&format!("admin-{node}.sock")));
     }
     command
 }

@@ -29,10 +29,13 @@ pub(super) struct Target {
     pub scrape: Option<Scrape>,
     /// What comes in at the stand-ins around a server that was started.
     pub world: Arc<Waiting>,
-    // The server goes before its directory does.
-    server: Option<Server>,
+    /// The addresses of all its nodes.
+    pub addresses: Vec<SocketAddr>,
+    // The servers go before their directory does.
+    servers: Vec<Server>,
     installation: Option<Installation>,
-    pid: Option<u32>,
+    pids: Vec<u32>,
+    on_postgres: bool,
 }
 
 impl Target {
@@ -55,34 +58,52 @@ impl Target {
         let password = options.password_file.as_ref().map(read).transpose()?.unwrap_or_default();
         let caller = Caller { user: options.user.clone().unwrap_or_else(|| USER.to_owned()), password, auth: options.auth };
         let scrape = options.metrics_token_file.as_ref().map(read).transpose()?.map(|it| Scrape::new(address, &it));
-        Ok(Self { url: url.clone(), address, caller, scrape, world: Arc::default(), server: None, installation: None, pid: options.pid })
+        Ok(Self {
+            url: url.clone(),
+            address,
+            caller,
+            scrape,
+            world: Arc::default(),
+            addresses: vec![address],
+            servers: Vec::new(),
+            installation: None,
+            pids: options.pid.into_iter().collect(),
+            on_postgres: false,
+        })
     }
 
     async fn own(options: &Options) -> Result<Self> {
         let world = Arc::<Waiting>::default();
         let peers = Peers { web: peers::web(world.clone()).await?, relay: peers::relay().await? };
         let place = options.store.clone().unwrap_or_else(std::env::temp_dir);
-        let installation = Installation::new(&place, &peers)?;
-        let server = Server::serve(&installation)?;
+        let installation = Installation::new(&place, &peers, options.postgres.as_deref())?;
+        let mut servers = vec![Server::serve(&installation, 0)?];
         for file in installation.recipients(options.recipients())? {
             operate(
                 &installation,
+                0,
                 &["load".as_ref(), "--apply".as_ref(), installation.path("registration").as_os_str(), file.as_os_str()],
             )?;
         }
-        if options.path() == Path::Accept {
-            operate(&installation, &["outbox", "pause"])?;
+        for node in 1..options.nodes {
+            servers.push(Server::serve(&installation, node)?);
         }
-        let (address, secrets) = (server.address, &installation.secrets);
+        for node in (0..options.nodes).filter(|_| options.path() == Path::Accept) {
+            operate(&installation, node, &["outbox", "pause"])?;
+        }
+        let (address, secrets) = (servers[0].address, &installation.secrets);
         let caller = Caller { user: USER.to_owned(), password: secrets.password.clone(), auth: options.auth };
         let scrape = Some(Scrape::new(address, &secrets.metrics));
-        let (url, pid) = (format!("http://{address}{IMS}").parse()?, Some(server.pid()));
-        Ok(Self { url, address, caller, scrape, world, server: Some(server), installation: Some(installation), pid })
+        let url = format!("http://{address}{IMS}").parse()?;
+        let addresses = servers.iter().map(|it| it.address).collect();
+        let pids = servers.iter().map(Server::pid).collect();
+        let on_postgres = options.postgres.is_some();
+        Ok(Self { url, address, caller, scrape, world, addresses, servers, installation: Some(installation), pids, on_postgres })
     }
 
-    /// Its process.
-    pub(super) fn pid(&self) -> Option<u32> {
-        self.pid
+    /// Its processes.
+    pub(super) fn pids(&self) -> &[u32] {
+        &self.pids
     }
 
     /// The secret that signs replies to it.
@@ -97,7 +118,17 @@ impl Target {
 
     /// What is measured of it.
     pub(super) fn what(&self, options: &Options) -> String {
-        match (&self.server, options.path()) {
+        let nodes = match self.servers.len() {
+            _ if !self.on_postgres => String::new(),
+            1 => "on PostgreSQL, ".to_owned(),
+            count => format!("{count} nodes on PostgreSQL, "),
+        };
+        let what = self.path(options);
+        format!("{nodes}{what}")
+    }
+
+    fn path(&self, options: &Options) -> String {
+        match (self.servers.first(), options.path()) {
             (None, _) => format!("the server at {}, as it is", self.url),
             (Some(_), Path::Accept) => {
                 "accept path: from the request to its durable answer; subscriber and history on, outbox paused".to_owned()
@@ -114,7 +145,12 @@ impl Target {
 
     /// What an acknowledged request had survived.
     pub(super) fn durability(&self, disk: Option<&Disk>) -> String {
-        match (self.server.is_some(), disk.map(|it| it.file_system.as_str())) {
+        if self.on_postgres {
+            return "each request was answered after its challenge, message and event were committed by the database, as durably as that \
+                    is set; several shared one transaction"
+                .to_owned();
+        }
+        match (!self.servers.is_empty(), disk.map(|it| it.file_system.as_str())) {
             (true, Some(volatile @ ("tmpfs" | "ramfs"))) => {
                 format!("none: {volatile} is memory; name a directory on a disk by --store")
             }

@@ -11,8 +11,10 @@ use crate::engine::{Engine, Parts, timers};
 use crate::http::{Credentials, Extra, Gateways, Metrics, Operators, Parts as HttpParts, Server, Settings};
 use crate::vault::Vault;
 use anyhow::Result;
+use futures_util::FutureExt;
 use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +22,9 @@ use tokio_util::task::TaskTracker;
 
 /// How long stopping waits for work in progress, after the listener has drained.
 const DRAIN: Duration = Duration::from_secs(15);
+
+/// The process's status after a fault of ours, as after one of the store (`EX_SOFTWARE` of sysexits.h).
+const FAULT: i32 = 70;
 
 /// The parts.
 pub struct House {
@@ -89,10 +94,10 @@ impl House {
     /// Runs until told to stop, then lets requests, hand-overs and pushes in progress end, and closes the store.
     pub async fn run(&self, bound: Bound) {
         let tasks = TaskTracker::new();
-        tasks.spawn(self.outbox.clone().run(self.stop.clone()));
-        tasks.spawn(timers::run(self.engine.clone(), self.stop.clone()));
+        tasks.spawn(vital("outbox", self.outbox.clone().run(self.stop.clone())));
+        tasks.spawn(vital("timers", timers::run(self.engine.clone(), self.stop.clone())));
         for subscriber in self.subscribers.lock().drain(..) {
-            tasks.spawn(push::run(self.engine.clone(), subscriber, self.lags.clone(), self.stop.clone()));
+            tasks.spawn(vital("push", push::run(self.engine.clone(), subscriber, self.lags.clone(), self.stop.clone())));
         }
         bound.server.serve().await;
         tasks.close();
@@ -100,6 +105,14 @@ impl House {
             tracing::warn!("work in progress did not end in time; it is done again after the next start");
         }
         self.data.close().await;
+    }
+}
+
+// A server without this part would take requests and do nothing with them, and nobody would see: better that it is started again.
+async fn vital(part: &'static str, work: impl Future<Output = ()>) {
+    if AssertUnwindSafe(work).catch_unwind().await.is_err() {
+        tracing::error!(part, "a part of the server ended by a fault of ours; ending, to be started again");
+        std::process::exit(FAULT);
     }
 }
 

@@ -1,18 +1,19 @@
 //! Secrets and codes: values that never show themselves and are wiped when dropped.
 
 use std::fmt;
-use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
+use std::ops::{Deref, DerefMut};
+use subtle::{Choice, ConstantTimeEq};
+use zeroize::ZeroizeOnDrop;
 
 /// A text nobody may read in a log: a code, a verification value, a parameter, a message body. Wiped when dropped;
 /// `Debug` shows only that it is there.
 #[derive(Clone, Default)]
-pub struct Secret(Zeroizing<String>);
+pub struct Secret(String);
 
 impl Secret {
     /// Takes the text over.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(Zeroizing::new(text.into()))
+        Self(text.into())
     }
 
     /// The text itself. Named so that each use is easy to find.
@@ -30,6 +31,52 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[secret]")
     }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        wipe(&mut std::mem::take(&mut self.0).into_bytes());
+    }
+}
+impl ZeroizeOnDrop for Secret {}
+
+/// Bytes that nobody may see: wiped when dropped. What lets them grow leaves copies behind: reserve first.
+#[derive(Default)]
+pub struct Wiped(pub Vec<u8>);
+
+impl Deref for Wiped {
+    type Target = Vec<u8>;
+
+    fn deref(&self) -> &Vec<u8> {
+        &self.0
+    }
+}
+
+impl DerefMut for Wiped {
+    fn deref_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.0
+    }
+}
+
+impl fmt::Debug for Wiped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[wiped]")
+    }
+}
+
+impl Drop for Wiped {
+    fn drop(&mut self) {
+        wipe(&mut self.0);
+    }
+}
+impl ZeroizeOnDrop for Wiped {}
+
+// What is reserved too. All at once: `Zeroizing` wipes byte by byte, which takes as long as opening what was sealed.
+fn wipe(bytes: &mut Vec<u8>) {
+    bytes.clear();
+    bytes.resize(bytes.capacity(), 0);
+    // So that the compiler does not leave out what nobody reads any more.
+    zeroize::optimization_barrier(bytes.as_slice());
 }
 
 /// Compares in constant time (for equal lengths).
@@ -103,13 +150,31 @@ impl Candidates {
     }
 }
 
-/// A keyed digest (HMAC-SHA-256): tells whether two values are equal without keeping either. Compared in constant time.
+/// A keyed digest: tells whether two values are equal without keeping either. Compared in constant time.
+///
+/// It is a MAC of 16 bytes and 16 zeros. What was stored by an earlier form has an HMAC-SHA-256, which does not end like that.
 #[derive(Clone, Copy)]
 pub struct Tag(pub [u8; 32]);
 
+impl Tag {
+    /// That of a MAC.
+    pub fn short(mac: [u8; 16]) -> Self {
+        let mut all = [0; 32];
+        all[..16].copy_from_slice(&mac);
+        Self(all)
+    }
+
+    /// Whether it is of today's form. That is no secret.
+    pub fn is_short(&self) -> bool {
+        self.0[16..] == [0; 16]
+    }
+}
+
 impl PartialEq for Tag {
     fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        // By halves: byte by byte takes as long as making one.
+        let [mine, theirs] = [self, other].map(|it| it.0.as_chunks().0.iter().copied().map(u128::from_ne_bytes));
+        mine.zip(theirs).fold(Choice::from(1), |equal, (one, other)| equal & one.ct_eq(&other)).into()
     }
 }
 impl Eq for Tag {}

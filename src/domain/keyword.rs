@@ -77,7 +77,8 @@ fn end_word(out: &mut String) {
 
 /// Whether the words of `phrase` stand in `words`, one after another. Returns where.
 pub fn position(words: &[&str], phrase: &[&str]) -> Option<usize> {
-    words.windows(phrase.len()).position(|it| it == phrase)
+    let (first, rest) = phrase.split_first()?;
+    words.iter().enumerate().position(|(at, it)| it == first && words[at + 1..].starts_with(rest))
 }
 
 fn stops(words: &[&str], telling: &[&str]) -> bool {

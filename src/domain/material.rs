@@ -1,6 +1,6 @@
 //! What a message is rendered from: sealed while its session lives, gone afterwards (decisions 2, 3).
 
-use super::code::Secret;
+use super::code::{Secret, Wiped};
 
 /// Code, parameters and text of a challenge.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -39,13 +39,13 @@ impl Material {
 
 /// The plain bytes of a material to seal: the OTP, the OTPA and the text, and the parameters, as length-prefixed texts. They are
 /// wiped when they are dropped.
-pub fn write(heads: [Option<&Secret>; 3], parameters: &[(String, Secret)]) -> zeroize::Zeroizing<Vec<u8>> {
+pub fn write(heads: [Option<&Secret>; 3], parameters: &[(String, Secret)]) -> Wiped {
     let heads = heads.map(|it| it.map(Secret::expose));
     let texts = parameters.iter().flat_map(|(name, value)| [Some(name.as_str()), Some(value.expose())]);
     let texts = || heads.into_iter().chain(texts.clone());
     // Reserved at once: what grows leaves copies behind that nobody wipes.
     let len = texts().map(|it| 4 + it.map_or(0, str::len)).sum();
-    let mut out = zeroize::Zeroizing::new(Vec::with_capacity(len));
+    let mut out = Wiped(Vec::with_capacity(len));
     for text in texts() {
         let len = text.map_or(u32::MAX, |it| u32::try_from(it.len()).unwrap_or(u32::MAX - 1));
         out.extend_from_slice(&len.to_le_bytes());

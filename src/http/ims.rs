@@ -32,6 +32,9 @@ static SOAP_ACTION: HeaderName = HeaderName::from_static("soapaction");
 /// How long a `wsu:Timestamp` of ours holds.
 const STAMP_HOLDS: Duration = Duration::from_secs(300);
 
+/// When to come again after a request that took too long: whatever became of it, its repeat gets its answer.
+const TOO_LONG: Duration = Duration::from_secs(5);
+
 /// What an answer is made with: version and timestamp in kind, and the id for our logs.
 #[derive(Clone, Copy)]
 struct Kind {
@@ -129,7 +132,8 @@ async fn answer(state: &State, got: Got<'_>, call: Call, id: Correlation) -> Ans
 
 async fn open(state: &State, (origin, request): (Origin, Box<OobValidate>), root: Root, kind: Kind) -> Answered {
     let echo = request.header.clone();
-    let judged = timeout(state.limits.request(), state.service.open(origin, request)).await.unwrap_or(Err(Trouble::Failed));
+    let judged = timeout(state.limits.request(), state.service.open(origin, request)).await;
+    let judged = judged.unwrap_or(Err(Trouble::Busy { retry_after: TOO_LONG }));
     match judged {
         Ok(Answer::Opened { id, otp }) => {
             let header = echo.unwrap_or_default();

@@ -1,7 +1,7 @@
 //! The SOAP codec: bytes to what a caller asks, and answers, faults and events back to bytes. Pure: no clock, no
 //! randomness, no sockets.
 //!
-//! In: `decode` (bytes to text) → `token` (text to `piece`s), `xml` (strict, bounded reader) → `envelope` (version, header
+//! In: `decode` (bytes to text) → `token`, `tag` (text to `piece`s), `xml` (strict, bounded reader) → `envelope` (version, header
 //! blocks, dispatch) → `security`, `request` (through `record`: elements in any order, markers, nil) → [`Call`], or [`Malformed`].
 //! Out: `writer` (escaping) → `message` (envelope) → `answer`, `fault`, `ees`. `wsdl` serves the contract itself.
 //!
@@ -26,6 +26,7 @@ mod record;
 mod request;
 mod scope;
 mod security;
+mod tag;
 mod text;
 mod token;
 mod writer;

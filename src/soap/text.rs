@@ -43,15 +43,34 @@ const TRAITS: [u8; 256] = {
 #[inline]
 pub fn text_len(bytes: &[u8]) -> (usize, Traits) {
     let (mut len, mut found) = (0, 0);
-    for byte in bytes {
-        let traits = TRAITS[usize::from(*byte)];
-        if traits == END {
-            break;
+    loop {
+        let some = &bytes[len..bytes.len().min(len + BLOCK)];
+        for byte in some {
+            let traits = TRAITS[usize::from(*byte)];
+            if traits == END {
+                return (len, Traits(found));
+            }
+            found |= traits;
+            len += 1;
         }
-        found |= traits;
-        len += 1;
+        if some.len() < BLOCK {
+            return (len, Traits(found));
+        }
+        // Most are over by now. A long one is mostly plain.
+        while bytes[len..].first_chunk().is_some_and(is_plain) {
+            len += BLOCK;
+        }
     }
-    (len, Traits(found))
+}
+
+/// Bytes of a long text that are looked at together.
+const BLOCK: usize = 32;
+
+// Whether all of these are of no trait. Written so that the processor looks at many at once.
+fn is_plain(bytes: &[u8; BLOCK]) -> bool {
+    let is = |byte: u8, one| u8::from(byte == one);
+    let odd = |it: u8| u8::from(it < b' ') | is(it, b'<') | is(it, b'&') | is(it, b']') | is(it, 0xEF);
+    bytes.iter().fold(0, |found, byte| found | odd(*byte)) == 0
 }
 
 /// Whether every character of `text` is allowed in XML 1.0 (production 2).

@@ -4,7 +4,7 @@
 
 use super::malformed::{Malformed, Position, Read};
 pub use super::piece::{Name, Text, Token};
-use super::text::{is_name, is_xml, name_len, text_len};
+use super::text::{is_xml, text_len};
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
@@ -20,11 +20,14 @@ pub struct Tokens<'a> {
     /// The elements that are open, outermost first.
     pub open: Vec<Name<'a>>,
     cutter: Reader<&'a [u8]>,
-    text: &'a str,
-    // The token read last: from where to where, and how far it was looked at.
-    start: usize,
-    end: usize,
-    at: usize,
+    /// The document.
+    pub(super) text: &'a str,
+    /// Where the token read last begins.
+    pub(super) start: usize,
+    /// Where it ends.
+    pub(super) end: usize,
+    /// How far it was looked at.
+    pub(super) at: usize,
 }
 
 impl<'a> Tokens<'a> {
@@ -34,6 +37,7 @@ impl<'a> Tokens<'a> {
         cutter.config_mut().check_comments = true;
         // Names are compared here, without a copy of each.
         cutter.config_mut().check_end_names = false;
+        cutter.config_mut().allow_unmatched_ends = true;
         Self { pairs: Vec::new(), open: Vec::with_capacity(depth), cutter, text, start: 0, end: 0, at: 0 }
     }
 
@@ -42,7 +46,8 @@ impl<'a> Tokens<'a> {
         self.start = self.end;
         match *self.rest() {
             [b'<', second, ..] => self.markup(second),
-            [b'<' | b'&', ..] => self.cut(),
+            [b'<', ..] => self.cut(),
+            [b'&', ..] => self.reference(),
             [] => Ok(Token::End),
             _ => self.text(),
         }
@@ -55,10 +60,14 @@ impl<'a> Tokens<'a> {
 
     /// Passes over white space before a tag, which a pretty message has before each: as a token it would cost as much as a tag.
     pub fn pass_blank(&mut self) {
-        let rest = self.rest();
-        let blank = rest.iter().position(|byte| !is_blank(*byte)).unwrap_or(0);
-        if blank > 0 && rest[blank] == b'<' {
-            self.pass(blank);
+        let (rest, mut blank) = (self.rest(), 0);
+        loop {
+            match rest.get(blank..).unwrap_or_default() {
+                [b' ', b' ', b' ', b' ', ..] => blank += 4,
+                [byte, ..] if is_blank(*byte) => blank += 1,
+                [b'<', ..] => return self.pass(blank),
+                _ => return,
+            }
         }
     }
 
@@ -79,7 +88,7 @@ impl<'a> Tokens<'a> {
     }
 
     #[cold]
-    fn broken(&self) -> Box<Malformed> {
+    pub(super) fn broken(&self) -> Box<Malformed> {
         self.fail("The XML is not well-formed here.")
     }
 
@@ -88,10 +97,8 @@ impl<'a> Tokens<'a> {
         self.text.as_bytes().get(self.end..).unwrap_or_default()
     }
 
-    // Keeps so many bytes from the cutter: they are looked at here.
+    // So many bytes are looked at here, and not by the cutter.
     fn pass(&mut self, bytes: usize) {
-        let ahead = self.cutter.get_mut();
-        *ahead = &ahead[bytes..];
         self.end += bytes;
     }
 
@@ -121,10 +128,27 @@ impl<'a> Tokens<'a> {
                 }
             }
             (b'!' | b'?', rest) => self.refuse_early(rest)?,
-            (_, rest) if is_long(rest) => return Err(self.fail(format!("A start tag is longer than {MAX_TAG} bytes."))),
-            _ => {}
+            (_, rest) => {
+                if let Some(tag) = self.whole_tag() {
+                    return Ok(tag);
+                }
+                if is_long(rest) {
+                    return Err(self.fail(format!("A start tag is longer than {MAX_TAG} bytes.")));
+                }
+            }
         }
         self.cut()
+    }
+
+    // A reference of letters and digits: all that XML has.
+    fn reference(&mut self) -> Read<Token<'a>> {
+        let name = &self.rest()[1..];
+        let len = name.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'#').count();
+        if len == 0 || name.get(len) != Some(&b';') {
+            return self.cut();
+        }
+        self.pass(len + 2);
+        Ok(Token::Reference(&self.text[self.start + 1..][..len]))
     }
 
     fn refuse_early(&self, rest: &[u8]) -> Read<()> {
@@ -135,8 +159,9 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    // Markup, or a reference.
-    fn cut(&mut self) -> Read<Token<'a>> {
+    /// The next token by the library: what is not as nearly everybody writes it.
+    pub(super) fn cut(&mut self) -> Read<Token<'a>> {
+        *self.cutter.get_mut() = self.rest();
         // The library's own message may quote the document.
         let event = self.cutter.read_event().map_err(|_| self.broken())?;
         self.end = self.text.len() - self.cutter.get_ref().len();
@@ -153,75 +178,8 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    // A start tag without the so many bytes at its end.
-    fn start_tag(&mut self, last: usize, token: Token<'a>) -> Read<Token<'a>> {
-        let inside = (self.start + 1, self.end - last);
-        self.at = inside.0;
-        self.pairs.clear();
-        let name = self.name()?;
-        self.open.push(name);
-        loop {
-            let blank = self.blank();
-            match self.at {
-                at if at == inside.1 => return Ok(token),
-                at if at < inside.1 && blank => self.pair()?,
-                _ => return Err(self.broken()),
-            }
-        }
-    }
-
-    // The rest of the token.
-    fn within(&self) -> &'a [u8] {
-        self.text.as_bytes().get(self.at..self.end).unwrap_or_default()
-    }
-
-    fn name(&mut self) -> Read<Name<'a>> {
-        let begun = self.at;
-        let first = self.name_part()?;
-        let [b':', ..] = self.within() else { return Ok(Name { whole: first, prefix: "", local: first }) };
-        self.at += 1;
-        let local = self.name_part()?;
-        Ok(Name { whole: &self.text[begun..self.at], prefix: first, local })
-    }
-
-    #[inline]
-    fn name_part(&mut self) -> Read<&'a str> {
-        let (len, sound) = name_len(self.within());
-        match self.text.get(self.at..self.at + len).filter(|it| sound || is_name(it)) {
-            Some(part) => {
-                self.at += len;
-                Ok(part)
-            }
-            None => Err(self.fail("A name is not well-formed.")),
-        }
-    }
-
-    // An attribute: a name, an equals sign, and a value between quotes.
-    fn pair(&mut self) -> Read<()> {
-        if self.pairs.len() == MAX_ATTRIBUTES {
-            return Err(self.fail(format!("An element has more than {MAX_ATTRIBUTES} attributes.")));
-        }
-        let name = self.name()?;
-        self.blank();
-        let [b'=', ..] = self.within() else { return Err(self.broken()) };
-        self.at += 1;
-        self.blank();
-        let [quote @ (b'"' | b'\''), value @ ..] = self.within() else { return Err(self.broken()) };
-        let len = value.iter().position(|byte| byte == quote || *byte == b'<').ok_or_else(|| self.broken())?;
-        let raw = &self.text[self.at + 1..][..len];
-        if !is_xml(raw) {
-            return Err(self.fail(NO_CHARACTER));
-        }
-        if value[len] == b'<' || self.pairs.iter().any(|(known, _)| known.whole == name.whole) {
-            return Err(self.fail("An attribute is not well-formed, or comes twice."));
-        }
-        self.pairs.push((name, raw));
-        self.at += len + 2;
-        Ok(())
-    }
-
     // How long the end tag of the open element is, where it stands at `at` as nearly everybody writes it. The cutter need not look
-    // for the end of what is known; it keeps the names of elements that were closed like this, and never compares them.
+    // for the end of what is known.
     fn end_len(&self, at: usize) -> Option<usize> {
         let name = self.open.last()?.whole.as_bytes();
         let tag = self.text.as_bytes().get(at..at + name.len() + 3)?;
@@ -238,36 +196,16 @@ impl<'a> Tokens<'a> {
         if self.at + 1 == self.end { Ok(Token::Close) } else { Err(self.broken()) }
     }
 
-    fn declaration(&mut self) -> Read<Token<'a>> {
-        self.at = self.start + "<?xml".len();
-        self.blank();
-        self.pairs.clear();
-        self.pair()?;
-        match self.pairs[..] {
-            [(Name { whole: "version", .. }, "1.0")] => Ok(Token::Aside),
-            _ => Err(self.fail("Only XML 1.0 is allowed.")),
-        }
-    }
-
     // What stands in the token between `before` and `after`.
     fn between(&self, before: &str, after: &str) -> Read<&'a str> {
         self.source().strip_prefix(before).and_then(|it| it.strip_suffix(after)).ok_or_else(|| self.broken())
     }
-
-    // Passes over white space; whether there was any.
-    fn blank(&mut self) -> bool {
-        let begun = self.at;
-        while self.text.as_bytes().get(self.at).is_some_and(|byte| is_blank(*byte)) {
-            self.at += 1;
-        }
-        self.at > begun
-    }
 }
 
-const NO_CHARACTER: &str = "A character is not allowed in XML.";
+pub(super) const NO_CHARACTER: &str = "A character is not allowed in XML.";
 const NOT_TAKEN: &str = "A document type or processing instruction is not allowed.";
 
-fn is_blank(byte: u8) -> bool {
+pub(super) fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 

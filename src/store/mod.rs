@@ -4,7 +4,7 @@
 //! is sealed), `keyed` (maps by such keys); `facts` (what the indexes keep); `shown`, `addresses`, `slots` and `published` (what
 //! everybody sees); `prepare`, with the keys that are `given`, → `stage` → `published` is the way of a commit, `read` that of a query;
 //! `past` is what both ask of history. [`transfer`] moves all of it into another store. [`memory`] and [`sled`] are engines.
-//! [`postgres`] is to be the one for many nodes: its schema, migrations and connections.
+//! [`postgres`] is the one for several nodes, with its schema, migrations and connections.
 
 pub mod contract;
 pub mod memory;

@@ -1,12 +1,12 @@
 //! Data keys: one a UTC day, and the cipher that uses them.
 
 use super::error::VaultError;
+use crate::domain::code::Wiped;
 use crate::domain::time::Timestamp;
 use aws_lc_rs::aead::{AES_256_GCM, AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::hkdf;
 use parking_lot::RwLock;
 use std::collections::HashMap;
-use std::ops::Deref;
 use std::sync::Arc;
 
 /// The key id of what is sealed under the standing key, which does not rotate.
@@ -27,30 +27,8 @@ pub struct SealedRow {
     pub bytes: Vec<u8>,
 }
 
-/// What was sealed, clear; wiped when it is dropped. All at once: `Zeroizing` wipes byte by byte, which takes as long as opening.
-pub struct Plain {
-    /// As long as what was sealed.
-    bytes: Vec<u8>,
-    length: usize,
-}
-
-impl Deref for Plain {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.bytes[..self.length]
-    }
-}
-
-impl Drop for Plain {
-    fn drop(&mut self) {
-        self.bytes.fill(0);
-        // So that the compiler does not leave out what nobody reads any more.
-        zeroize::optimization_barrier(self.bytes.as_slice());
-    }
-}
-
-impl zeroize::ZeroizeOnDrop for Plain {}
+/// What was sealed, clear.
+pub type Plain = Wiped;
 
 /// Days since 1970-01-01 UTC of `at`; 0 before that.
 pub fn day_of(at: Timestamp) -> u32 {
@@ -90,9 +68,10 @@ impl AeadKey {
 
     pub(super) fn open(&self, aad: &[u8], sealed: &[u8]) -> Result<Plain, VaultError> {
         let (nonce, rest) = sealed.split_first_chunk::<NONCE>().ok_or(VaultError::Sealed)?;
-        let mut plain = Plain { bytes: rest.to_vec(), length: 0 };
+        let mut plain = Wiped(rest.to_vec());
         let nonce = Nonce::assume_unique_for_key(*nonce);
-        plain.length = self.0.open_in_place(nonce, Aad::from(aad), &mut plain.bytes).map_err(|_| VaultError::Sealed)?.len();
+        let length = self.0.open_in_place(nonce, Aad::from(aad), &mut plain).map_err(|_| VaultError::Sealed)?.len();
+        plain.truncate(length);
         Ok(plain)
     }
 }

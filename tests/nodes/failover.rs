@@ -48,6 +48,13 @@ async fn fail_over(load: usize, prepare: impl FnOnce(&Cluster, &Cluster)) -> Out
     town.rush_at(&nodes, ending).await;
     town.drain_at(&nodes).await;
     let record = town.record();
+    if !check(&record).is_empty() {
+        for it in &servers {
+            let logs = it.logs();
+            let told: Vec<&str> = logs.lines().filter(|it| it.contains("WARN") || it.contains("ERROR")).collect();
+            println!("a node said, the last of {}:\n{}", told.len(), told[told.len().saturating_sub(40)..].join("\n"));
+        }
+    }
     println!("service back {back:?} after the promotion; {} requests, {} events", record.sessions.len(), record.feed.len());
     Outcome { record, back }
 }

@@ -6,6 +6,7 @@ use super::process::bank::Server;
 use super::process::nodes::{LEASE, Nodes};
 use super::process::{explicit, until};
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 const PHONE: &str = "2025550123";
@@ -26,12 +27,12 @@ struct Seen {
     refused: bool,
 }
 
-// Sent by both under one id, and settled by one.
-fn judge(seen: &Seen, times: usize, refused: bool) -> Result<(), String> {
+// Sent so many times under one id, and settled once.
+fn judge(seen: &Seen, times: RangeInclusive<usize>, refused: bool) -> Result<(), String> {
     let ids: BTreeSet<_> = seen.handed.iter().collect();
-    let settled = seen.acts.iter().filter(|it| *it == "MsgAccepted").count();
+    let settled = seen.acts.iter().filter(|it| *it == "MsgSent").count();
     match (ids.len(), seen.handed.len(), settled, seen.refused) {
-        (1, handed, 1, said) if handed == times && said == refused => Ok(()),
+        (1, handed, 1, said) if times.contains(&handed) && said == refused => Ok(()),
         _ => Err(format!("{seen:?}")),
     }
 }
@@ -57,27 +58,42 @@ impl Pair {
     }
 }
 
-// Stopped while the gateway thinks. `meddle` happens when the second has settled.
-async fn stopped_while_sending(meddle: impl FnOnce(&Cluster, &str)) -> Seen {
+// Stopped while the gateway thinks. `meddle` happens when the second is sending.
+async fn stopped_while_sending(meddle: impl Fn(&Cluster, &str)) -> Seen {
+    loop {
+        let (first_sent, seen) = one_stop(&meddle).await;
+        // On a machine that is too busy the second may be the first to send.
+        if first_sent {
+            return seen;
+        }
+    }
+}
+
+async fn one_stop(meddle: &impl Fn(&Cluster, &str)) -> (bool, Seen) {
     let pair = Pair::new().await;
+    let sent = async |times: usize| until("a hand-over", async || (pair.nodes.gateway.count() >= times).then_some(())).await;
     pair.nodes.gateway.hold(true);
     let answer = pair.first.soap(&explicit(PHONE, TEXT, "", None)).await;
     let (id, otp) = (answer.element("AlrtPkgId"), answer.element("OTP"));
-    until("the first to send", async || (pair.nodes.gateway.count() == 1).then_some(())).await;
+    sent(1).await;
     pair.first.signal("-STOP");
-    pair.nodes.gateway.hold(false);
-    tokio::time::timeout(PATIENCE, pair.second.wait_for_act(&id, "MsgAccepted")).await.expect("the second sends it");
+    tokio::time::timeout(PATIENCE, sent(2)).await.expect("the second sends it");
+    // The second has it now, and has not settled.
+    pair.second.signal("-STOP");
     meddle(shared(), &pair.database);
     pair.first.signal("-CONT");
-    // Its own way out is over, or answered: it settles at once, and looks for more work.
+    // Its hand-over timed out while it was stopped: it settles that at once.
     let _ = tokio::time::timeout(Duration::from_secs(4), until("a word", async || pair.first.logs().contains(FENCED).then_some(()))).await;
-    pair.seen(&id, &otp).await
+    pair.nodes.gateway.hold(false);
+    pair.second.signal("-CONT");
+    pair.second.wait_for_act(&id, "MsgSent").await;
+    (!pair.first.logs().contains("a lease was over before"), pair.seen(&id, &otp).await)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_was_stopped_while_sending_can_not_settle() {
     let seen = stopped_while_sending(|_, _| {}).await;
-    judge(&seen, 2, true).unwrap();
+    judge(&seen, 2..=3, true).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,7 +102,7 @@ async fn a_fence_that_is_ignored_is_seen() {
         cluster.sql(database, "UPDATE aggregate SET fence = 1");
     })
     .await;
-    assert!(judge(&seen, 2, true).is_err_and(|it| it.contains("refused: false")), "{seen:?}");
+    assert!(judge(&seen, 2..=3, true).is_err_and(|it| it.contains("refused: false")), "{seen:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,22 +112,22 @@ async fn who_was_stopped_before_sending_does_not_send_late() {
     let answer = pair.first.soap(&explicit(PHONE, TEXT, "", None)).await;
     let (id, otp) = (answer.element("AlrtPkgId"), answer.element("OTP"));
     pair.first.signal("-STOP");
-    tokio::time::timeout(PATIENCE, pair.second.wait_for_act(&id, "MsgAccepted")).await.expect("the second sends it");
+    tokio::time::timeout(PATIENCE, pair.second.wait_for_act(&id, "MsgSent")).await.expect("the second sends it");
     pair.first.signal("-CONT");
     assert_eq!(pair.nodes.operate("first", &["outbox", "resume"]).code, Some(0));
     tokio::time::sleep(Duration::from_secs(1)).await;
-    judge(&pair.seen(&id, &otp).await, 1, false).unwrap();
+    judge(&pair.seen(&id, &otp).await, 1..=1, false).unwrap();
 }
 
 #[test]
 fn a_late_or_doubled_message_is_seen() {
     let seen = |handed: &[&str], accepted: usize| Seen {
         handed: handed.iter().map(|it| (*it).to_owned()).collect(),
-        acts: vec!["MsgAccepted".to_owned(); accepted],
+        acts: vec!["MsgSent".to_owned(); accepted],
         refused: false,
     };
-    assert_eq!(judge(&seen(&["a"], 1), 1, false), Ok(()));
+    assert_eq!(judge(&seen(&["a"], 1), 1..=1, false), Ok(()));
     for (wrong, why) in [(seen(&["a", "a"], 1), "sent late"), (seen(&["a", "b"], 1), "two ids"), (seen(&["a"], 2), "settled twice")] {
-        assert!(judge(&wrong, 1, false).is_err(), "{why}");
+        assert!(judge(&wrong, 1..=1, false).is_err(), "{why}");
     }
 }

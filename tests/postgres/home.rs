@@ -109,9 +109,13 @@ impl Home {
 
     /// A file that only we may read.
     pub fn secret(&self, name: &str, text: &str) -> PathBuf {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
         let path = self.folder.join(name);
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        // Tests ask for the same at the same time: whoever reads it sees it whole.
+        let made = self.folder.join(format!("{name}.{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+        fs::write(&made, text).unwrap();
+        fs::set_permissions(&made, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::rename(&made, &path).unwrap();
         path
     }
 

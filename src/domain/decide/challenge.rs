@@ -52,7 +52,7 @@ pub fn open(facts: &Facts<'_>, wish: &Wish, draw: &mut Draw) -> Decision {
 // Decision 1: the same key and payload get the first answer; the same key with another payload is a fault.
 fn repeated(facts: &Facts<'_>, wish: &Wish) -> Option<Answer> {
     let (prior, repeat) = (facts.view.prior.as_ref()?, wish.repeat.as_ref()?);
-    if prior.payload == repeat.payload {
+    if facts.keyring.is_payload(&wish.fields, &prior.payload) {
         return Some(Answer::Repeated { id: prior.id, material: prior.material.clone() });
     }
     let element = if repeat.key.starts_with("B:") { "BusCorrelId" } else { "jXLogTrackingId" };
@@ -70,11 +70,7 @@ fn limits(facts: &Facts<'_>, wish: &Wish, found: &Found<'_>, draw: &Draw) -> Vec
             violations.push(violation);
         }
     };
-    let concerned = |key: &BudgetKey| match key {
-        BudgetKey::Address(_, address) => found.places.iter().any(|it| it.address == *address),
-        BudgetKey::Recipient(..) => true,
-    };
-    for (_, budget) in facts.view.budgets.iter().filter(|(key, _)| concerned(key)) {
+    for (_, budget) in facts.view.budgets.iter().filter(|(key, _)| concerns(found, key)) {
         match budget.value.standing(publisher.budget, draw.now) {
             Standing::Free => {}
             Standing::Until(at) => add(own::BLOCKED, format!("Too many failed replies: blocked until {at}.")),
@@ -219,6 +215,14 @@ pub fn sender(publisher: &Publisher, channel: Channel) -> Option<String> {
     }
 }
 
+// Contacts that were not chosen have budgets of their own, which say nothing here.
+fn concerns(found: &Found<'_>, key: &BudgetKey) -> bool {
+    match key {
+        BudgetKey::Address(_, address) => found.places.iter().any(|it| it.address == *address),
+        BudgetKey::Recipient(..) => true,
+    }
+}
+
 fn expectations(facts: &Facts<'_>, wish: &Wish, found: &Found<'_>) -> Vec<Expect> {
     let mut expects = Vec::with_capacity(6);
     for view in &facts.view.addresses {
@@ -229,7 +233,8 @@ fn expectations(facts: &Facts<'_>, wish: &Wish, found: &Found<'_>) -> Vec<Expect
     if let Some(recipient) = &facts.view.recipient {
         expects.push(Expect::Recipient(recipient.value.key.clone(), recipient.version));
     }
-    expects.extend(facts.view.budgets.iter().map(|(key, budget)| Expect::Budget(key.clone(), budget.version)));
+    let budgets = facts.view.budgets.iter().filter(|(key, _)| concerns(found, key));
+    expects.extend(budgets.map(|(key, budget)| Expect::Budget(key.clone(), budget.version)));
     if let Some(repeat) = &wish.repeat {
         let (publisher, institution) = (wish.origin.publisher.clone(), wish.institution.clone());
         expects.push(Expect::Unrepeated(publisher, institution, repeat.key.clone()));

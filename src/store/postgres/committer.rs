@@ -1,5 +1,6 @@
 //! The one task through which a node writes: what waits while a commit is under way goes with the next, as one.
 
+use super::after::{After, Taken};
 use super::fetch::Borrowed;
 use super::ops::{Name, Ops};
 use super::shared::Shared;
@@ -7,6 +8,7 @@ use super::statement::{Statement, Value};
 use super::trouble::Trouble;
 use super::write::Pen;
 use crate::domain::id::AggregateId;
+use crate::domain::time::Timestamp;
 use crate::store::contract::StoreError;
 use deadpool_postgres::Object;
 use futures_util::future::join_all;
@@ -22,15 +24,14 @@ use uuid::Uuid;
 /// How often the same is tried again that met another transaction.
 const TRIES: u32 = 6;
 
-/// Aggregates whose deliveries this node took, with the fence of each lease.
-pub(super) type Taken = Vec<(AggregateId, u64)>;
-
 /// A commit that waits.
 pub(super) struct Job {
     pub(super) ops: Ops,
+    /// What is to be remembered of it.
+    pub(super) after: After,
     /// Since when it waits.
     pub(super) since: Instant,
-    pub(super) done: oneshot::Sender<Result<Taken, StoreError>>,
+    pub(super) done: oneshot::Sender<Result<(), StoreError>>,
 }
 
 /// Commits what comes, until nobody can send any more.
@@ -49,6 +50,9 @@ pub(super) async fn run(shared: Arc<Shared>, mut jobs: mpsc::Receiver<Job>) {
         // Whoever asked has waited for long enough, and may ask again: nothing of it was written.
         let (late, group): (Vec<Job>, Vec<Job>) = group.into_iter().partition(|it| it.since.elapsed() > shared.options.commit_timeout);
         late.into_iter().for_each(|it| drop(it.done.send(Err(StoreError::Busy))));
+        // What this node knows to be newer need not be asked for: a conflict of one costs all that go with it a turn.
+        let (stale, group): (Vec<Job>, Vec<Job>) = group.into_iter().partition(|it| shared.known.outdates(&it.ops));
+        stale.into_iter().for_each(|it| drop(it.done.send(Err(StoreError::Conflict))));
         if !group.is_empty() {
             commit(&shared, group).await;
         }
@@ -80,23 +84,28 @@ async fn commit(shared: &Shared, group: Vec<Job>) {
     let all: Vec<&Ops> = group.iter().map(|it| &it.ops).collect();
     let outcome = written(shared, &all).await;
     match outcome {
-        Ok(taken) => {
-            for job in group {
-                let own = taken.iter().filter(|it| job.ops.aggregates.iter().any(|own| own.id == it.0));
-                let _ = job.done.send(Ok(own.copied().collect()));
-            }
-        }
+        Ok(taken) => group.into_iter().for_each(|job| done(shared, job, Ok(&taken))),
         Err(Trouble::Conflict) if group.len() > 1 => {
             for job in group {
-                let outcome = written(shared, &[&job.ops]).await;
-                let _ = job.done.send(outcome.map_err(StoreError::from));
+                let outcome = written(shared, &[&job.ops]).await.map_err(StoreError::from);
+                done(shared, job, outcome.as_ref());
             }
         }
         Err(trouble) => {
             let error = StoreError::from(trouble);
-            group.into_iter().for_each(|it| drop(it.done.send(Err(error.clone()))));
+            group.into_iter().for_each(|job| done(shared, job, Err(&error)));
         }
     }
+}
+
+// It is remembered before the next commit is looked at.
+fn done(shared: &Shared, job: Job, outcome: Result<&Taken, &StoreError>) {
+    match outcome {
+        Ok(taken) => job.after.remember(shared, taken),
+        Err(StoreError::Away(_)) => job.after.doubt(shared),
+        Err(_) => {}
+    }
+    let _ = job.done.send(outcome.map(|_| ()).map_err(Clone::clone));
 }
 
 async fn written(shared: &Shared, all: &[&Ops]) -> Result<Taken, Trouble> {
@@ -105,18 +114,13 @@ async fn written(shared: &Shared, all: &[&Ops]) -> Result<Taken, Trouble> {
     let mut made = false;
     for _ in 0..TRIES {
         let now = shared.now();
-        let until = now.plus(shared.options.lease).millis();
-        let pen = Pen { vault: &shared.vault, node: shared.node, today: crate::vault::day_of(now), until };
+        let until = now.plus(shared.options.lease);
+        let pen = Pen { vault: &shared.vault, node: shared.node, today: crate::vault::day_of(now), until: until.millis() };
         let statements = pen.write(all);
-        let tried = tokio::time::timeout(shared.options.commit_timeout, attempt(shared, &statements)).await;
-        let late = |_| {
-            shared.pool.retain(|_, _| false);
-            Err(Trouble::Away("a commit took too long".to_owned()))
-        };
-        match tried.unwrap_or_else(late) {
+        match attempt(shared, &statements).await {
             Ok(rows) => {
                 shared.wrote(all.len() as u64, started.elapsed());
-                return Ok(taken(&rows));
+                return Ok(Taken { mine: mine(&rows), until });
             }
             Err(Trouble::Again) => {
                 tokio::time::sleep(wait).await;
@@ -136,7 +140,8 @@ async fn written(shared: &Shared, all: &[&Ops]) -> Result<Taken, Trouble> {
 /// Sends statements in one transaction.
 pub(super) async fn attempt(shared: &Shared, statements: &[Statement]) -> Result<Vec<Row>, Trouble> {
     let client = Borrowed(Some(shared.pool.get().await?));
-    let done = send(client.get(), statements).await;
+    let sent = tokio::time::timeout(shared.options.commit_timeout, send(client.get(), statements)).await;
+    let done = sent.unwrap_or_else(|_| Err(Trouble::Away("a commit took too long".to_owned())));
     if let Err(Trouble::Away(_)) = &done {
         // Whatever it is still doing, nobody else shall wait for it; and no other connection may lead to where it led.
         shared.pool.retain(|_, _| false);
@@ -171,7 +176,8 @@ fn values(it: &Statement) -> Vec<&(dyn ToSql + Sync)> {
     it.values.iter().map(|it: &Value| &**it as &(dyn ToSql + Sync)).collect()
 }
 
-fn taken(rows: &[Row]) -> Taken {
+fn mine(rows: &[Row]) -> Vec<(AggregateId, u64, Timestamp)> {
     let id = |row: &Row| Uuid::from_slice(row.get::<_, Option<&[u8]>>(0)?).ok().map(AggregateId);
-    rows.iter().filter_map(|row| Some((id(row)?, u64::try_from(row.get::<_, i64>(1)).unwrap_or(0)))).collect()
+    let until = |row: &Row| row.get::<_, Option<i64>>(2).map(Timestamp::from_millis);
+    rows.iter().filter_map(|row| Some((id(row)?, u64::try_from(row.get::<_, i64>(1)).unwrap_or(0), until(row)?))).collect()
 }

@@ -140,10 +140,10 @@ impl Eyes<'_> {
     // Columns: what it is, shard or events, key or id, version or count, day, holds or beside, value.
     fn text(&self, wanted: &Wanted) -> String {
         let columns = "r.shard, r.key, r.version, r.data_day, r.holds, r.also, r.value";
-        let by_place = "ON r.shard = q.shard AND r.key = q.key";
-        let mut text = format!(
-            "WITH r0 AS MATERIALIZED (SELECT {columns} FROM unnest($1::int4[], $2::bytea[]) AS q(shard, key) JOIN record r {by_place})"
-        );
+        // A plan that was made while a table was small must still be the right one when it is large: row by row, by the key.
+        let by_place = "CROSS JOIN LATERAL (SELECT * FROM record r WHERE r.shard = q.shard AND r.key = q.key LIMIT 1) r";
+        let mut text =
+            format!("WITH r0 AS MATERIALIZED (SELECT {columns} FROM unnest($1::int4[], $2::bytea[]) AS q(shard, key) {by_place})");
         let named = |of: &str| {
             format!(
                 "SELECT DISTINCT get_byte(o.also, i * 19) * 256 + get_byte(o.also, i * 19 + 1) AS shard, substr(o.also, i * 19 + 3, 17) AS key \
@@ -152,7 +152,7 @@ impl Eyes<'_> {
         };
         if wanted.around {
             let named = named("r0");
-            text += &format!(", r AS MATERIALIZED (SELECT * FROM r0 UNION ALL SELECT {columns} FROM ({named}) q JOIN record r {by_place})");
+            text += &format!(", r AS MATERIALIZED (SELECT * FROM r0 UNION ALL SELECT {columns} FROM ({named}) q {by_place})");
         } else {
             text += ", r AS (SELECT * FROM r0)";
         }
@@ -167,8 +167,8 @@ impl Eyes<'_> {
             text += ")";
             let of_day = |day: u32| {
                 format!(
-                    "SELECT a.shard, a.id, a.version, a.data_day, a.events, a.also, a.value FROM h JOIN aggregate_d{day} a \
-                     ON a.shard = get_byte(h.id, 0) * 256 + get_byte(h.id, 1) AND a.day = {day} AND a.id = h.id"
+                    "SELECT a.shard, a.id, a.version, a.data_day, a.events, a.also, a.value FROM h CROSS JOIN LATERAL \
+                     (SELECT * FROM aggregate_d{day} a WHERE a.shard = get_byte(h.id, 0) * 256 + get_byte(h.id, 1) AND a.id = h.id LIMIT 1) a"
                 )
             };
             let [today, yesterday] = self.days().map(of_day);
@@ -176,9 +176,7 @@ impl Eyes<'_> {
             all += " UNION ALL SELECT 1, events, id, version, data_day, also, value FROM a";
             if wanted.beside {
                 let named = named("a");
-                all += &format!(
-                    " UNION ALL SELECT 0, r.shard, r.key, r.version, r.data_day, r.holds, r.value FROM ({named}) q JOIN record r {by_place}"
-                );
+                all += &format!(" UNION ALL SELECT 0, r.shard, r.key, r.version, r.data_day, r.holds, r.value FROM ({named}) q {by_place}");
             }
         }
         if !wanted.opened.is_empty() {
@@ -222,7 +220,7 @@ async fn aggregates(client: &Object, ids: &[AggregateId], found: &mut HashMap<Ag
     for (day, ids) in days {
         let text = format!(
             "SELECT 1, a.events, a.id, a.version, a.data_day, a.also, a.value FROM unnest($1::int4[], $2::bytea[]) AS q(shard, id) \
-             JOIN aggregate_d{day} a ON a.shard = q.shard AND a.day = {day} AND a.id = q.id"
+             CROSS JOIN LATERAL (SELECT * FROM aggregate_d{day} a WHERE a.shard = q.shard AND a.id = q.id LIMIT 1) a"
         );
         let shards: Vec<i32> = ids.iter().map(|it| i32::from(it.shard())).collect();
         let keys: Vec<&[u8]> = ids.iter().map(|it| &it.0.as_bytes()[..]).collect();

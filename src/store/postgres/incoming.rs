@@ -176,7 +176,7 @@ impl Incoming {
             let new = std::mem::take(&mut ops.told);
             ops.opened.clear();
             // Nobody takes them before a server starts here.
-            ops.aggregates.iter_mut().for_each(|it| it.take.clear());
+            ops.aggregates.iter_mut().for_each(|it| it.take = false);
             let statements = statements(shared, &ops, &new, told);
             if statements.is_empty() {
                 return Ok(());

@@ -1,6 +1,7 @@
 //! What this node read or wrote of late, so that a commit need not read again what its decision was made of. Never trusted: every
 //! write is bound to the version it was derived from, and what is missing here is read.
 
+use super::ops::Ops;
 use super::place::Place;
 use super::rec::Rec;
 use crate::domain::id::AggregateId;
@@ -38,6 +39,15 @@ impl Known {
     /// A record, or that there is none; `None`: not known.
     pub(super) fn record(&self, place: &Place) -> Option<Option<Arc<Rec>>> {
         self.records.lock().get(place).cloned()
+    }
+
+    /// Whether something that a commit relies on is newer already. What is not known here says nothing.
+    pub(super) fn outdates(&self, ops: &Ops) -> bool {
+        let aggregates = ops.aggregates.iter().map(|it| (it.id, it.was)).chain(ops.checked_aggregates.iter().copied());
+        let records = ops.records.iter().map(|it| (it.place, it.was)).chain(ops.removed.iter().chain(&ops.checked).copied());
+        let newer = |it: (AggregateId, u64)| self.aggregate(it.0).is_some_and(|known| known.version > it.1);
+        let replaced = |it: (Place, u64)| self.record(&it.0).flatten().is_some_and(|known| known.version > it.1);
+        aggregates.into_iter().any(newer) || records.into_iter().any(replaced)
     }
 
     pub(super) fn learn(&self, id: AggregateId, kept: Kept) {

@@ -36,6 +36,11 @@ impl Leases {
         std::mem::take(&mut *self.0.lock()).into_values().collect()
     }
 
+    /// A delivery does not wait any more as it did.
+    pub(super) fn remove(&self, at: Timestamp, id: DeliveryId) {
+        self.0.lock().remove(&(at, id));
+    }
+
     /// Those of an aggregate are no longer this node's.
     pub(super) fn forget(&self, id: AggregateId) {
         self.0.lock().retain(|_, it| it.aggregate != id);

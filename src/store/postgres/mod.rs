@@ -16,6 +16,7 @@ pub mod migrate;
 pub mod options;
 pub mod settings;
 
+mod after;
 mod committer;
 mod fetch;
 mod incoming;

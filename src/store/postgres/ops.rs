@@ -33,8 +33,14 @@ pub(super) struct PutAggregate {
     pub(super) send_at: Option<Timestamp>,
     /// A delivery that was waiting before still waits as it did: whoever has it keeps it.
     pub(super) keep: bool,
-    /// New deliveries that are due already: this node takes them.
-    pub(super) take: Vec<(Timestamp, DeliveryId)>,
+    /// A new delivery is due already: this node takes all that waits, unless another has it.
+    pub(super) take: bool,
+    /// Deliveries that wait otherwise than before.
+    pub(super) fresh: Vec<(Timestamp, DeliveryId)>,
+    /// All that wait.
+    pub(super) waiting: Vec<(Timestamp, DeliveryId)>,
+    /// Deliveries that waited before, and don't any more as they did: who has them has nothing.
+    pub(super) gone: Vec<(Timestamp, DeliveryId)>,
     pub(super) lease: Option<Lease>,
 }
 

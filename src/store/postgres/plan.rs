@@ -55,6 +55,9 @@ enum Draft {
 impl Desk<'_> {
     /// What `wish` does.
     pub(super) fn plan(&self, wish: &Wish) -> Result<Ops, Gap> {
+        if wish.contradicts {
+            return Err(Gap::Conflict);
+        }
         let mut olds = Vec::with_capacity(wish.bodies.len());
         let mut missing = Vec::new();
         for body in &wish.bodies {
@@ -103,7 +106,8 @@ impl Desk<'_> {
     fn put_aggregate(&self, wish: &Wish, body: &Body, old: Option<&Kept>, ops: &mut Ops) {
         let (facts, live) = (&body.facts, &body.facts.live);
         let before = old.map_or(&[][..], |it| &*it.facts.live.due);
-        let fresh = live.due.iter().filter(|it| !before.contains(it));
+        let fresh: Vec<_> = live.due.iter().filter(|it| !before.contains(it)).map(|it| (it.0, it.1)).collect();
+        let gone = before.iter().filter(|it| !live.due.contains(it));
         let told = old.map_or(0, |it| it.events);
         ops.aggregates.push(PutAggregate {
             id: body.id,
@@ -115,8 +119,11 @@ impl Desk<'_> {
             timer: live.timer,
             send_at: live.due.iter().map(|it| it.0).min(),
             keep: live.due.iter().any(|it| before.contains(it)),
-            take: fresh.filter(|it| it.0 <= self.now).map(|it| (it.0, it.1)).collect(),
-            lease: wish.lease.filter(|it| it.aggregate == body.id),
+            take: fresh.iter().any(|it| it.0 <= self.now),
+            fresh,
+            waiting: live.due.iter().map(|it| (it.0, it.1)).collect(),
+            gone: gone.map(|it| (it.0, it.1)).collect(),
+            lease: wish.leases.iter().find(|it| it.aggregate == body.id).copied(),
         });
         if body.events > told {
             let (institution, count) = (facts.institution.clone(), body.events - told);
@@ -271,7 +278,15 @@ impl Drafts<'_> {
             Some(it) if place.is_address() => self.open(place, &it, AddressRow::decode)?.holder(&route),
             Some(it) => self.open(place, &it, SlotRow::decode)?.holder(),
         };
-        if found == holder { Ok(()) } else { Err(Gap::Conflict) }
+        if found == holder {
+            return Ok(());
+        }
+        // What this node remembers may be old: only what was read for this commit decides, or was expected.
+        if self.desk.read.records.contains_key(&place) {
+            return Err(Gap::Conflict);
+        }
+        self.missing.push(place);
+        Ok(())
     }
 
     fn finish(mut self, ops: &mut Ops) -> Result<(), Gap> {

@@ -47,7 +47,7 @@ CREATE TABLE IF NOT EXISTS aggregate (
     wake int8 GENERATED ALWAYS AS (LEAST(timer, send_at)) STORED,
     also bytea NOT NULL,
     value bytea NOT NULL,
-    PRIMARY KEY (shard, day, id)
+    PRIMARY KEY (shard, id, day)
 ) PARTITION BY RANGE (day);
 ALTER TABLE aggregate ALTER COLUMN value SET STORAGE EXTERNAL;
 CREATE INDEX IF NOT EXISTS aggregate_wake ON aggregate (wake) WHERE wake IS NOT NULL;

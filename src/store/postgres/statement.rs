@@ -21,7 +21,7 @@ pub(super) struct Builder {
     columns: String,
     /// What each part must have done, as conditions.
     counts: String,
-    returns: Option<&'static str>,
+    returns: Option<String>,
 }
 
 impl Builder {
@@ -48,13 +48,13 @@ impl Builder {
         let _ = write!(self.counts, "{and}(SELECT count(*) FROM {part}) = ${}::int8", self.statement.values.len());
     }
 
-    pub(super) fn returns(&mut self, text: &'static str) {
+    pub(super) fn returns(&mut self, text: String) {
         self.returns = Some(text);
     }
 
     pub(super) fn finish(mut self) -> Statement {
         let all = if self.counts.is_empty() { "true" } else { &self.counts };
-        let _ = write!(self.statement.text, " SELECT NULL::bytea AS id, (1 / ({all})::int)::int8 AS fence");
+        let _ = write!(self.statement.text, " SELECT NULL::bytea AS id, (1 / ({all})::int)::int8 AS fence, NULL::int8 AS send_at");
         if let Some(more) = self.returns {
             let _ = write!(self.statement.text, " UNION ALL {more}");
         }

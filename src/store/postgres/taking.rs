@@ -35,7 +35,7 @@ impl PostgresStore {
                 self.shared.leases.put(*due, lease);
             }
             // A commit that is still under way may come a little later.
-            !written && now < doubt.until.minus(self.shared.options.lease - LATE)
+            !written && now < doubt.until.minus(self.shared.options.lease).plus(LATE)
         });
         Ok(())
     }
@@ -61,7 +61,7 @@ impl PostgresStore {
             let value = view::aggregate(&self.shared.vault, id, &stored)?;
             let facts = Facts::of(&value, &self.shared.vault);
             self.shared.leases.forget(id);
-            for (due, delivery, _) in facts.live.due.iter().filter(|it| it.0 <= now) {
+            for (due, delivery, _) in &facts.live.due {
                 self.shared.leases.put(*due, Lease { aggregate: id, delivery: *delivery, fence, until });
             }
         }

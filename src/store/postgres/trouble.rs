@@ -31,7 +31,11 @@ impl From<tokio_postgres::Error> for Trouble {
             | SqlState::CANNOT_CONNECT_NOW
             | SqlState::TOO_MANY_CONNECTIONS
             | SqlState::READ_ONLY_SQL_TRANSACTION
-            | SqlState::IDLE_SESSION_TIMEOUT => Self::Away(told(&error)),
+            | SqlState::IDLE_SESSION_TIMEOUT
+            | SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT
+            | SqlState::LOCK_NOT_AVAILABLE
+            | SqlState::DISK_FULL
+            | SqlState::OUT_OF_MEMORY => Self::Away(told(&error)),
             _ => Self::Failed(told(&error)),
         }
     }

@@ -33,7 +33,11 @@ pub(super) fn wanted(vault: &Vault, query: &Query) -> Wanted {
         Query::Open { publisher, institution, repeat, recipient, phone, slot, now } => {
             let mut all = vec![places.slot(slot).0];
             all.extend(repeat.iter().map(|it| places.repeat(publisher, institution, it)));
-            all.extend(recipient.iter().map(|it| places.recipient(it)));
+            if let Some(it) = recipient {
+                // The budget outlives the recipient, who would name it otherwise.
+                let budget = BudgetKey::Recipient(it.institution.clone(), it.publisher.clone(), it.id.clone());
+                all.extend([places.recipient(it), places.budget(&budget)]);
+            }
             if let Some(phone) = phone {
                 all.push(places.address(phone));
                 all.push(places.budget(&BudgetKey::Address(institution.clone(), phone.clone())));

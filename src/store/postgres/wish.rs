@@ -53,7 +53,10 @@ pub(super) struct Wish {
     pub(super) versions: HashMap<Place, u64>,
     /// Who is expected in slots.
     pub(super) holders: Vec<((Place, Route), Option<AggregateId>)>,
-    pub(super) lease: Option<Lease>,
+    /// Leases that must not be another's; of each aggregate the oldest.
+    pub(super) leases: Vec<Lease>,
+    /// Two expectations contradict each other: they can't both hold.
+    pub(super) contradicts: bool,
     /// The duty that this node must have, and its fence.
     pub(super) duty: Option<(Route, i64)>,
 }
@@ -90,17 +93,32 @@ impl Wish {
 
     fn expect(&mut self, places: &Places<'_>, expect: &Expect) {
         match expect {
-            Expect::Aggregate(id, version) => drop(self.aggregates.insert(*id, *version)),
-            Expect::Budget(key, version) => drop(self.versions.insert(places.budget(key), *version)),
-            Expect::Recipient(key, version) => drop(self.versions.insert(places.recipient(key), *version)),
-            Expect::Address(address, version) => drop(self.versions.insert(places.address(address), *version)),
-            Expect::Unrepeated(publisher, institution, key) => {
-                self.versions.insert(places.repeat(publisher, institution, key), 0);
+            Expect::Aggregate(id, version) => {
+                let other = self.aggregates.insert(*id, *version);
+                self.contradicts |= other.is_some_and(|it| it != *version);
             }
-            Expect::Unseen(provider_id) => drop(self.versions.insert(places.seen(provider_id), 0)),
+            Expect::Budget(key, version) => self.expect_at(places.budget(key), *version),
+            Expect::Recipient(key, version) => self.expect_at(places.recipient(key), *version),
+            Expect::Address(address, version) => self.expect_at(places.address(address), *version),
+            Expect::Unrepeated(publisher, institution, key) => self.expect_at(places.repeat(publisher, institution, key), 0),
+            Expect::Unseen(provider_id) => self.expect_at(places.seen(provider_id), 0),
             Expect::Slot(slot, holder) => self.holders.push((places.slot(slot), *holder)),
-            Expect::Lease(lease) => self.lease = Some(*lease),
+            Expect::Lease(lease) => self.expect_lease(*lease),
         }
+    }
+
+    // Fences of an aggregate only rise: where the oldest holds, all do.
+    fn expect_lease(&mut self, lease: Lease) {
+        match self.leases.iter_mut().find(|it| it.aggregate == lease.aggregate) {
+            Some(known) if known.fence <= lease.fence => {}
+            Some(known) => *known = lease,
+            None => self.leases.push(lease),
+        }
+    }
+
+    fn expect_at(&mut self, place: Place, version: u64) {
+        let other = self.versions.insert(place, version);
+        self.contradicts |= other.is_some_and(|it| it != version);
     }
 
     pub(super) fn write(&mut self, vault: &Vault, given: &Given<'_>, write: &Write) {

@@ -132,10 +132,9 @@ impl Pen<'_> {
         if !new.is_empty() {
             let rows = to.rows(|to| {
                 aggregate_columns(to, &new);
-                let takes = |it: &PutAggregate| !it.take.is_empty();
                 to.column("int8", new.iter().map(|it| self.first_look(it)).collect::<Vec<_>>());
-                to.column("int8", new.iter().map(|it| takes(it).then_some(self.node)).collect::<Vec<_>>());
-                to.column("int8", new.iter().map(|it| i64::from(takes(it))).collect::<Vec<_>>());
+                to.column("int8", new.iter().map(|it| it.take.then_some(self.node)).collect::<Vec<_>>());
+                to.column("int8", new.iter().map(|it| i64::from(it.take)).collect::<Vec<_>>());
             });
             to.part(
                 "ai",
@@ -149,20 +148,28 @@ impl Pen<'_> {
         if !old.is_empty() {
             self.replace(to, day, &old);
         }
-        if !it.checked.is_empty() {
-            let rows = to.rows(|to| {
-                to.column("int4", it.checked.iter().map(|it| i32::from(it.0.shard())).collect::<Vec<_>>());
-                to.column("bytea", it.checked.iter().map(|it| it.0.0.as_bytes().to_vec()).collect::<Vec<_>>());
-                to.column("int8", it.checked.iter().map(|it| it.1 as i64).collect::<Vec<_>>());
-            });
+        let (absent, same): (Vec<_>, Vec<_>) = it.checked.iter().partition(|it| it.1 == 0);
+        if !same.is_empty() {
+            let rows = to.rows(|to| checked_columns(to, &same));
             to.part(
                 "ac",
                 &format!(
                     "SELECT 1 FROM aggregate_d{day} a JOIN {rows} AS q(shard, id, was) \
-                     ON a.shard = q.shard AND a.day = {day} AND a.id = q.id AND a.version = q.was FOR SHARE OF a"
+                     ON a.shard = q.shard AND a.id = q.id AND a.version = q.was FOR SHARE OF a"
                 ),
             );
-            to.count("ac", it.checked.len());
+            to.count("ac", same.len());
+        }
+        if !absent.is_empty() {
+            let rows = to.rows(|to| checked_columns(to, &absent));
+            to.part(
+                "aa",
+                &format!(
+                    "SELECT 1 FROM aggregate_d{day} a JOIN {rows} AS q(shard, id, was) \
+                     ON a.shard = q.shard AND a.day = {day} AND a.id = q.id"
+                ),
+            );
+            to.count("aa", 0);
         }
     }
 
@@ -172,7 +179,7 @@ impl Pen<'_> {
             aggregate_columns(to, old);
             to.column("int8", old.iter().map(|it| self.first_look(it)).collect::<Vec<_>>());
             to.column("bool", old.iter().map(|it| it.keep).collect::<Vec<_>>());
-            to.column("bool", old.iter().map(|it| !it.take.is_empty()).collect::<Vec<_>>());
+            to.column("bool", old.iter().map(|it| it.take).collect::<Vec<_>>());
             to.column("int8", old.iter().map(|it| it.was as i64).collect::<Vec<_>>());
             to.column("int8", old.iter().map(|it| it.lease.map(|it| it.fence as i64)).collect::<Vec<_>>());
         });
@@ -186,20 +193,20 @@ impl Pen<'_> {
                  node = CASE WHEN q.keep AND a.node IS NOT NULL THEN a.node WHEN q.take THEN {node} END, \
                  fence = CASE WHEN q.take AND NOT (q.keep AND a.node IS NOT NULL) THEN a.fence + 1 ELSE a.fence END \
                  FROM {rows} AS q(shard, id, version, data_day, events, timer, due_at, also, value, send_at, keep, take, was, fence) \
-                 WHERE a.shard = q.shard AND a.day = {day} AND a.id = q.id AND a.version = q.was \
+                 WHERE a.shard = q.shard AND a.id = q.id AND a.version = q.was \
                  AND (q.fence IS NULL OR a.node IS NULL OR a.fence = q.fence) \
-                 RETURNING a.id, a.fence, q.take AND NOT q.keep AS taken"
+                 RETURNING a.id, a.fence, a.send_at, a.node"
             ),
         );
         to.count("au", old.len());
-        if old.iter().any(|it| !it.take.is_empty()) {
-            to.returns("SELECT id, fence FROM au WHERE taken");
+        if old.iter().any(|it| !it.fresh.is_empty()) {
+            to.returns(format!("SELECT id, fence, send_at FROM au WHERE node = {node}"));
         }
     }
 
     // When somebody must look: the deliveries that this node takes are its own until its lease ends.
     fn first_look(&self, it: &PutAggregate) -> Option<i64> {
-        if it.take.is_empty() { it.send_at.map(|it| it.millis()) } else { Some(self.until) }
+        if it.take { Some(self.until) } else { it.send_at.map(|it| it.millis()) }
     }
 
     fn feeds(&self, to: &mut Builder, all: &[&Ops]) {
@@ -294,6 +301,12 @@ fn version_columns(to: &mut Builder, all: &[(Place, u64)]) {
 fn place_columns(to: &mut Builder, all: impl Iterator<Item = Place> + Clone) {
     to.column("int4", all.clone().map(|it| i32::from(it.shard)).collect::<Vec<_>>());
     to.column("bytea", all.map(|it| it.key.0.to_vec()).collect::<Vec<_>>());
+}
+
+fn checked_columns(to: &mut Builder, all: &[(AggregateId, u64)]) {
+    to.column("int4", all.iter().map(|it| i32::from(it.0.shard())).collect::<Vec<_>>());
+    to.column("bytea", all.iter().map(|it| it.0.0.as_bytes().to_vec()).collect::<Vec<_>>());
+    to.column("int8", all.iter().map(|it| it.1 as i64).collect::<Vec<_>>());
 }
 
 fn aggregate_columns(to: &mut Builder, all: &[&PutAggregate]) {

@@ -1,22 +1,17 @@
 //! Commits, from what is wanted until it is durable.
 
-use super::committer::{Job, Taken};
+use super::after::After;
+use super::committer::Job;
 use super::fetch::Wanted;
-use super::known::Kept;
 use super::ops::Ops;
 use super::place::{Place, Places};
 use super::plan::{Desk, Gap, Read};
-use super::rec::Rec;
-use super::shared::{Doubt, Shared};
 use super::store::PostgresStore;
 use super::trouble::Trouble;
+use super::view;
 use super::wish::Wish;
-use super::{ops, view, wish};
-use crate::domain::id::{AggregateId, DeliveryId};
-use crate::domain::snapshot::Lease;
-use crate::domain::time::Timestamp;
+use crate::domain::id::AggregateId;
 use crate::store::contract::StoreError;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 use tokio::sync::oneshot;
@@ -36,21 +31,19 @@ impl PostgresStore {
                 self.shared.make_feed(&it.institution, Places(&self.shared.vault).feed(&it.institution)).await?;
             }
             let after = After::of(&wish, &ops);
-            match self.send(ops).await {
-                Ok(taken) => {
-                    after.remember(&self.shared, &taken);
-                    return Ok(());
-                }
-                Err(error @ StoreError::Away(_)) => {
-                    after.doubt(&self.shared);
-                    return Err(error);
-                }
+            let places = after.places();
+            match self.send(ops, after).await {
+                Ok(()) => return Ok(()),
                 Err(StoreError::Conflict) => {
                     if self.lost(&wish).await? {
                         return Err(StoreError::Fenced);
                     }
+                    let newer = |it: (&AggregateId, &u64)| self.shared.known.aggregate(*it.0).is_some_and(|known| known.version > *it.1);
+                    if wish.aggregates.iter().any(newer) {
+                        return Err(StoreError::Conflict);
+                    }
                     // What it was derived from is read again; what the caller expects may hold all the same.
-                    read = self.reread(&wish, &after).await?;
+                    read = self.reread(&wish, places).await?;
                 }
                 Err(error) => return Err(error),
             }
@@ -95,10 +88,10 @@ impl PostgresStore {
         Ok(())
     }
 
-    async fn reread(&self, wish: &Wish, after: &After) -> Result<Read, StoreError> {
+    async fn reread(&self, wish: &Wish, places: Vec<Place>) -> Result<Read, StoreError> {
         let mut read = Read::default();
         let ids = wish.bodies.iter().map(|it| it.id).collect();
-        self.bounded(self.fill(ids, after.places(), &mut read)).await?;
+        self.bounded(self.fill(ids, places, &mut read)).await?;
         Ok(read)
     }
 
@@ -109,80 +102,25 @@ impl PostgresStore {
             let found = client.query_opt("SELECT fence FROM duty WHERE name = $1", &[&&name[..]]).await.map_err(Trouble::from)?;
             return Ok(found.is_none_or(|it| it.get::<_, i64>(0) != fence));
         }
-        let Some(lease) = wish.lease else { return Ok(false) };
-        let (id, day) = (lease.aggregate, lease.aggregate.day());
-        let text = format!("SELECT fence FROM aggregate_d{day} WHERE shard = $1 AND day = {day} AND id = $2 AND node IS NOT NULL");
-        let client = self.shared.pool.get().await.map_err(Trouble::from)?;
-        let found = client.query_opt(&text, &[&i32::from(id.shard()), &&id.0.as_bytes()[..]]).await.map_err(Trouble::from)?;
-        Ok(found.is_some_and(|it| it.get::<_, i64>(0) != lease.fence as i64))
+        for lease in &wish.leases {
+            let (id, day) = (lease.aggregate, lease.aggregate.day());
+            let text = format!("SELECT fence FROM aggregate_d{day} WHERE shard = $1 AND id = $2 AND node IS NOT NULL");
+            let client = self.shared.pool.get().await.map_err(Trouble::from)?;
+            let found = client.query_opt(&text, &[&i32::from(id.shard()), &&id.0.as_bytes()[..]]).await.map_err(Trouble::from)?;
+            if found.is_some_and(|it| it.get::<_, i64>(0) != lease.fence as i64) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
-    async fn send(&self, ops: Ops) -> Result<Taken, StoreError> {
+    async fn send(&self, ops: Ops, after: After) -> Result<(), StoreError> {
         let (done, outcome) = oneshot::channel();
         self.shared.waiting.fetch_add(1, Ordering::Relaxed);
-        if self.jobs.try_send(Job { ops, since: Instant::now(), done }).is_err() {
+        if self.jobs.try_send(Job { ops, after, since: Instant::now(), done }).is_err() {
             self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
             return Err(StoreError::Busy);
         }
         outcome.await.unwrap_or_else(|_| Err(StoreError::Away("the committer is gone".to_owned())))
-    }
-}
-
-/// An aggregate that a commit leaves.
-struct Written {
-    id: AggregateId,
-    kept: Kept,
-    /// Deliveries that this node takes.
-    take: Vec<(Timestamp, DeliveryId)>,
-    /// It was not there before: then its lease is the first.
-    new: bool,
-}
-
-/// What a commit leaves, to be remembered when it is durable.
-struct After {
-    aggregates: Vec<Written>,
-    records: Vec<(Place, Option<Arc<Rec>>)>,
-    checked: Vec<Place>,
-}
-
-impl After {
-    fn of(wish: &Wish, ops: &Ops) -> Self {
-        let aggregate = |(put, body): (&ops::PutAggregate, &wish::Body)| {
-            let kept = Kept { version: put.version, facts: body.facts.clone(), events: put.events };
-            Written { id: put.id, kept, take: put.take.clone(), new: put.was == 0 }
-        };
-        let put = ops.records.iter().map(|it| {
-            let rec = Rec { version: it.version, day: it.sealed.day, holds: it.holds.clone(), value: it.sealed.bytes.clone() };
-            (it.place, Some(Arc::new(rec)))
-        });
-        Self {
-            aggregates: ops.aggregates.iter().zip(&wish.bodies).map(aggregate).collect(),
-            records: put.chain(ops.removed.iter().map(|it| (it.0, None))).collect(),
-            checked: ops.checked.iter().map(|it| it.0).collect(),
-        }
-    }
-
-    fn places(&self) -> Vec<Place> {
-        self.records.iter().map(|it| it.0).chain(self.checked.iter().copied()).collect()
-    }
-
-    /// Whether it happened is not known. If it did, its deliveries are this node's.
-    fn doubt(self, shared: &Shared) {
-        let until = shared.now().plus(shared.options.lease);
-        let new = self.aggregates.into_iter().filter(|it| it.new && !it.take.is_empty());
-        shared.doubts.lock().extend(new.map(|it| Doubt { id: it.id, version: it.kept.version, take: it.take, until }));
-    }
-
-    fn remember(self, shared: &Shared, taken: &Taken) {
-        let until = shared.now().plus(shared.options.lease);
-        for Written { id, kept, take, new } in self.aggregates {
-            shared.known.learn(id, kept);
-            let fence = if new { Some(1) } else { taken.iter().find(|it| it.0 == id).map(|it| it.1) };
-            for (due, delivery) in fence.iter().flat_map(|_| &take) {
-                let fence = fence.unwrap_or_default();
-                shared.leases.put(*due, Lease { aggregate: id, delivery: *delivery, fence, until });
-            }
-        }
-        self.records.into_iter().for_each(|(place, rec)| shared.known.note(place, rec));
     }
 }

@@ -1,20 +1,20 @@
 //! What makes two requests the same: the id that was sent, and the body fields (decision 1).
 
-use crate::domain::code::Secret;
+use crate::domain::code::{Secret, Wiped};
 use crate::domain::request::{Header, OobValidate};
 
 // Only what was sent is a key; what we fill in never is (decision 1).
 pub(super) fn repeat_key(header: &Header) -> Option<String> {
-    let business = header.bus_correl_id.as_ref().map(|id| format!("B:{id}"));
-    business.or_else(|| header.tracking_id.as_ref().map(|id| format!("T:{id}")))
+    let business = header.bus_correl_id.as_ref().map(|id| ["B:", id].concat());
+    business.or_else(|| header.tracking_id.as_ref().map(|id| ["T:", id].concat()))
 }
 
 // The parsed body fields in a fixed order, each with its length, so that no two requests read alike. Reserved at once: what grows
 // leaves copies behind that nobody wipes.
-pub(super) fn canonical(request: &OobValidate) -> zeroize::Zeroizing<Vec<u8>> {
+pub(super) fn canonical(request: &OobValidate) -> Wiped {
     let mut len = 0;
     each_field(request, |text| len += 4 + text.map_or(0, str::len));
-    let mut out = zeroize::Zeroizing::new(Vec::with_capacity(len));
+    let mut out = Wiped(Vec::with_capacity(len));
     each_field(request, |text| {
         out.extend_from_slice(&text.map_or(u32::MAX, |it| u32::try_from(it.len()).unwrap_or(u32::MAX)).to_le_bytes());
         out.extend_from_slice(text.unwrap_or_default().as_bytes());
