@@ -30,9 +30,10 @@ impl Data {
     /// Opens the store. `lease`: how long this process has a message to itself.
     pub async fn open(settings: &Settings, lease: Duration, vault: Arc<Vault>) -> Result<Self> {
         let started = Instant::now();
-        std::fs::create_dir_all(&settings.dir).with_context(|| format!("the data directory {}", settings.dir.display()))?;
         let opened = match (settings.engine, &settings.postgres) {
             (Engine::Postgres, Some(database)) => {
+                // For the audit log; sled makes its directory itself, and says what to do when it can't.
+                std::fs::create_dir_all(&settings.dir).with_context(|| format!("the data directory {}", settings.dir.display()))?;
                 let options = Options { retention_days: settings.retention_days, lease, ..Options::default() };
                 // A number that no other process has had: what a former start of this one left is another's, too.
                 let node = rand::rng().random_range(1..i64::MAX);
