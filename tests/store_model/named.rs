@@ -65,3 +65,9 @@ fn a_slot_that_another_node_changed_is_read_again() {
     }
     check(steps);
 }
+
+#[test]
+fn a_note_that_another_node_removed_can_be_removed_again() {
+    let note = |value| Step::Notes(vec![(0, value)]);
+    check(vec![note(Some(0)), note(None), note(None), note(Some(1)), note(None), note(None)]);
+}

@@ -82,9 +82,17 @@ impl PostgresStore {
                 Some(it) => Some(view::kept(&self.shared.vault, it, &view::aggregate(&self.shared.vault, id, it)?)),
                 None => None,
             };
+            if let Some(kept) = &kept {
+                self.shared.known.learn(id, kept.clone());
+            }
             read.aggregates.insert(id, kept);
         }
-        read.records.extend(places.into_iter().map(|it| (it, fetched.records.get(&it).cloned())));
+        for place in places {
+            let found = fetched.records.get(&place).cloned();
+            // What was remembered may be of a record that is gone: it must not stand against what is there now.
+            self.shared.known.note(place, found.clone());
+            read.records.insert(place, found);
+        }
         Ok(())
     }
 
