@@ -162,8 +162,8 @@ impl Town {
         tokio::time::sleep(moment).await;
     }
 
-    /// No new requests; everything open comes to its end, as far as it will within the patience of a test. Then everything is
-    /// asked once more.
+    /// No new requests; everything open comes to its end, as long as anything still moves: how long it takes is the machine's
+    /// affair, and a standstill is not. Then everything is asked once more.
     pub async fn drain(&self, server: &Server) {
         self.drain_at(&Nodes::new([server.base.clone()])).await;
     }
@@ -171,10 +171,14 @@ impl Town {
     /// The same at several nodes.
     pub async fn drain_at(&self, nodes: &Nodes) {
         let mut everybody = self.everybody(nodes, false);
-        let started = Instant::now();
-        while !self.is_over() && started.elapsed() < PATIENCE {
+        let (mut reached, mut moved) = (self.know(|it| it.record.reached()), Instant::now());
+        while !self.is_over() && moved.elapsed() < PATIENCE {
             tokio::time::sleep(Duration::from_millis(50)).await;
             self.poll();
+            let now = self.know(|it| it.record.reached());
+            if now != reached {
+                (reached, moved) = (now, Instant::now());
+            }
         }
         everybody.shutdown().await;
         self.know(|it| it.busy.clear());
@@ -367,7 +371,7 @@ impl Town {
             let pushed: BTreeSet<&str> = it.record.pushed.iter().map(|it| it.what.id.as_str()).collect();
             let perhaps = it.record.perhaps.pushed.iter().filter(|of| it.record.read.iter().any(|it| it.what.id == of.id));
             let pushed: BTreeSet<&str> = pushed.into_iter().chain(perhaps.map(|it| it.id.as_str())).collect();
-            let done = sessions.values().all(|it| !it.answers.is_empty() && it.replied.len() as u32 >= it.plan.replies().0);
+            let done = sessions.values().all(|it| !it.answers.is_empty() && !it.wants_reply());
             done && ends >= sessions.len() && pushed.len() >= ends
         })
     }

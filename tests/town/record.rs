@@ -1,6 +1,6 @@
 //! What the world around the server saw: what it asked, what it was told, what it was handed. Facts only; `check` judges them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Wrong answers that a session takes.
 pub const ATTEMPTS: u32 = 5;
@@ -53,6 +53,13 @@ pub struct Session {
     pub replied: Vec<Seen<()>>,
     /// Wrong answers and replies in all, as `challenge show` tells them at the end.
     pub shown: Option<(u32, u32)>,
+}
+
+impl Session {
+    /// Whether its person has something left to say.
+    pub fn wants_reply(&self) -> bool {
+        (self.replied.len() as u32) < self.plan.replies().0
+    }
 }
 
 /// A message that the gateway took.
@@ -109,6 +116,19 @@ pub struct Record {
 }
 
 impl Record {
+    /// How far it got: answers, replies, events read, and events pushed, each counted once. While nobody asks anything new it
+    /// can't grow for ever.
+    pub fn reached(&self) -> [usize; 4] {
+        let sum = |count: fn(&Session) -> usize| self.sessions.values().map(count).sum();
+        let pushed: BTreeSet<&str> = self.pushed.iter().map(|it| it.what.id.as_str()).collect();
+        [sum(|it| it.answers.len()), sum(|it| it.replied.len()), self.read.len(), pushed.len()]
+    }
+
+    /// Sessions whose person has something left to say.
+    pub fn unreplied(&self) -> usize {
+        self.sessions.values().filter(|it| it.wants_reply()).count()
+    }
+
     /// What was known when the journal had this length. What became known later may or may not have happened.
     pub fn until(&self, at: u64) -> Self {
         fn cut<T: Clone>(list: &[Seen<T>], at: u64) -> Vec<Seen<T>> {

@@ -5,6 +5,10 @@ use super::record::{Plan, Record, Session};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+/// Sessions that may wait for their person before callers hold back: replies cost more than requests, so that without an end
+/// they would pile up for as long as the load lasts.
+const BACKLOG: usize = 400;
+
 /// What it keeps.
 #[derive(Default)]
 pub struct State {
@@ -38,6 +42,7 @@ impl State {
                 let key = self.record.sessions.keys().nth(nth).unwrap().clone();
                 return self.busy.insert(key.clone()).then_some(key);
             }
+            _ if self.record.unreplied() >= BACKLOG => return None,
             _ => self.new_session(dice),
         };
         self.busy.insert(key.clone());
@@ -60,9 +65,8 @@ impl State {
     }
 
     pub fn next_reply(&mut self) -> Option<(String, String, String, usize)> {
-        let wants = |it: &(&String, &Session)| (it.1.replied.len() as u32) < it.1.plan.replies().0;
         let free = |it: &(&String, &Session)| self.codes.contains_key(it.0) && !self.busy.contains(it.0);
-        let (key, session) = self.record.sessions.iter().find(|it| wants(it) && free(it))?;
+        let (key, session) = self.record.sessions.iter().find(|it| it.1.wants_reply() && free(it))?;
         let (nth, (_, wrong)) = (session.replied.len(), session.plan.replies());
         let code = &self.codes[key];
         let text = if (nth as u32) < wrong { other(code) } else { code.clone() };
