@@ -1,6 +1,7 @@
 //! What comes from another store: records with the feed numbers that they had there. Nothing of it goes through `commit`, which
 //! would give new ones; what follows from aggregates (addresses, slots, keys) is planned as for a commit.
 
+use super::after::{After, Taken};
 use super::committer::attempt;
 use super::keep;
 use super::numbered::{Told, statements};
@@ -70,11 +71,9 @@ impl Incoming {
     /// Empties the database, if a copy left something, and notes that one begins.
     pub(in crate::store) async fn begin(&self, found: Found) -> Result<(), StoreError> {
         let shared = &self.store.shared;
-        let client = shared.pool.get().await.map_err(Trouble::from)?;
         if found == Found::Unfinished {
-            client.batch_execute("TRUNCATE record, aggregate, event, feed, opened, duty, node").await.map_err(Trouble::from)?;
+            shared.execute("TRUNCATE record, aggregate, event, feed, opened, duty, node", &[]).await?;
         }
-        drop(client);
         keep::check_root(shared).await?;
         self.note(UNFINISHED, Some(b"1")).await?;
         self.partitions([0, shared.today().saturating_sub(1), shared.today(), shared.today() + 1].into()).await
@@ -181,8 +180,12 @@ impl Incoming {
             if statements.is_empty() {
                 return Ok(());
             }
+            let after = After::of(&wish, &ops);
             match attempt(shared, &statements).await {
-                Ok(_) => return Ok(()),
+                Ok(_) => {
+                    after.remember(shared, &Taken { mine: Vec::new(), until: shared.now() });
+                    return Ok(());
+                }
                 Err(Trouble::Again) => {}
                 Err(trouble) => return Err(trouble.into()),
             }
@@ -194,10 +197,9 @@ impl Incoming {
         let shared = &self.store.shared;
         let key = Key::day(day);
         let body = row::seal(&shared.vault, &key, wrapped, true).bytes;
-        let client = shared.pool.get().await.map_err(Trouble::from)?;
         let text = "INSERT INTO record (shard, key, version, data_day, holds, also, value) VALUES (0, $1, 1, -1, '', '', $2) \
                     ON CONFLICT (shard, key) DO UPDATE SET value = excluded.value";
-        client.execute(text, &[&&key.0[..], &body]).await.map_err(Trouble::from)?;
+        shared.execute(text, &[&&key.0[..], &body]).await?;
         shared.vault.learn_day(day, wrapped).map_err(|error| StoreError::Failed(format!("the data key of day {day}: {error}")))
     }
 
@@ -205,19 +207,17 @@ impl Incoming {
         let shared = &self.store.shared;
         let number = Places(&shared.vault).feed(institution);
         shared.make_feed(institution, number).await?;
-        let client = shared.pool.get().await.map_err(Trouble::from)?;
         let text = "UPDATE feed SET last = $3 WHERE shard = $1 AND feed = $2";
-        client.execute(text, &[&i32::from(institution.shard()), &number, &(last as i64)]).await.map_err(Trouble::from)?;
+        shared.execute(text, &[&i32::from(institution.shard()), &number, &(last as i64)]).await?;
         Ok(())
     }
 
     async fn opened(&self, publisher: &PublisherId, day: u32, count: u64) -> Result<(), StoreError> {
         let shared = &self.store.shared;
-        let client = shared.pool.get().await.map_err(Trouble::from)?;
         let text = "INSERT INTO opened (publisher, day, node, count) VALUES ($1, $2, $3, $4) \
                     ON CONFLICT (publisher, day, node) DO UPDATE SET count = excluded.count";
         let number = Places(&shared.vault).publisher(publisher);
-        client.execute(text, &[&number, &(day as i32), &NOBODY, &(count as i64)]).await.map_err(Trouble::from)?;
+        shared.execute(text, &[&number, &(day as i32), &NOBODY, &(count as i64)]).await?;
         Ok(())
     }
 
@@ -253,12 +253,12 @@ pub(super) fn is_mark(name: &str) -> bool {
 }
 
 async fn look(shared: &Shared) -> Result<Found, StoreError> {
-    let client = shared.pool.get().await.map_err(Trouble::from)?;
     let mark = Keys(&shared.vault).note(UNFINISHED);
     let text = "SELECT EXISTS (SELECT 1 FROM record WHERE shard = 0 AND key = $1), \
                 EXISTS (SELECT 1 FROM record WHERE key <> $2) OR EXISTS (SELECT 1 FROM aggregate) OR EXISTS (SELECT 1 FROM feed)";
-    let row = client.query_one(text, &[&&mark.0[..], &&Key::META.0[..]]).await.map_err(Trouble::from)?;
-    Ok(match (row.get(0), row.get(1)) {
+    let rows = shared.query(text, &[&&mark.0[..], &&Key::META.0[..]]).await?;
+    let said = |at| rows.first().is_some_and(|it| it.get(at));
+    Ok(match (said(0), said(1)) {
         (true, _) => Found::Unfinished,
         (false, true) => Found::Taken,
         (false, false) => Found::Empty,
