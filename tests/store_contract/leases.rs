@@ -2,6 +2,7 @@
 
 use super::{Engine, put, version};
 use crate::sample::*;
+use countersign::domain::budget::{Budget, BudgetKey};
 use countersign::domain::delivery::Status;
 use countersign::domain::snapshot::{Expect, Write};
 use countersign::store::contract::StoreError;
@@ -62,6 +63,13 @@ pub async fn who_lost_a_lease_settles_nothing(store: &dyn Engine) {
     };
     assert_eq!(settle(first, 33).await, Err(StoreError::Fenced));
     assert_eq!(store.find(id(1)).await.unwrap().unwrap().value, boxed(&it), "nothing was written");
+    let count = |lease| async move {
+        let budget = Budget { recent: vec![at(33)], consecutive: 1 };
+        let key = BudgetKey::Address("011001276".into(), phone());
+        store.commit(vec![Write::Budget(key, budget)], vec![Expect::Lease(lease)]).await
+    };
+    assert_eq!(count(first).await, Err(StoreError::Fenced), "also where its aggregate is not written");
+    assert_eq!(count(second).await, Ok(()));
     assert_eq!(settle(second, 34).await, Ok(()));
     assert!(take(99).await.is_empty());
     // Nobody has it any more: the version alone says what holds.

@@ -62,6 +62,8 @@ pub(super) struct Ops {
     pub(super) checked: Vec<(Place, u64)>,
     pub(super) aggregates: Vec<PutAggregate>,
     pub(super) checked_aggregates: Vec<(AggregateId, u64)>,
+    /// Leases that must not be another's, of aggregates that are not written.
+    pub(super) leases: Vec<Lease>,
     pub(super) told: Vec<Tell>,
     /// The duty that this node must have, by its routing MAC, and its fence.
     pub(super) duty: Option<(Route, i64)>,
@@ -77,12 +79,14 @@ impl Ops {
             && self.checked.is_empty()
             && self.aggregates.is_empty()
             && self.checked_aggregates.is_empty()
+            && self.leases.is_empty()
     }
 
     /// What it writes or relies on: of two commits that name the same, one must come after the other.
     pub(super) fn names(&self) -> impl Iterator<Item = Name> + '_ {
         let places = self.records.iter().map(|it| it.place).chain(self.removed.iter().chain(&self.checked).map(|it| it.0));
         let ids = self.aggregates.iter().map(|it| it.id).chain(self.checked_aggregates.iter().map(|it| it.0));
+        let ids = ids.chain(self.leases.iter().map(|it| it.aggregate));
         places.map(Name::Record).chain(ids.map(Name::Aggregate))
     }
 }

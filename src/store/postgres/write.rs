@@ -7,6 +7,7 @@ use super::ops::{Ops, PutAggregate, PutRecord};
 use super::place::{Place, Places};
 use super::statement::{Builder, Statement};
 use crate::domain::id::{AggregateId, InstitutionId};
+use crate::domain::snapshot::Lease;
 use crate::store::key::Route;
 use crate::vault::Vault;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +30,7 @@ impl Pen<'_> {
         for ops in all {
             ops.aggregates.iter().for_each(|it| days.entry(it.id.day()).or_default().put.push(it));
             ops.checked_aggregates.iter().for_each(|it| days.entry(it.0.day()).or_default().checked.push(*it));
+            ops.leases.iter().for_each(|it| days.entry(it.aggregate.day()).or_default().leases.push(*it));
         }
         let mut days = days.into_iter().rev();
         // The newest day's goes with everything else, and that comes last.
@@ -171,6 +173,17 @@ impl Pen<'_> {
             );
             to.count("aa", 0);
         }
+        if !it.leases.is_empty() {
+            let rows = to.rows(|to| checked_columns(to, &it.leases.iter().map(|it| (it.aggregate, it.fence)).collect::<Vec<_>>()));
+            to.part(
+                "al",
+                &format!(
+                    "SELECT 1 FROM aggregate_d{day} a JOIN {rows} AS q(shard, id, fence) \
+                     ON a.shard = q.shard AND a.id = q.id AND a.node IS NOT NULL AND a.fence <> q.fence"
+                ),
+            );
+            to.count("al", 0);
+        }
     }
 
     // What waits as before stays with whoever has it. Else the lease is over, and this node takes what is due at once.
@@ -281,6 +294,7 @@ impl Pen<'_> {
 struct Aggregates<'a> {
     put: Vec<&'a PutAggregate>,
     checked: Vec<(AggregateId, u64)>,
+    leases: Vec<Lease>,
 }
 
 fn record_columns(to: &mut Builder, all: &[&PutRecord]) {
