@@ -10,6 +10,7 @@ mod away;
 mod duties;
 mod feed;
 mod handing;
+mod over;
 mod races;
 
 use countersign::domain::challenge::Challenge;

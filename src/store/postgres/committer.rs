@@ -1,7 +1,6 @@
 //! The one task through which a node writes: what waits while a commit is under way goes with the next, as one.
 
 use super::after::{After, Taken};
-use super::fetch::Borrowed;
 use super::ops::{Name, Ops};
 use super::shared::Shared;
 use super::statement::{Statement, Value};
@@ -139,16 +138,7 @@ async fn written(shared: &Shared, all: &[&Ops]) -> Result<Taken, Trouble> {
 
 /// Sends statements in one transaction.
 pub(super) async fn attempt(shared: &Shared, statements: &[Statement]) -> Result<Vec<Row>, Trouble> {
-    let client = Borrowed(Some(shared.pool.get().await?));
-    let sent = tokio::time::timeout(shared.options.commit_timeout, send(client.get(), statements)).await;
-    let done = sent.unwrap_or_else(|_| Err(Trouble::Away("a commit took too long".to_owned())));
-    if let Err(Trouble::Away(_)) = &done {
-        // Whatever it is still doing, nobody else shall wait for it; and no other connection may lead to where it led.
-        shared.pool.retain(|_, _| false);
-    } else {
-        client.give_back();
-    }
-    done
+    shared.within(shared.options.commit_timeout, async |client| send(client, statements).await).await
 }
 
 async fn send(client: &Object, statements: &[Statement]) -> Result<Vec<Row>, Trouble> {

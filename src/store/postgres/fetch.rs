@@ -6,7 +6,7 @@ use super::trouble::Trouble;
 use super::write::stored_day;
 use crate::domain::id::AggregateId;
 use crate::store::key::Key;
-use deadpool_postgres::{Object, Pool};
+use deadpool_postgres::Object;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use tokio_postgres::Row;
@@ -62,22 +62,14 @@ impl Wanted {
 }
 
 /// Who reads.
-pub(super) struct Eyes<'a> {
-    pub(super) pool: &'a Pool,
+pub(super) struct Eyes {
     /// The UTC day, on which most of what is held was opened.
     pub(super) today: u32,
 }
 
-impl Eyes<'_> {
+impl Eyes {
     /// Reads what is wanted: one statement; more, when something held is older than yesterday.
-    pub(super) async fn read(&self, wanted: &Wanted) -> Result<Fetched, Trouble> {
-        let client = Borrowed(Some(self.pool.get().await?));
-        let found = self.read_by(client.get(), wanted).await?;
-        client.give_back();
-        Ok(found)
-    }
-
-    async fn read_by(&self, client: &Object, wanted: &Wanted) -> Result<Fetched, Trouble> {
+    pub(super) async fn read(&self, client: &Object, wanted: &Wanted) -> Result<Fetched, Trouble> {
         let mut found = Fetched::default();
         self.look(client, wanted, &mut found).await?;
         if wanted.held || !wanted.ids.is_empty() {
@@ -188,27 +180,6 @@ impl Eyes<'_> {
             );
         }
         format!("{text} {all}")
-    }
-}
-
-/// A connection that goes back only when all went well: one with an answer under way is nobody's.
-pub(super) struct Borrowed(pub(super) Option<Object>);
-
-impl Borrowed {
-    pub(super) fn get(&self) -> &Object {
-        self.0.as_ref().expect("it is taken out only when this is consumed")
-    }
-
-    pub(super) fn give_back(mut self) {
-        drop(self.0.take());
-    }
-}
-
-impl Drop for Borrowed {
-    fn drop(&mut self) {
-        if let Some(client) = self.0.take() {
-            drop(Object::take(client));
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Housekeeping: what every node does now and then, and what one of them is enough for. All of it may be done twice.
 
-use super::schema;
 use super::shared::Shared;
+use super::sweep::Sweeper;
 use super::trouble::Trouble;
 use crate::domain::id::InstitutionId;
 use crate::domain::time::Timestamp;
@@ -18,21 +18,17 @@ use tokio_util::sync::CancellationToken;
 const EVERY: Duration = Duration::from_secs(1);
 /// Rounds between two counts of what is open.
 const COUNT_EVERY: u32 = 5;
-/// Rounds between two looks for what is over.
+/// Rounds between two looks for what the day needs, and for what is over.
 const SWEEP_EVERY: u32 = 60;
-/// Shards that a round looks through for records that are over: all of them in about a day.
-const SHARDS: u16 = 64;
 /// Days for which a session may be open after its own: whose timers and deliveries are looked for.
 pub(super) const LONGEST: u32 = 31;
 /// The newest form of stored values that this program reads.
 const FORM: i32 = 1;
-/// Records that are removed at once.
-const AT_ONCE: i64 = 1000;
 
 /// Looks after the store until told to stop.
 pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
     let mut round: u32 = 0;
-    let mut shard: u16 = 0;
+    let (mut sweeper, mut sweeps) = (Sweeper::new(&shared), false);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -46,9 +42,10 @@ pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
             }
             if round.is_multiple_of(SWEEP_EVERY) {
                 prepare(&shared).await?;
-                sweep(&shared, shard).await?;
-                shard = shard.wrapping_add(SHARDS);
-                retain(&shared).await?;
+                sweeps = sweeper.begin(&shared).await?;
+            }
+            if sweeps {
+                sweeper.step(&shared).await?;
             }
             Ok::<(), StoreError>(())
         };
@@ -69,10 +66,7 @@ pub(super) async fn prepare(shared: &Shared) -> Result<(), StoreError> {
         let place = Key::day(day);
         let wrapped = shared.vault.new_day(day);
         let body = row::seal(&shared.vault, &place, &wrapped, true).bytes;
-        let client = shared.pool.get().await.map_err(Trouble::from)?;
-        let text = "INSERT INTO record (shard, key, version, data_day, holds, also, value) VALUES (0, $1, 1, -1, '', '', $2) \
-                    ON CONFLICT (shard, key) DO NOTHING";
-        client.execute(text, &[&&place.0[..], &body]).await.map_err(Trouble::from)?;
+        first(shared, &place, &body).await?;
         learn(shared, day).await?;
     }
     shared.vault.set_day(today);
@@ -85,23 +79,17 @@ pub(super) async fn learn(shared: &Shared, day: u32) -> Result<(), StoreError> {
         return Ok(());
     }
     let place = Key::day(day);
-    let client = shared.pool.get().await.map_err(Trouble::from)?;
-    let found = client.query_opt("SELECT value FROM record WHERE shard = 0 AND key = $1", &[&&place.0[..]]).await.map_err(Trouble::from)?;
-    let Some(found) = found else { return Ok(()) };
+    let Some(found) = kept(shared, &place).await? else { return Ok(()) };
     let failed = |error: crate::vault::VaultError| StoreError::Failed(format!("the data key of day {day}: {error}"));
-    let wrapped = shared.vault.open_row(STANDING, &place.0, found.get(0)).map_err(failed)?;
+    let wrapped = shared.vault.open_row(STANDING, &place.0, &found).map_err(failed)?;
     shared.vault.learn_day(day, &wrapped).map_err(failed)
 }
 
 /// The root key is the one that the database was begun with.
 pub(super) async fn check_root(shared: &Shared) -> Result<(), StoreError> {
-    let client = shared.pool.get().await.map_err(Trouble::from)?;
-    let (key, mine) = (Key::META, shared.vault.fingerprint());
-    let text = "INSERT INTO record (shard, key, version, data_day, holds, also, value) VALUES (0, $1, 1, -1, '', '', $2) \
-                ON CONFLICT (shard, key) DO NOTHING";
-    client.execute(text, &[&&key.0[..], &mine.as_bytes()]).await.map_err(Trouble::from)?;
-    let row = client.query_one("SELECT value FROM record WHERE shard = 0 AND key = $1", &[&&key.0[..]]).await.map_err(Trouble::from)?;
-    let theirs = String::from_utf8_lossy(row.get(0)).into_owned();
+    let mine = shared.vault.fingerprint();
+    first(shared, &Key::META, mine.as_bytes()).await?;
+    let theirs = String::from_utf8_lossy(&kept(shared, &Key::META).await?.unwrap_or_default()).into_owned();
     if theirs == mine {
         return Ok(());
     }
@@ -110,25 +98,38 @@ pub(super) async fn check_root(shared: &Shared) -> Result<(), StoreError> {
     )))
 }
 
+// Of several nodes that set it, the first does.
+async fn first(shared: &Shared, key: &Key, value: &[u8]) -> Result<(), Trouble> {
+    let text = "INSERT INTO record (shard, key, version, data_day, holds, also, value) VALUES (0, $1, 1, -1, '', '', $2) \
+                ON CONFLICT (shard, key) DO NOTHING";
+    shared.execute(text, &[&&key.0[..], &value]).await.map(|_| ())
+}
+
+async fn kept(shared: &Shared, key: &Key) -> Result<Option<Vec<u8>>, Trouble> {
+    let found = shared.query("SELECT value FROM record WHERE shard = 0 AND key = $1", &[&&key.0[..]]).await?;
+    Ok(found.first().map(|it| it.get(0)))
+}
+
 /// This node is alive; what time it is.
 pub(super) async fn beat(shared: &Shared) -> Result<(), StoreError> {
-    let client = shared.pool.get().await.map_err(Trouble::from)?;
     let asked = (shared.options.clock)();
     let text = "INSERT INTO node (node, seen_at, form) VALUES ($1, (extract(epoch FROM clock_timestamp()) * 1000)::int8, $2) \
                 ON CONFLICT (node) DO UPDATE SET seen_at = excluded.seen_at RETURNING seen_at";
-    let row = client.query_one(text, &[&shared.node, &FORM]).await.map_err(Trouble::from)?;
-    shared.compare(asked, Timestamp::from_millis(row.get(0)), (shared.options.clock)());
+    let rows = shared.query(text, &[&shared.node, &FORM]).await?;
+    if let Some(row) = rows.first() {
+        shared.compare(asked, Timestamp::from_millis(row.get(0)), (shared.options.clock)());
+    }
     shared.hear();
     Ok(())
 }
 
 /// Counts what is open and what waits.
 pub(super) async fn count(shared: &Shared) -> Result<(), StoreError> {
-    let client = shared.pool.get().await.map_err(Trouble::from)?;
     let text = "SELECT count(timer), count(due_at), min(due_at) FROM aggregate WHERE wake IS NOT NULL AND (day = 0 OR day >= $1)";
     let first = shared.today().saturating_sub(LONGEST) as i32;
-    let row = client.query_one(text, &[&first]).await.map_err(Trouble::from)?;
-    let feeds = client.query("SELECT feed, last, value FROM feed", &[]).await.map_err(Trouble::from)?;
+    let rows = shared.query(text, &[&first]).await?;
+    let Some(row) = rows.first() else { return Ok(()) };
+    let feeds = shared.query("SELECT feed, last, value FROM feed", &[]).await?;
     let feed = feeds.iter().filter_map(|row| {
         let institution: InstitutionId = shared.institution(row.get(0), row.get(2))?;
         Some((institution, u64::try_from(row.get::<_, i64>(1)).ok()?))
@@ -142,40 +143,5 @@ pub(super) async fn count(shared: &Shared) -> Result<(), StoreError> {
         ..Status::default()
     };
     *shared.status.lock() = status;
-    Ok(())
-}
-
-// Removes records whose time is over, of some shards.
-async fn sweep(shared: &Shared, from: u16) -> Result<(), StoreError> {
-    let client = shared.pool.get().await.map_err(Trouble::from)?;
-    let text = "DELETE FROM record WHERE (shard, key) IN (SELECT shard, key FROM record \
-                WHERE shard >= $1 AND shard <= $2 AND until < $3 LIMIT $4)";
-    let to = from.saturating_add(SHARDS - 1);
-    loop {
-        let today = shared.today() as i32;
-        let gone = client.execute(text, &[&i32::from(from), &i32::from(to), &today, &AT_ONCE]).await.map_err(Trouble::from)?;
-        if gone < AT_ONCE as u64 {
-            return Ok(());
-        }
-    }
-}
-
-// Drops the days that are over, and destroys their data keys.
-async fn retain(shared: &Shared) -> Result<(), StoreError> {
-    let client = shared.pool.get().await.map_err(Trouble::from)?;
-    let text = "SELECT substr(relname, 12)::int4 FROM pg_class WHERE relname ~ '^aggregate_d[0-9]+$' AND relkind = 'r'";
-    let first = shared.today().saturating_sub(shared.options.retention_days);
-    for row in client.query(text, &[]).await.map_err(Trouble::from)? {
-        let day = u32::try_from(row.get::<_, i32>(0)).unwrap_or(0);
-        if day == 0 || day >= first {
-            continue;
-        }
-        client.batch_execute(&schema::without(day)).await.map_err(Trouble::from)?;
-        let key = Key::day(day);
-        client.execute("DELETE FROM record WHERE shard = 0 AND key = $1", &[&&key.0[..]]).await.map_err(Trouble::from)?;
-        client.execute("DELETE FROM opened WHERE day <= $1", &[&(day as i32)]).await.map_err(Trouble::from)?;
-        shared.vault.forget_day(day);
-        tracing::info!(day, "a day's history is over: its partition and its data key are gone");
-    }
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! The store on PostgreSQL, and on what speaks its protocol, for several nodes at once.
 //!
 //! A decision's reads are one statement, and its writes, with those of others that wait, are another: `view` ← `fetch` for the first;
-//! `wish` → `plan` → `ops` → `committer` → `write` for the second. Every write is bound to the version that it was derived from, so
+//! `wish` → `plan` (with `drafts`) → `ops` → `committer` → `write` for the second. Every write is bound to the version that it was derived from, so
 //! nodes need no locks between them; `known` spares reading twice what a decision was made of. `leases` has the deliveries that
-//! are this node's, `keep` looks after partitions, data keys and what is over. `schema` has the tables, `place` and `rec` what is in
+//! are this node's, `keep` looks after partitions and data keys, `sweep` after what is over. `connection` lends a connection for as long as a statement may take. `schema` has the tables, `place` and `rec` what is in
 //! `record`; [`PostgresStore`] puts it all together. `incoming` fills a database with what another store had (`numbered`: its events,
 //! under the numbers that they have), and `readback` reads all of it for a comparison.
 //!
@@ -18,6 +18,8 @@ pub mod settings;
 
 mod after;
 mod committer;
+mod connection;
+mod drafts;
 mod fetch;
 mod incoming;
 mod keep;
@@ -38,6 +40,7 @@ mod secret;
 mod shared;
 mod statement;
 mod store;
+mod sweep;
 mod taking;
 mod tls;
 mod trouble;

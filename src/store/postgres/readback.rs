@@ -4,7 +4,6 @@ use super::fetch::{self, Stored};
 use super::incoming::{Incoming, is_mark};
 use super::place::{Place, Places};
 use super::rec::{self, AddressRow, SlotRow};
-use super::trouble::Trouble;
 use super::view;
 use crate::domain::aggregate::Aggregate;
 use crate::domain::id::AggregateId;
@@ -76,8 +75,7 @@ impl Incoming {
         let text = "SELECT shard, feed, seq, day, id, which FROM event WHERE (shard, feed, seq, day) > ($1, $2, $3, $4) \
                     ORDER BY shard, feed, seq, day LIMIT $5";
         loop {
-            let client = self.store.shared.pool.get().await.map_err(Trouble::from)?;
-            let rows = client.query(text, &[&shard, &feed, &seq, &day, &PAGE]).await.map_err(Trouble::from)?;
+            let rows = self.store.shared.query(text, &[&shard, &feed, &seq, &day, &PAGE]).await?;
             for row in &rows {
                 (shard, feed, seq, day) = (row.get(0), row.get(1), row.get(2), row.get(3));
                 let Ok(id) = Uuid::from_slice(row.get(4)) else { continue };
@@ -95,8 +93,7 @@ impl Incoming {
         let text = "SELECT 1, events, id, version, data_day, also, value, shard, day FROM aggregate WHERE (shard, day, id) > ($1, $2, $3) \
                     ORDER BY shard, day, id LIMIT $4";
         loop {
-            let client = self.store.shared.pool.get().await.map_err(Trouble::from)?;
-            let rows = client.query(text, &[&shard, &day, &last, &PAGE]).await.map_err(Trouble::from)?;
+            let rows = self.store.shared.query(text, &[&shard, &day, &last, &PAGE]).await?;
             for row in &rows {
                 let (id, stored): (AggregateId, Stored) = fetch::stored(row)?;
                 (shard, day, last) = (row.get(7), row.get(8), id.0.as_bytes().to_vec());
@@ -142,8 +139,7 @@ impl Incoming {
         // Of several with one idempotency key or provider's message the first has it; they are found by that one.
         let mut taken: HashMap<Place, AggregateId> = HashMap::new();
         loop {
-            let client = self.store.shared.pool.get().await.map_err(Trouble::from)?;
-            let rows = client.query(text, &[&shard, &key, &PAGE]).await.map_err(Trouble::from)?;
+            let rows = self.store.shared.query(text, &[&shard, &key, &PAGE]).await?;
             for row in &rows {
                 let (place, rec) = (fetch::place(row)?, fetch::rec(row));
                 (shard, key) = (i32::from(place.shard), place.key.0.to_vec());
@@ -203,14 +199,13 @@ impl Incoming {
 
     async fn feeds(&self, arrived: &mut Arrived) -> Result<(), StoreError> {
         let shared = &self.store.shared;
-        let client = shared.pool.get().await.map_err(Trouble::from)?;
-        for row in client.query("SELECT feed, last, value FROM feed", &[]).await.map_err(Trouble::from)? {
+        for row in shared.query("SELECT feed, last, value FROM feed", &[]).await? {
             let Some(institution) = shared.institution(row.get(0), row.get(2)) else { continue };
             let item = Item::Feed { institution, last: u64::try_from(row.get::<_, i64>(1)).unwrap_or(0) };
             arrived.ledger.put(item.ident(&shared.vault), item.digest());
         }
         let counts = "SELECT publisher, day, sum(count)::int8 FROM opened GROUP BY publisher, day";
-        for row in client.query(counts, &[]).await.map_err(Trouble::from)? {
+        for row in shared.query(counts, &[]).await? {
             let (number, day) = (row.get(0), u32::try_from(row.get::<_, i32>(1)).unwrap_or(0));
             let count = u64::try_from(row.get::<_, i64>(2)).unwrap_or(0);
             // What it says is the count; who it is of is told by its number.

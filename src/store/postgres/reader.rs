@@ -2,7 +2,6 @@
 
 use super::fetch::{Eyes, Fetched, Wanted};
 use super::shared::Shared;
-use super::trouble::Trouble;
 use crate::store::contract::StoreError;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -33,13 +32,8 @@ pub(super) async fn run(shared: Arc<Shared>, mut asks: mpsc::Receiver<Ask>) {
         }
         let shared = shared.clone();
         tokio::spawn(async move {
-            let eyes = Eyes { pool: &shared.pool, today: shared.today() };
-            let read = tokio::time::timeout(shared.options.read_timeout, eyes.read(&wanted)).await;
-            let read = read.unwrap_or_else(|_| Err(Trouble::Away("a read took too long".to_owned())));
-            if let Err(Trouble::Away(_)) = &read {
-                // What is broken is not handed out again.
-                shared.pool.retain(|_, _| false);
-            }
+            let eyes = Eyes { today: shared.today() };
+            let read = shared.within(shared.options.read_timeout, async |client| eyes.read(client, &wanted).await).await;
             let read = read.map(Arc::new).map_err(StoreError::from);
             if read.is_ok() {
                 shared.hear();

@@ -4,7 +4,6 @@ use super::fetch::{Fetched, Stored, Wanted};
 use super::place::Places;
 use super::reader::Ask;
 use super::store::PostgresStore;
-use super::trouble::Trouble;
 use super::view::Viewer;
 use super::{fetch, keep, view};
 use crate::domain::aggregate::Aggregate;
@@ -54,10 +53,8 @@ impl PostgresStore {
         let known = self.shared.read_upto.lock().get(&feed).copied();
         let first = known.filter(|it| it.0 <= after).map_or(0, |it| it.1 - 1);
         let text = "SELECT seq, id, which, day FROM event WHERE shard = $1 AND feed = $2 AND seq > $3 AND day >= $4 ORDER BY seq LIMIT $5";
-        let client = self.shared.pool.get().await.map_err(Trouble::from)?;
-        let statement = client.prepare_cached(text).await.map_err(Trouble::from)?;
         let shard = i32::from(institution.shard());
-        let rows = client.query(&statement, &[&shard, &feed, &from, &first, &(max as i64)]).await.map_err(Trouble::from)?;
+        let rows = self.shared.query(text, &[&shard, &feed, &from, &first, &(max as i64)]).await?;
         let mut all = Vec::with_capacity(rows.len());
         for row in &rows {
             let Ok(id) = Uuid::from_slice(row.get(1)) else { continue };
@@ -103,9 +100,7 @@ impl PostgresStore {
         let text = "SELECT 0, shard, key, version, data_day, holds, value FROM record WHERE get_byte(key, 0) = 82 AND (shard, key) > ($1, $2) \
                     ORDER BY shard, key LIMIT $3";
         loop {
-            let client = self.shared.pool.get().await.map_err(Trouble::from)?;
-            let statement = client.prepare_cached(text).await.map_err(Trouble::from)?;
-            let rows = client.query(&statement, &[&shard, &key, &PAGE]).await.map_err(Trouble::from)?;
+            let rows = self.shared.query(text, &[&shard, &key, &PAGE]).await?;
             for row in &rows {
                 let place = fetch::place(row)?;
                 let rec = fetch::rec(row);
@@ -125,10 +120,8 @@ impl PostgresStore {
     }
 
     pub(super) async fn noted(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
-        let client = self.shared.pool.get().await.map_err(Trouble::from)?;
         let text = "SELECT 0, shard, key, version, data_day, holds, value FROM record WHERE shard = 0 AND key >= $1 AND key < $2";
-        let statement = client.prepare_cached(text).await.map_err(Trouble::from)?;
-        let rows = client.query(&statement, &[&&[kind::NOTE][..], &&[kind::NOTE + 1][..]]).await.map_err(Trouble::from)?;
+        let rows = self.shared.query(text, &[&&[kind::NOTE][..], &&[kind::NOTE + 1][..]]).await?;
         let mut notes = Vec::new();
         for row in &rows {
             let place = fetch::place(row)?;

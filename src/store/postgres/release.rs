@@ -1,7 +1,6 @@
 //! What a node gives back when it ends in order: deliveries that it has and has not sent. Others need not wait for its leases.
 
 use super::shared::Shared;
-use super::trouble::Trouble;
 use crate::store::contract::StoreError;
 use std::collections::HashMap;
 
@@ -11,14 +10,11 @@ pub(super) async fn release(shared: &Shared) -> Result<usize, StoreError> {
     if mine.is_empty() {
         return Ok(0);
     }
-    let client = shared.pool.get().await.map_err(Trouble::from)?;
     let text = "UPDATE aggregate SET send_at = due_at, node = NULL WHERE shard = $1 AND day = $2 AND id = $3 AND node = $4 AND fence = $5";
-    let statement = client.prepare_cached(text).await.map_err(Trouble::from)?;
     let mut given = 0;
     for (id, fence) in mine {
         let (shard, day) = (i32::from(id.shard()), i32::from(id.day()));
-        let done = client.execute(&statement, &[&shard, &day, &&id.0.as_bytes()[..], &shared.node, &(fence as i64)]).await;
-        given += done.map_err(Trouble::from)? as usize;
+        given += shared.execute(text, &[&shard, &day, &&id.0.as_bytes()[..], &shared.node, &(fence as i64)]).await? as usize;
     }
     Ok(given)
 }

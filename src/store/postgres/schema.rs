@@ -13,6 +13,7 @@
 //! | `node` | a process, and when it was last heard of |
 
 use super::migrate::Step;
+use crate::store::key::Key;
 
 /// All steps, in order. A step that was released never changes: what is to be different is a new step.
 pub const STEPS: &[Step] = &[Step { number: 1, name: "the tables", sql: FIRST, compatible_from: 1 }];
@@ -101,9 +102,14 @@ pub(super) fn partitions(day: u32) -> String {
     )
 }
 
-/// Drops them.
-pub(super) fn without(day: u32) -> String {
-    format!("DROP TABLE IF EXISTS aggregate_d{day}, event_d{day};")
+/// Drops them, and what else is of that day, in one transaction: its data key, and the counts of what was opened. Dropping a partition
+/// stops every other use of the table, so nobody waits for it longer than a second.
+pub(super) fn without(day: u32, data_key: &Key) -> String {
+    let key: String = data_key.0.iter().map(|it| format!("{it:02x}")).collect();
+    format!(
+        "SET LOCAL lock_timeout = '1s'; DROP TABLE IF EXISTS aggregate_d{day}, event_d{day}; \
+         DELETE FROM record WHERE shard = 0 AND key = '\\x{key}'; DELETE FROM opened WHERE day <= {day};"
+    )
 }
 
 #[cfg(test)]

@@ -3,15 +3,16 @@
 use super::known::Known;
 use super::leases::Leases;
 use super::options::Options;
+use super::plan::NODES;
 use super::schema;
 use super::trouble::Trouble;
 use crate::domain::id::{AggregateId, DeliveryId, InstitutionId};
 use crate::domain::time::Timestamp;
 use crate::store::contract::{Status, StoreError};
-use crate::store::key::{Key, Keys};
+use crate::store::key::Key;
 use crate::store::row;
 use crate::vault::{Vault, day_of};
-use deadpool_postgres::Pool;
+use deadpool_postgres::{Object, Pool};
 use parking_lot::Mutex;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -99,7 +100,7 @@ impl Shared {
     }
 
     pub(super) fn stamp(&self) -> u64 {
-        self.stamp.fetch_add(1, Ordering::Relaxed)
+        (self.stamp.fetch_add(1, Ordering::Relaxed) * (NODES + 1)) | (self.node.unsigned_abs() & NODES)
     }
 
     /// A durable step was made.
@@ -132,10 +133,9 @@ impl Shared {
         if self.feeds.lock().contains(&number) {
             return Ok(());
         }
-        let name = self.seal_name(institution);
+        let name = row::seal(&self.vault, &feed_key(number), institution.as_str().as_bytes(), true).bytes;
         let text = "INSERT INTO feed (shard, feed, last, value) VALUES ($1, $2, 0, $3) ON CONFLICT (shard, feed) DO NOTHING";
-        let client = self.pool.get().await.map_err(Trouble::from)?;
-        client.execute(text, &[&i32::from(institution.shard()), &number, &name]).await.map_err(Trouble::from)?;
+        self.execute(text, &[&i32::from(institution.shard()), &number, &name]).await?;
         self.feeds.lock().insert(number);
         // Whoever reads the feeds sees it before the next count.
         let feed = &mut self.status.lock().feed;
@@ -151,24 +151,20 @@ impl Shared {
         std::str::from_utf8(&plain).ok().map(InstitutionId::from)
     }
 
-    fn seal_name(&self, institution: &InstitutionId) -> Vec<u8> {
-        let route = Keys(&self.vault).feed(institution).rest();
-        let number = i64::from_be_bytes([route[0], route[1], route[2], route[3], route[4], route[5], route[6], route[7]]);
-        row::seal(&self.vault, &feed_key(number), institution.as_str().as_bytes(), true).bytes
-    }
-
     /// Makes the partitions of days, if need be.
     pub(super) async fn make_partitions(&self, days: BTreeSet<u32>) -> Result<(), Trouble> {
-        let client = self.pool.get().await?;
-        for day in days {
-            let made = client.batch_execute(&schema::partitions(day)).await.map_err(Trouble::from);
-            match made {
-                // Another node makes the same at the same time.
-                Err(Trouble::Conflict | Trouble::Again) => client.batch_execute(&schema::partitions(day)).await?,
-                made => made?,
+        let work = async |client: &Object| {
+            for day in days {
+                let made = client.batch_execute(&schema::partitions(day)).await.map_err(Trouble::from);
+                match made {
+                    // Another node makes the same at the same time.
+                    Err(Trouble::Conflict | Trouble::Again) => client.batch_execute(&schema::partitions(day)).await?,
+                    made => made?,
+                }
             }
-        }
-        Ok(())
+            Ok(())
+        };
+        self.within(self.options.commit_timeout, work).await
     }
 }
 

@@ -6,6 +6,7 @@ use super::place::Places;
 use super::reader::{self, Ask};
 use super::settings::Settings;
 use super::shared::Shared;
+use super::sweep::Sweeper;
 use super::wish::Wish;
 use super::{committer, incoming, keep, schema};
 use crate::domain::aggregate::Aggregate;
@@ -68,6 +69,17 @@ impl PostgresStore {
     /// Counts what is open and what waits now, not only when the next count is due.
     pub async fn refresh(&self) -> Result<(), StoreError> {
         keep::count(&self.shared).await
+    }
+
+    /// One round of housekeeping now, as far as it is this node's: partitions and data keys are made, records that are over go, and
+    /// so do the days beyond retention.
+    pub async fn sweep(&self) -> Result<(), StoreError> {
+        keep::prepare(&self.shared).await?;
+        let mut sweeper = Sweeper::new(&self.shared);
+        while sweeper.begin(&self.shared).await? && !sweeper.is_through() {
+            sweeper.step(&self.shared).await?;
+        }
+        Ok(())
     }
 
     /// Gives back what this node has and has not sent, when nobody asks it for work any more: another node, or the next start, need not
@@ -172,7 +184,7 @@ impl Notes for PostgresStore {
     }
 
     fn duty<'a>(&'a self, name: &'a str, span: Duration) -> Later<'a, Option<Duty>> {
-        Box::pin(self.bounded(self.take_duty(name, span)))
+        Box::pin(self.bounded(self.shared.take_duty(name, span)))
     }
 
     fn set_notes_on(&self, duty: Duty, values: Vec<(String, Option<Vec<u8>>)>) -> Later<'_, ()> {

@@ -1,9 +1,10 @@
 //! What a node takes for itself for a while: deliveries, timers, duties.
 
+use super::connection::Values;
 use super::fetch::Wanted;
 use super::place::Places;
+use super::shared::Shared;
 use super::store::PostgresStore;
-use super::trouble::Trouble;
 use super::{fetch, keep, view};
 use crate::domain::id::AggregateId;
 use crate::domain::snapshot::Lease;
@@ -48,13 +49,8 @@ impl PostgresStore {
                     WHERE a.shard = d.shard AND a.day = d.day AND a.id = d.id AND (a.day = 0 OR a.day >= $2) \
                     RETURNING 1, a.events, a.id, a.version, a.data_day, a.also, a.value, a.fence";
         let (first, until) = (self.shared.today().saturating_sub(keep::LONGEST) as i32, now.plus(span));
-        let client = self.shared.pool.get().await.map_err(Trouble::from)?;
-        let statement = client.prepare_cached(text).await.map_err(Trouble::from)?;
-        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
-            [&now.millis(), &first, &(max as i64), &until.millis(), &self.shared.node];
-        let rows = client.query(&statement, &values).await.map_err(Trouble::from)?;
-        drop(client);
-        for row in rows {
+        let values: Values<'_> = &[&now.millis(), &first, &(max as i64), &until.millis(), &self.shared.node];
+        for row in self.shared.query(text, values).await? {
             let (id, stored) = fetch::stored(&row)?;
             let fence = u64::try_from(row.get::<_, i64>(7)).unwrap_or(0);
             self.learn_days([&stored].into_iter()).await?;
@@ -75,24 +71,24 @@ impl PostgresStore {
                     AND (a.day = 0 OR a.day >= $2) RETURNING d.timer, a.id";
         let first = self.shared.today().saturating_sub(keep::LONGEST) as i32;
         let until = now.plus(self.shared.options.timer_lease).millis();
-        let client = self.shared.pool.get().await.map_err(Trouble::from)?;
-        let statement = client.prepare_cached(text).await.map_err(Trouble::from)?;
-        let rows = client.query(&statement, &[&now.millis(), &first, &(max as i64), &until]).await.map_err(Trouble::from)?;
+        let rows = self.shared.query(text, &[&now.millis(), &first, &(max as i64), &until]).await?;
         let due = |row: &tokio_postgres::Row| Some((row.get::<_, i64>(0), AggregateId(Uuid::from_slice(row.get(1)).ok()?)));
         let mut due: Vec<(i64, AggregateId)> = rows.iter().filter_map(due).collect();
         due.sort_unstable();
         Ok(due.into_iter().map(|it| it.1).collect())
     }
+}
 
+impl Shared {
+    /// Takes a duty for `span`, or keeps it; `None` while another node has it.
     pub(super) async fn take_duty(&self, name: &str, span: Duration) -> Result<Option<Duty>, StoreError> {
-        let route = Places(&self.shared.vault).duty(name);
-        let now = self.shared.now();
+        let route = Places(&self.vault).duty(name);
+        let now = self.now();
         let text = "INSERT INTO duty AS d (name, node, fence, until) VALUES ($1, $2, 1, $3) ON CONFLICT (name) DO UPDATE SET \
                     node = excluded.node, until = excluded.until, fence = d.fence + CASE WHEN d.node = excluded.node THEN 0 ELSE 1 END \
                     WHERE d.node = excluded.node OR d.until <= $4 RETURNING fence";
-        let client = self.shared.pool.get().await.map_err(Trouble::from)?;
         let until = now.plus(span).millis();
-        let row = client.query_opt(text, &[&&route[..], &self.shared.node, &until, &now.millis()]).await.map_err(Trouble::from)?;
-        Ok(row.map(|row| Duty { name: name.to_owned(), fence: row.get::<_, i64>(0) as u64 }))
+        let rows = self.query(text, &[&&route[..], &self.node, &until, &now.millis()]).await?;
+        Ok(rows.first().map(|row| Duty { name: name.to_owned(), fence: row.get::<_, i64>(0) as u64 }))
     }
 }

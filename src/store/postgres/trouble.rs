@@ -14,6 +14,8 @@ pub(super) enum Trouble {
     NoTable,
     /// The connection is gone, or the database has no time for us; what became of it is not known.
     Away(String),
+    /// All connections are in use; nothing was asked.
+    Busy,
     /// Anything else: a fault of ours, or of the database's settings.
     Failed(String),
 }
@@ -23,7 +25,7 @@ impl From<tokio_postgres::Error> for Trouble {
         let Some(state) = error.code() else { return Self::Away(told(&error)) };
         match *state {
             SqlState::DIVISION_BY_ZERO | SqlState::UNIQUE_VIOLATION => Self::Conflict,
-            SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED => Self::Again,
+            SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED | SqlState::LOCK_NOT_AVAILABLE => Self::Again,
             SqlState::UNDEFINED_TABLE => Self::NoTable,
             SqlState::QUERY_CANCELED
             | SqlState::ADMIN_SHUTDOWN
@@ -33,7 +35,6 @@ impl From<tokio_postgres::Error> for Trouble {
             | SqlState::READ_ONLY_SQL_TRANSACTION
             | SqlState::IDLE_SESSION_TIMEOUT
             | SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT
-            | SqlState::LOCK_NOT_AVAILABLE
             | SqlState::DISK_FULL
             | SqlState::OUT_OF_MEMORY => Self::Away(told(&error)),
             _ => Self::Failed(told(&error)),
@@ -48,6 +49,7 @@ impl From<deadpool_postgres::PoolError> for Trouble {
                 away @ Self::Away(_) => away,
                 other => Self::Away(format!("{other:?}")),
             },
+            deadpool_postgres::PoolError::Timeout(deadpool_postgres::TimeoutType::Wait) => Self::Busy,
             other => Self::Away(other.to_string()),
         }
     }
@@ -59,6 +61,7 @@ impl From<Trouble> for StoreError {
             Trouble::Conflict | Trouble::Again => Self::Conflict,
             Trouble::NoTable => Self::Failed("a partition is missing; see the log".to_owned()),
             Trouble::Away(cause) => Self::Away(cause),
+            Trouble::Busy => Self::Busy,
             Trouble::Failed(cause) => Self::Failed(cause),
         }
     }

@@ -59,7 +59,7 @@ impl PostgresStore {
             match desk.plan(wish) {
                 Ok(ops) => return Ok(ops),
                 Err(Gap::Conflict) => return Err(self.conflict(wish).await),
-                Err(Gap::Unreadable(cause)) => return Err(StoreError::Failed(format!("a stored value can't be read: {cause}"))),
+                Err(Gap::Unreadable(error)) => return Err(error),
                 Err(Gap::Missing(ids, places)) => self.bounded(self.fill(ids, places, read)).await?,
             }
         }
@@ -106,17 +106,17 @@ impl PostgresStore {
     // Whether another worker has the delivery that is to be settled.
     async fn lost(&self, wish: &Wish) -> Result<bool, StoreError> {
         if let Some((name, fence)) = wish.duty {
-            let client = self.shared.pool.get().await.map_err(Trouble::from)?;
-            let found = client.query_opt("SELECT fence FROM duty WHERE name = $1", &[&&name[..]]).await.map_err(Trouble::from)?;
-            return Ok(found.is_none_or(|it| it.get::<_, i64>(0) != fence));
+            let found = self.shared.query("SELECT fence FROM duty WHERE name = $1", &[&&name[..]]).await?;
+            return Ok(found.first().is_none_or(|it| it.get::<_, i64>(0) != fence));
         }
         for lease in &wish.leases {
             let (id, day) = (lease.aggregate, lease.aggregate.day());
             let text = format!("SELECT fence FROM aggregate_d{day} WHERE shard = $1 AND id = $2 AND node IS NOT NULL");
-            let client = self.shared.pool.get().await.map_err(Trouble::from)?;
-            let found = client.query_opt(&text, &[&i32::from(id.shard()), &&id.0.as_bytes()[..]]).await.map_err(Trouble::from)?;
-            if found.is_some_and(|it| it.get::<_, i64>(0) != lease.fence as i64) {
-                return Ok(true);
+            match self.shared.query(&text, &[&i32::from(id.shard()), &&id.0.as_bytes()[..]]).await {
+                Ok(found) if found.first().is_some_and(|it| it.get::<_, i64>(0) != lease.fence as i64) => return Ok(true),
+                // Its day is over.
+                Ok(_) | Err(Trouble::NoTable) => {}
+                Err(trouble) => return Err(trouble.into()),
             }
         }
         Ok(false)
