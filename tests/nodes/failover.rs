@@ -4,7 +4,7 @@
 use super::kill::{start, town};
 use super::postgres::Cluster;
 use super::process::bank::Server;
-use super::process::until;
+use super::process::{PATIENCE, until};
 use super::town::check::{check, must_hold};
 use super::town::record::Record;
 use countersign::store::postgres::Settings;
@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 
 /// Until requests are taken again after the standby was promoted.
 const SERVICE_BACK: Duration = Duration::from_secs(15);
+
+/// For a standstill that won't end: what was lost does not come back.
+const HOPELESS: Duration = Duration::from_secs(5);
 
 /// What came of it.
 struct Outcome {
@@ -21,7 +24,7 @@ struct Outcome {
 }
 
 // `prepare` is done to both when they are a pair; `load` answers come before and after the primary's end.
-async fn fail_over(load: usize, prepare: impl FnOnce(&Cluster, &Cluster)) -> Outcome {
+async fn fail_over(load: usize, patience: Duration, prepare: impl FnOnce(&Cluster, &Cluster)) -> Outcome {
     let mut primary = Cluster::durable();
     let database = primary.database();
     let standby = primary.standby();
@@ -46,7 +49,7 @@ async fn fail_over(load: usize, prepare: impl FnOnce(&Cluster, &Cluster)) -> Out
         town.busy(load, Duration::ZERO).await;
     };
     town.rush_at(&nodes, ending).await;
-    town.drain_at(&nodes).await;
+    town.drain_within(&nodes, patience).await;
     let record = town.record();
     if !check(&record).is_empty() {
         for it in &servers {
@@ -61,7 +64,7 @@ async fn fail_over(load: usize, prepare: impl FnOnce(&Cluster, &Cluster)) -> Out
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_promoted_standby_has_all_that_was_acknowledged() {
-    let outcome = fail_over(40, |_, _| {}).await;
+    let outcome = fail_over(40, PATIENCE, |_, _| {}).await;
     must_hold(&outcome.record, "after the promotion");
     assert!(outcome.back < SERVICE_BACK, "{:?}", outcome.back);
 }
@@ -70,7 +73,7 @@ async fn a_promoted_standby_has_all_that_was_acknowledged() {
 #[ignore = "slow tier: nodes"]
 async fn standbys_are_promoted_under_load_five_times() {
     for _ in 0..5 {
-        let outcome = fail_over(400, |_, _| {}).await;
+        let outcome = fail_over(400, PATIENCE, |_, _| {}).await;
         must_hold(&outcome.record, "after the promotion");
         assert!(outcome.back < SERVICE_BACK, "{:?}", outcome.back);
     }
@@ -79,7 +82,7 @@ async fn standbys_are_promoted_under_load_five_times() {
 /// A standby that does not have what was acknowledged is seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_standby_that_does_not_follow_is_seen() {
-    let outcome = fail_over(30, |primary, standby| {
+    let outcome = fail_over(30, HOPELESS, |primary, standby| {
         primary.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = ''");
         primary.sql("postgres", "SELECT pg_reload_conf()");
         standby.sql("postgres", "ALTER SYSTEM SET primary_conninfo = ''");

@@ -170,9 +170,14 @@ impl Town {
 
     /// The same at several nodes.
     pub async fn drain_at(&self, nodes: &Nodes) {
+        self.drain_within(nodes, PATIENCE).await;
+    }
+
+    /// The same, where a standstill may last so long.
+    pub async fn drain_within(&self, nodes: &Nodes, patience: Duration) {
         let mut everybody = self.everybody(nodes, false);
         let (mut reached, mut moved) = (self.know(|it| it.record.reached()), Instant::now());
-        while !self.is_over() && moved.elapsed() < PATIENCE {
+        while !self.is_over() && moved.elapsed() < patience {
             tokio::time::sleep(Duration::from_millis(50)).await;
             self.poll();
             let now = self.know(|it| it.record.reached());
