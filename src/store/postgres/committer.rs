@@ -23,7 +23,7 @@ use uuid::Uuid;
 /// How often the same is tried again that met another transaction.
 const TRIES: u32 = 6;
 
-/// A commit that waits.
+/// A commit that waits; boxed, because it goes from hand to hand.
 pub(super) struct Job {
     pub(super) ops: Ops,
     /// What is to be remembered of it.
@@ -34,7 +34,7 @@ pub(super) struct Job {
 }
 
 /// Commits what comes, until nobody can send any more.
-pub(super) async fn run(shared: Arc<Shared>, mut jobs: mpsc::Receiver<Job>) {
+pub(super) async fn run(shared: Arc<Shared>, mut jobs: mpsc::Receiver<Box<Job>>) {
     let mut later = VecDeque::new();
     loop {
         let first = match later.pop_front() {
@@ -47,10 +47,10 @@ pub(super) async fn run(shared: Arc<Shared>, mut jobs: mpsc::Receiver<Job>) {
         let group = gather(first, &mut later, &mut jobs, shared.options.max_group);
         shared.waiting.fetch_sub(group.len() as u64, Ordering::Relaxed);
         // Whoever asked has waited for long enough, and may ask again: nothing of it was written.
-        let (late, group): (Vec<Job>, Vec<Job>) = group.into_iter().partition(|it| it.since.elapsed() > shared.options.commit_timeout);
+        let (late, group): (Vec<_>, Vec<_>) = group.into_iter().partition(|it| it.since.elapsed() > shared.options.commit_timeout);
         late.into_iter().for_each(|it| drop(it.done.send(Err(StoreError::Busy))));
         // What this node knows to be newer need not be asked for: a conflict of one costs all that go with it a turn.
-        let (stale, group): (Vec<Job>, Vec<Job>) = group.into_iter().partition(|it| shared.known.outdates(&it.ops));
+        let (stale, group): (Vec<_>, Vec<_>) = group.into_iter().partition(|it| shared.known.outdates(&it.ops));
         stale.into_iter().for_each(|it| drop(it.done.send(Err(StoreError::Conflict))));
         if !group.is_empty() {
             commit(&shared, group).await;
@@ -59,7 +59,7 @@ pub(super) async fn run(shared: Arc<Shared>, mut jobs: mpsc::Receiver<Job>) {
 }
 
 // What waits and has nothing to do with what is in already; the rest keeps its order.
-fn gather(first: Job, later: &mut VecDeque<Job>, jobs: &mut mpsc::Receiver<Job>, max: usize) -> Vec<Job> {
+fn gather(first: Box<Job>, later: &mut VecDeque<Box<Job>>, jobs: &mut mpsc::Receiver<Box<Job>>, max: usize) -> Vec<Box<Job>> {
     let mut names: HashSet<Name> = first.ops.names().collect();
     let mut group = vec![first];
     let mut waiting = std::mem::take(later);
@@ -79,7 +79,7 @@ fn gather(first: Job, later: &mut VecDeque<Job>, jobs: &mut mpsc::Receiver<Job>,
 }
 
 // A conflict of one must not be that of all: then each goes by itself.
-async fn commit(shared: &Shared, group: Vec<Job>) {
+async fn commit(shared: &Shared, group: Vec<Box<Job>>) {
     let all: Vec<&Ops> = group.iter().map(|it| &it.ops).collect();
     let outcome = written(shared, &all).await;
     match outcome {
@@ -98,7 +98,7 @@ async fn commit(shared: &Shared, group: Vec<Job>) {
 }
 
 // It is remembered before the next commit is looked at.
-fn done(shared: &Shared, job: Job, outcome: Result<&Taken, &StoreError>) {
+fn done(shared: &Shared, job: Box<Job>, outcome: Result<&Taken, &StoreError>) {
     match outcome {
         Ok(taken) => job.after.remember(shared, taken),
         Err(StoreError::Away(_)) => job.after.doubt(shared),
@@ -137,11 +137,11 @@ async fn written(shared: &Shared, all: &[&Ops]) -> Result<Taken, Trouble> {
 }
 
 /// Sends statements in one transaction.
-pub(super) async fn attempt(shared: &Shared, statements: &[Statement]) -> Result<Vec<Row>, Trouble> {
+pub(super) async fn attempt(shared: &Shared, statements: &[Statement<'_>]) -> Result<Vec<Row>, Trouble> {
     shared.within(shared.options.commit_timeout, async |client| send(client, statements).await).await
 }
 
-async fn send(client: &Object, statements: &[Statement]) -> Result<Vec<Row>, Trouble> {
+async fn send(client: &Object, statements: &[Statement<'_>]) -> Result<Vec<Row>, Trouble> {
     let mut prepared = Vec::with_capacity(statements.len());
     for it in statements {
         prepared.push(client.prepare_cached(&it.text).await?);
@@ -162,8 +162,8 @@ async fn send(client: &Object, statements: &[Statement]) -> Result<Vec<Row>, Tro
     Ok(all)
 }
 
-fn values(it: &Statement) -> Vec<&(dyn ToSql + Sync)> {
-    it.values.iter().map(|it: &Value| &**it as &(dyn ToSql + Sync)).collect()
+fn values<'a>(it: &'a Statement<'_>) -> Vec<&'a (dyn ToSql + Sync)> {
+    it.values.iter().map(|it: &Value<'_>| &**it as &(dyn ToSql + Sync)).collect()
 }
 
 fn mine(rows: &[Row]) -> Vec<(AggregateId, u64, Timestamp)> {

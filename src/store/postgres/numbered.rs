@@ -16,7 +16,7 @@ pub(super) struct Told {
 }
 
 /// What `ops` does, and the events of `new` under the numbers that they have.
-pub(super) fn statements(shared: &Shared, ops: &Ops, new: &[Tell], told: &HashMap<AggregateId, Told>) -> Vec<Statement> {
+pub(super) fn statements<'a>(shared: &Shared, ops: &'a Ops, new: &'a [Tell], told: &HashMap<AggregateId, Told>) -> Vec<Statement<'a>> {
     let pen = Pen { vault: &shared.vault, node: shared.node, today: shared.today(), until: 0 };
     let mut statements = if ops.is_empty() { Vec::new() } else { pen.write(&[ops]) };
     statements.extend(numbered(new, told));
@@ -24,11 +24,11 @@ pub(super) fn statements(shared: &Shared, ops: &Ops, new: &[Tell], told: &HashMa
 }
 
 // Events with the numbers that they have.
-fn numbered(new: &[Tell], told: &HashMap<AggregateId, Told>) -> Option<Statement> {
+fn numbered<'a>(new: &'a [Tell], told: &HashMap<AggregateId, Told>) -> Option<Statement<'a>> {
     let each = || {
         new.iter().filter_map(|tell| Some((tell, told.get(&tell.id)?))).flat_map(|(tell, told)| {
             let numbers = told.seqs.iter().zip(&told.days).enumerate().skip(tell.first);
-            numbers.map(move |(which, (seq, day))| (tell.id, told, which, *seq, *day))
+            numbers.map(move |(which, (seq, day))| (&tell.id, told, which, *seq, *day))
         })
     };
     each().next()?;
@@ -38,7 +38,7 @@ fn numbered(new: &[Tell], told: &HashMap<AggregateId, Told>) -> Option<Statement
         to.column("int8", each().map(|it| it.1.feed).collect::<Vec<_>>());
         to.column("int8", each().map(|it| it.3 as i64).collect::<Vec<_>>());
         to.column("int4", each().map(|it| it.4 as i32).collect::<Vec<_>>());
-        to.column("bytea", each().map(|it| it.0.0.as_bytes().to_vec()).collect::<Vec<_>>());
+        to.column("bytea", each().map(|it| &it.0.0.as_bytes()[..]).collect::<Vec<_>>());
         to.column("int4", each().map(|it| it.2 as i32).collect::<Vec<_>>());
     });
     to.part("ev", &format!("INSERT INTO event (shard, feed, seq, day, id, which) SELECT * FROM {rows} RETURNING 1"));

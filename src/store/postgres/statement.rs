@@ -4,19 +4,19 @@ use std::fmt::Write as _;
 use tokio_postgres::types::ToSql;
 
 /// A value that is sent along.
-pub(super) type Value = Box<dyn ToSql + Sync + Send>;
+pub(super) type Value<'a> = Box<dyn ToSql + Sync + Send + 'a>;
 
 /// A statement, and what is sent along.
 #[derive(Default)]
-pub(super) struct Statement {
+pub(super) struct Statement<'a> {
     pub(super) text: String,
-    pub(super) values: Vec<Value>,
+    pub(super) values: Vec<Value<'a>>,
 }
 
 /// Puts a statement together.
 #[derive(Default)]
-pub(super) struct Builder {
-    statement: Statement,
+pub(super) struct Builder<'a> {
+    statement: Statement<'a>,
     /// The columns of the rows that are being written down.
     columns: String,
     /// What each part must have done, as conditions.
@@ -24,14 +24,14 @@ pub(super) struct Builder {
     returns: Option<String>,
 }
 
-impl Builder {
+impl<'a> Builder<'a> {
     pub(super) fn rows(&mut self, columns: impl FnOnce(&mut Self)) -> String {
         self.columns.clear();
         columns(self);
         format!("unnest({})", self.columns)
     }
 
-    pub(super) fn column(&mut self, of: &str, values: impl ToSql + Sync + Send + 'static) {
+    pub(super) fn column(&mut self, of: &str, values: impl ToSql + Sync + Send + 'a) {
         self.statement.values.push(Box::new(values));
         let comma = if self.columns.is_empty() { "" } else { ", " };
         let _ = write!(self.columns, "{comma}${}::{of}[]", self.statement.values.len());
@@ -52,7 +52,7 @@ impl Builder {
         self.returns = Some(text);
     }
 
-    pub(super) fn finish(mut self) -> Statement {
+    pub(super) fn finish(mut self) -> Statement<'a> {
         let all = if self.counts.is_empty() { "true" } else { &self.counts };
         let _ = write!(self.statement.text, " SELECT NULL::bytea AS id, (1 / ({all})::int)::int8 AS fence, NULL::int8 AS send_at");
         if let Some(more) = self.returns {

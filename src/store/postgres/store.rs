@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 /// The store on PostgreSQL.
 pub struct PostgresStore {
     pub(super) shared: Arc<Shared>,
-    pub(super) jobs: mpsc::Sender<Job>,
+    pub(super) jobs: mpsc::Sender<Box<Job>>,
     pub(super) asks: mpsc::Sender<Ask>,
     reads: Semaphore,
     stop: CancellationToken,

@@ -25,17 +25,17 @@ pub(super) struct Pen<'a> {
 impl Pen<'_> {
     /// What several commits do: mostly one statement; more, to be sent in one transaction, when their aggregates are of several
     /// days.
-    pub(super) fn write(&self, all: &[&Ops]) -> Vec<Statement> {
-        let mut days: BTreeMap<u16, Aggregates<'_>> = BTreeMap::new();
+    pub(super) fn write<'a>(&self, all: &[&'a Ops]) -> Vec<Statement<'a>> {
+        let mut days: BTreeMap<u16, Aggregates<'a>> = BTreeMap::new();
         for ops in all {
             ops.aggregates.iter().for_each(|it| days.entry(it.id.day()).or_default().put.push(it));
-            ops.checked_aggregates.iter().for_each(|it| days.entry(it.0.day()).or_default().checked.push(*it));
-            ops.leases.iter().for_each(|it| days.entry(it.aggregate.day()).or_default().leases.push(*it));
+            ops.checked_aggregates.iter().for_each(|it| days.entry(it.0.day()).or_default().checked.push(it));
+            ops.leases.iter().for_each(|it| days.entry(it.aggregate.day()).or_default().leases.push(it));
         }
         let mut days = days.into_iter().rev();
         // The newest day's goes with everything else, and that comes last.
         let newest = days.next();
-        let mut statements: Vec<Statement> = days.map(|(day, it)| self.statement(|to| self.aggregates(to, day, &it))).collect();
+        let mut statements: Vec<Statement<'a>> = days.map(|(day, it)| self.statement(|to| self.aggregates(to, day, &it))).collect();
         statements.push(self.statement(|to| {
             self.records(to, all);
             self.duties(to, all);
@@ -48,22 +48,22 @@ impl Pen<'_> {
         statements
     }
 
-    fn statement(&self, parts: impl FnOnce(&mut Builder)) -> Statement {
+    fn statement<'a>(&self, parts: impl FnOnce(&mut Builder<'a>)) -> Statement<'a> {
         let mut builder = Builder::default();
         parts(&mut builder);
         builder.finish()
     }
 
-    fn records(&self, to: &mut Builder, all: &[&Ops]) {
+    fn records<'a>(&self, to: &mut Builder<'a>, all: &[&'a Ops]) {
         let puts = || all.iter().flat_map(|it| &it.records);
         // In one order, so that two nodes that want the same rows wait for each other, and not for ever.
-        let (mut new, mut old): (Vec<&PutRecord>, Vec<&PutRecord>) = puts().partition(|it| it.was == 0);
+        let (mut new, mut old): (Vec<&'a PutRecord>, Vec<&'a PutRecord>) = puts().partition(|it| it.was == 0);
         new.sort_unstable_by_key(|it| it.place);
         old.sort_unstable_by_key(|it| it.place);
-        let removed: Vec<(Place, u64)> = all.iter().flat_map(|it| &it.removed).copied().collect();
-        let checks = || all.iter().flat_map(|it| &it.checked).copied();
-        let same: Vec<(Place, u64)> = checks().filter(|it| it.1 > 0).collect();
-        let absent: Vec<(Place, u64)> = checks().filter(|it| it.1 == 0).collect();
+        let removed: Vec<&'a (Place, u64)> = all.iter().flat_map(|it| &it.removed).collect();
+        let checks = || all.iter().flat_map(|it| &it.checked);
+        let same: Vec<&'a (Place, u64)> = checks().filter(|it| it.1 > 0).collect();
+        let absent: Vec<&'a (Place, u64)> = checks().filter(|it| it.1 == 0).collect();
         if !new.is_empty() {
             let rows = to.rows(|to| record_columns(to, &new));
             to.part("ri", &format!("INSERT INTO record (shard, key, version, data_day, until, holds, also, value) SELECT * FROM {rows}"));
@@ -112,7 +112,7 @@ impl Pen<'_> {
         }
     }
 
-    fn duties(&self, to: &mut Builder, all: &[&Ops]) {
+    fn duties(&self, to: &mut Builder<'_>, all: &[&Ops]) {
         let duties: BTreeSet<(Route, i64)> = all.iter().filter_map(|it| it.duty).collect();
         if duties.is_empty() {
             return;
@@ -128,8 +128,8 @@ impl Pen<'_> {
         to.count("du", duties.len());
     }
 
-    fn aggregates(&self, to: &mut Builder, day: u16, it: &Aggregates<'_>) {
-        let (new, mut old): (Vec<&PutAggregate>, Vec<&PutAggregate>) = it.put.iter().partition(|it| it.was == 0);
+    fn aggregates<'a>(&self, to: &mut Builder<'a>, day: u16, it: &Aggregates<'a>) {
+        let (new, mut old): (Vec<&'a PutAggregate>, Vec<&'a PutAggregate>) = it.put.iter().partition(|it| it.was == 0);
         old.sort_unstable_by_key(|it| it.id);
         if !new.is_empty() {
             let rows = to.rows(|to| {
@@ -150,9 +150,9 @@ impl Pen<'_> {
         if !old.is_empty() {
             self.replace(to, day, &old);
         }
-        let (absent, same): (Vec<_>, Vec<_>) = it.checked.iter().partition(|it| it.1 == 0);
+        let (absent, same): (Vec<&'a (AggregateId, u64)>, Vec<_>) = it.checked.iter().copied().partition(|it| it.1 == 0);
         if !same.is_empty() {
-            let rows = to.rows(|to| checked_columns(to, &same));
+            let rows = to.rows(|to| checked_columns(to, same.iter().map(|it| (&it.0, it.1))));
             to.part(
                 "ac",
                 &format!(
@@ -163,7 +163,7 @@ impl Pen<'_> {
             to.count("ac", same.len());
         }
         if !absent.is_empty() {
-            let rows = to.rows(|to| checked_columns(to, &absent));
+            let rows = to.rows(|to| checked_columns(to, absent.iter().map(|it| (&it.0, it.1))));
             to.part(
                 "aa",
                 &format!(
@@ -174,7 +174,7 @@ impl Pen<'_> {
             to.count("aa", 0);
         }
         if !it.leases.is_empty() {
-            let rows = to.rows(|to| checked_columns(to, &it.leases.iter().map(|it| (it.aggregate, it.fence)).collect::<Vec<_>>()));
+            let rows = to.rows(|to| checked_columns(to, it.leases.iter().map(|it| (&it.aggregate, it.fence))));
             to.part(
                 "al",
                 &format!(
@@ -187,7 +187,7 @@ impl Pen<'_> {
     }
 
     // What waits as before stays with whoever has it. Else the lease is over, and this node takes what is due at once.
-    fn replace(&self, to: &mut Builder, day: u16, old: &[&PutAggregate]) {
+    fn replace<'a>(&self, to: &mut Builder<'a>, day: u16, old: &[&'a PutAggregate]) {
         let rows = to.rows(|to| {
             aggregate_columns(to, old);
             to.column("int8", old.iter().map(|it| self.first_look(it)).collect::<Vec<_>>());
@@ -222,14 +222,14 @@ impl Pen<'_> {
         if it.take { Some(self.until) } else { it.send_at.map(|it| it.millis()) }
     }
 
-    fn feeds(&self, to: &mut Builder, all: &[&Ops]) {
-        let mut feeds: BTreeMap<(u16, i64), Vec<(AggregateId, usize)>> = BTreeMap::new();
+    fn feeds<'a>(&self, to: &mut Builder<'a>, all: &[&'a Ops]) {
+        let mut feeds: BTreeMap<(u16, i64), Vec<(&'a AggregateId, usize)>> = BTreeMap::new();
         let places = Places(self.vault);
         let mut numbers: BTreeMap<&InstitutionId, i64> = BTreeMap::new();
         for it in all.iter().flat_map(|it| &it.told) {
             let number = *numbers.entry(&it.institution).or_insert_with(|| places.feed(&it.institution));
             let told = feeds.entry((it.institution.shard(), number)).or_default();
-            told.extend((it.first..it.first + it.count).map(|which| (it.id, which)));
+            told.extend((it.first..it.first + it.count).map(|which| (&it.id, which)));
         }
         if feeds.is_empty() {
             return;
@@ -250,7 +250,7 @@ impl Pen<'_> {
         let rows = to.rows(|to| {
             to.column("int8", each().map(|it| it.0.1).collect::<Vec<_>>());
             to.column("int8", each().map(|it| it.1 as i64 + 1).collect::<Vec<_>>());
-            to.column("bytea", each().map(|it| it.2.0.0.as_bytes().to_vec()).collect::<Vec<_>>());
+            to.column("bytea", each().map(|it| &it.2.0.0.as_bytes()[..]).collect::<Vec<_>>());
             to.column("int4", each().map(|it| it.2.1 as i32).collect::<Vec<_>>());
         });
         let today = self.today;
@@ -264,7 +264,7 @@ impl Pen<'_> {
         to.count("ev", each().count());
     }
 
-    fn opened(&self, to: &mut Builder, all: &[&Ops]) {
+    fn opened(&self, to: &mut Builder<'_>, all: &[&Ops]) {
         let places = Places(self.vault);
         let mut counts: BTreeMap<(i64, u32), i64> = BTreeMap::new();
         for (publisher, day) in all.iter().flat_map(|it| &it.opened) {
@@ -293,46 +293,46 @@ impl Pen<'_> {
 #[derive(Default)]
 struct Aggregates<'a> {
     put: Vec<&'a PutAggregate>,
-    checked: Vec<(AggregateId, u64)>,
-    leases: Vec<Lease>,
+    checked: Vec<&'a (AggregateId, u64)>,
+    leases: Vec<&'a Lease>,
 }
 
-fn record_columns(to: &mut Builder, all: &[&PutRecord]) {
-    place_columns(to, all.iter().map(|it| it.place));
+fn record_columns<'a>(to: &mut Builder<'a>, all: &[&'a PutRecord]) {
+    place_columns(to, all.iter().map(|it| &it.place));
     to.column("int8", all.iter().map(|it| it.version as i64).collect::<Vec<_>>());
     to.column("int4", all.iter().map(|it| stored_day(it.sealed.day)).collect::<Vec<_>>());
     to.column("int4", all.iter().map(|it| it.until.map(|it| it as i32)).collect::<Vec<_>>());
-    to.column("bytea", all.iter().map(|it| it.holds.clone()).collect::<Vec<_>>());
-    to.column("bytea", all.iter().map(|it| it.also.clone()).collect::<Vec<_>>());
-    to.column("bytea", all.iter().map(|it| it.sealed.bytes.clone()).collect::<Vec<_>>());
+    to.column("bytea", all.iter().map(|it| &it.holds[..]).collect::<Vec<_>>());
+    to.column("bytea", all.iter().map(|it| &it.also[..]).collect::<Vec<_>>());
+    to.column("bytea", all.iter().map(|it| &it.sealed.bytes[..]).collect::<Vec<_>>());
 }
 
-fn version_columns(to: &mut Builder, all: &[(Place, u64)]) {
-    place_columns(to, all.iter().map(|it| it.0));
+fn version_columns<'a>(to: &mut Builder<'a>, all: &[&'a (Place, u64)]) {
+    place_columns(to, all.iter().map(|it| &it.0));
     to.column("int8", all.iter().map(|it| it.1 as i64).collect::<Vec<_>>());
 }
 
-fn place_columns(to: &mut Builder, all: impl Iterator<Item = Place> + Clone) {
+fn place_columns<'a>(to: &mut Builder<'a>, all: impl Iterator<Item = &'a Place> + Clone) {
     to.column("int4", all.clone().map(|it| i32::from(it.shard)).collect::<Vec<_>>());
-    to.column("bytea", all.map(|it| it.key.0.to_vec()).collect::<Vec<_>>());
+    to.column("bytea", all.map(|it| &it.key.0[..]).collect::<Vec<_>>());
 }
 
-fn checked_columns(to: &mut Builder, all: &[(AggregateId, u64)]) {
-    to.column("int4", all.iter().map(|it| i32::from(it.0.shard())).collect::<Vec<_>>());
-    to.column("bytea", all.iter().map(|it| it.0.0.as_bytes().to_vec()).collect::<Vec<_>>());
-    to.column("int8", all.iter().map(|it| it.1 as i64).collect::<Vec<_>>());
+fn checked_columns<'a>(to: &mut Builder<'a>, all: impl Iterator<Item = (&'a AggregateId, u64)> + Clone) {
+    to.column("int4", all.clone().map(|it| i32::from(it.0.shard())).collect::<Vec<_>>());
+    to.column("bytea", all.clone().map(|it| &it.0.0.as_bytes()[..]).collect::<Vec<_>>());
+    to.column("int8", all.map(|it| it.1 as i64).collect::<Vec<_>>());
 }
 
-fn aggregate_columns(to: &mut Builder, all: &[&PutAggregate]) {
+fn aggregate_columns<'a>(to: &mut Builder<'a>, all: &[&'a PutAggregate]) {
     to.column("int4", all.iter().map(|it| i32::from(it.id.shard())).collect::<Vec<_>>());
-    to.column("bytea", all.iter().map(|it| it.id.0.as_bytes().to_vec()).collect::<Vec<_>>());
+    to.column("bytea", all.iter().map(|it| &it.id.0.as_bytes()[..]).collect::<Vec<_>>());
     to.column("int8", all.iter().map(|it| it.version as i64).collect::<Vec<_>>());
     to.column("int4", all.iter().map(|it| stored_day(it.sealed.day)).collect::<Vec<_>>());
     to.column("int4", all.iter().map(|it| it.events as i32).collect::<Vec<_>>());
     to.column("int8", all.iter().map(|it| it.timer.map(|it| it.millis())).collect::<Vec<_>>());
     to.column("int8", all.iter().map(|it| it.send_at.map(|it| it.millis())).collect::<Vec<_>>());
-    to.column("bytea", all.iter().map(|it| it.also.clone()).collect::<Vec<_>>());
-    to.column("bytea", all.iter().map(|it| it.sealed.bytes.clone()).collect::<Vec<_>>());
+    to.column("bytea", all.iter().map(|it| &it.also[..]).collect::<Vec<_>>());
+    to.column("bytea", all.iter().map(|it| &it.sealed.bytes[..]).collect::<Vec<_>>());
 }
 
 /// A sealing day as the tables have it: the standing key is none of the days.

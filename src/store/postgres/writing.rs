@@ -125,7 +125,7 @@ impl PostgresStore {
     async fn send(&self, ops: Ops, after: After) -> Result<(), StoreError> {
         let (done, outcome) = oneshot::channel();
         self.shared.waiting.fetch_add(1, Ordering::Relaxed);
-        if self.jobs.try_send(Job { ops, after, since: Instant::now(), done }).is_err() {
+        if self.jobs.try_send(Box::new(Job { ops, after, since: Instant::now(), done })).is_err() {
             self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
             return Err(StoreError::Busy);
         }
