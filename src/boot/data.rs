@@ -4,7 +4,8 @@ use crate::admin::Outcome;
 use crate::config::{Engine, Store as Settings};
 use crate::domain::time::Timestamp;
 use crate::engine::draw::{Clock, SystemClock};
-use crate::store::contract::{Notes, Store};
+use crate::store::alone::Alone;
+use crate::store::contract::{Counters, Notes, Store};
 use crate::store::postgres::{Options, PostgresStore};
 use crate::store::sled::{self, SledStore};
 use crate::vault::Vault;
@@ -60,6 +61,14 @@ impl Data {
         }
     }
 
+    /// What nodes count together. One that is alone remembers at most `nonces` of what was taken.
+    pub fn counters(&self, nonces: u64) -> Arc<dyn Counters> {
+        match self {
+            Self::Sled(_) => Arc::new(Alone::new(nonces)),
+            Self::Postgres(store) => store.clone(),
+        }
+    }
+
     /// The time: the database's, where nodes share one.
     pub fn clock(&self) -> Arc<dyn Clock> {
         match self {
@@ -86,7 +95,9 @@ impl Data {
                 let _ = tokio::task::spawn_blocking(move || store.close()).await;
             }
             Self::Postgres(store) => {
-                if tokio::time::timeout(FAREWELL, store.give_back()).await.is_err() {
+                // What this node counted last is not to go with it.
+                let farewell = async { tokio::join!(store.exchange(), store.give_back()) };
+                if tokio::time::timeout(FAREWELL, farewell).await.is_err() {
                     tracing::warn!("the database does not answer; messages that this node has wait for the end of their leases");
                 }
                 store.close();

@@ -11,6 +11,7 @@ use crate::connect::sandbox::Sandbox;
 use crate::demo::{self, registration};
 use crate::dialect::{Dialect, Settings as DialectSettings};
 use crate::engine::outbox::{Routes, Term};
+use crate::engine::tally::Tally;
 use crate::http::{Credentials, Gateway, Gateways, Operators, Settings};
 use crate::registration::read;
 use crate::vault::Vault;
@@ -36,7 +37,8 @@ pub async fn demo(listen: SocketAddr, data: Option<PathBuf>) -> Result<()> {
     let way = Arc::new(sandbox.clone());
     let routes = Routes { sms: Some(way.clone()), mail: Some(way.clone()), test: way };
     let settings = Settings { listen, ..Settings::default() };
-    let house = House::build(vault.clone(), (store, term), registered.registry, Ways { routes, subscribers: Vec::new() });
+    let tally = Tally::new(store.counters(settings.auth.nonces), vault.clone());
+    let house = House::build(tally.clone(), (vault.clone(), store, term), registered.registry, Ways { routes, subscribers: Vec::new() });
     register_recipients(&house.engine, registered.recipients).await?;
     let stage = Arc::new(Backstage {
         engine: house.engine.clone(),
@@ -46,7 +48,7 @@ pub async fn demo(listen: SocketAddr, data: Option<PathBuf>) -> Result<()> {
         stop: house.stop.clone(),
     });
     let front = Front {
-        credentials: Arc::new(Credentials::new(&registered.credentials, vault.clone(), &settings.auth)),
+        credentials: Arc::new(Credentials::new(&registered.credentials, vault.clone(), &settings.auth, tally)),
         operators: Operators::new(Some(("demo".to_owned(), crate::domain::code::Secret::new("demo"))), None, vault),
         gateways: gateways()?,
         http: settings,

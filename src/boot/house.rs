@@ -7,6 +7,7 @@ use crate::domain::publisher::Registry;
 use crate::engine::draw::SystemChance;
 use crate::engine::outbox::{Outbox, Term};
 use crate::engine::push::{self, Subscriber};
+use crate::engine::tally::Tally;
 use crate::engine::{Engine, Parts, timers};
 use crate::http::{Credentials, Extra, Gateways, Metrics, Operators, Parts as HttpParts, Server, Settings};
 use crate::vault::Vault;
@@ -64,9 +65,9 @@ pub struct Bound {
 
 impl House {
     /// Puts the parts together; nothing runs yet.
-    pub fn build(vault: Arc<Vault>, (data, term): (Data, Term), registry: Registry, ways: Ways) -> Self {
+    pub fn build(tally: Tally, (vault, data, term): (Arc<Vault>, Data, Term), registry: Registry, ways: Ways) -> Self {
         let (store, notes) = data.store();
-        let parts = Parts { store, notes, vault, clock: data.clock(), chance: Arc::new(SystemChance) };
+        let parts = Parts { store, notes, vault, clock: data.clock(), chance: Arc::new(SystemChance), tally };
         let engine = Arc::new(Engine::new(parts));
         engine.register(registry);
         let outbox = Outbox::with_term(engine.clone(), ways.routes, term);

@@ -22,6 +22,7 @@ use crate::domain::contact;
 use crate::domain::id::PublisherId;
 use crate::engine::draw::{Clock, SystemClock};
 use crate::engine::outbox::Term;
+use crate::engine::tally::Tally;
 use crate::http::{Credentials, Gateways, Operators, Tls};
 use crate::registration::Registered;
 use crate::store::{self, postgres};
@@ -50,16 +51,17 @@ pub async fn serve(settings: Settings) -> Result<()> {
     check_subscribers(&settings, &registered)?;
     let term = Term { lease: settings.lease(), slowest: settings.slowest() };
     let data = Data::open(&settings.store, term.lease, vault.clone()).await?;
+    let tally = Tally::new(data.counters(settings.http.auth.nonces), vault.clone());
     let audit = Audit::open(&settings.store.dir).with_context(|| format!("the audit log in {}", settings.store.dir.display()))?;
     let ways = ways::build(&settings, now())?;
     let front = Front {
         operators: Operators::load(&settings.http, vault.clone()).map_err(anyhow::Error::msg)?,
-        credentials: Arc::new(Credentials::new(&registered.credentials, vault.clone(), &settings.http.auth)),
+        credentials: Arc::new(Credentials::new(&registered.credentials, vault.clone(), &settings.http.auth, tally.clone())),
         gateways: Gateways::load(settings.inbound.clone()).map_err(anyhow::Error::msg)?,
         http: settings.http.clone(),
         extra: None,
     };
-    let house = House::build(vault, (data, term), registered.registry, ways);
+    let house = House::build(tally, (vault, data, term), registered.registry, ways);
     tokio::spawn(stop_on_signal(house.stop.clone())?);
     let server = house.open(front).await?;
     let counter = Arc::new(Counter::new(&house, &server, &settings));

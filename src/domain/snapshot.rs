@@ -77,10 +77,10 @@ pub struct View {
     pub seen: Option<super::answer::Verdict>,
     /// Challenges that this publisher opened in the UTC day of `now`.
     pub publisher_today: u64,
-    /// Challenges that this publisher asked this node for in the second of `now`, this one included. The engine counts
-    /// them; a store leaves it zero.
+    /// Challenges that this publisher asked for in the second of `now`, this one included. The engine counts them; a store leaves
+    /// it zero.
     pub publisher_this_second: u32,
-    /// Messages that this node got from the handset in the last hour or so, this one included. The engine counts them; a
+    /// Messages that came from the handset in the last hour or so, this one included. The engine counts them; a
     /// store leaves it zero.
     pub messages_this_hour: u32,
 }

@@ -9,14 +9,16 @@ pub mod guesses;
 pub mod handsets;
 pub mod outbox;
 pub mod push;
+pub mod rates;
 pub mod render;
+pub mod tally;
 pub mod timers;
 pub mod turns;
 
 use crate::domain::answer::{Answer, Verdict};
 use crate::domain::budget::{Budget, BudgetKey};
 use crate::domain::decide::{Facts, Request, decide, rules};
-use crate::domain::id::{AggregateId, PublisherId};
+use crate::domain::id::AggregateId;
 use crate::domain::material::Material;
 use crate::domain::publisher::Registry;
 use crate::domain::request::{OobValidate, Origin, Sms};
@@ -28,11 +30,11 @@ use arc_swap::ArcSwap;
 use draw::{Chance, Clock};
 use guesses::Guesses;
 use handsets::Handsets;
-use parking_lot::Mutex;
 use rand::RngExt;
-use std::collections::HashMap;
+use rates::Rates;
 use std::sync::Arc;
 use std::time::Duration;
+use tally::Tally;
 use tokio::sync::watch;
 use turns::Turns;
 
@@ -90,6 +92,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Chance.
     pub chance: Arc<dyn Chance>,
+    /// What nodes count together.
+    pub tally: Tally,
 }
 
 /// The engine: one a process.
@@ -98,7 +102,7 @@ pub struct Engine {
     registry: ArcSwap<Registry>,
     turns: Turns,
     changes: watch::Sender<u64>,
-    rates: Mutex<HashMap<PublisherId, (i64, u32)>>,
+    rates: Rates,
     guesses: Guesses,
     handsets: Handsets,
 }
@@ -107,14 +111,15 @@ impl Engine {
     /// An engine over its parts, with nothing registered yet.
     pub fn new(parts: Parts) -> Self {
         let mut generator = parts.chance.generator();
+        let tally = parts.tally.clone();
         Self {
             parts,
             registry: ArcSwap::default(),
             turns: Turns::new(generator.random()),
             changes: watch::channel(0).0,
-            rates: Mutex::default(),
-            guesses: Guesses::default(),
-            handsets: Handsets::new(generator.random()),
+            rates: Rates::new(tally.clone()),
+            guesses: Guesses::new(tally.clone()),
+            handsets: Handsets::new(tally, generator.random()),
         }
     }
 
@@ -130,7 +135,7 @@ impl Engine {
             Err(violations) => return Ok(Answer::Refused(violations)),
         };
         let query = wish.query();
-        let this_second = self.count(&wish.origin.publisher);
+        let this_second = self.rates.asked(&wish.origin.publisher, publisher.limits.per_second, self.now());
         // With replies from the same phone, where it is known yet; else with requests for the same recipient and alert.
         let _turn = match &wish.target {
             rules::Goal::Explicit { phone, .. } => self.turns.wait(phone).await,
@@ -271,18 +276,6 @@ impl Engine {
             .inspect_err(|error| tracing::error!(%id, %error, "a challenge's material can't be opened"))
             .ok()
             .and_then(|it| Material::from_bytes(&it))
-    }
-
-    // Challenges that a publisher asked for in the current second, this one included.
-    fn count(&self, publisher: &PublisherId) -> u32 {
-        let second = self.now().millis().div_euclid(1_000);
-        let mut rates = self.rates.lock();
-        let entry = rates.entry(publisher.clone()).or_insert((second, 0));
-        if entry.0 != second {
-            *entry = (second, 0);
-        }
-        entry.1 = entry.1.saturating_add(1);
-        entry.1
     }
 }
 

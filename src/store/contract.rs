@@ -5,6 +5,7 @@ use crate::domain::id::{AggregateId, InstitutionId, PublisherId};
 use crate::domain::recipient::{Recipient, RecipientKey};
 use crate::domain::snapshot::{Expect, Lease, Query, Versioned, View, Write};
 use crate::domain::time::Timestamp;
+use crate::vault::Vault;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -105,6 +106,73 @@ pub struct Duty {
     pub name: String,
     /// Which taking this is: the next one by another process has another number.
     pub fence: u64,
+}
+
+/// What processes that share a store count together, and what may be done once whichever of them is asked. No event and no answer
+/// waits for a count: what this process counted it knows at once, and what others did within a moment ([`Counters::exchange`]).
+pub trait Counters: Send + Sync {
+    /// Since when what processes tell and take here is known to all, and stays known when they end. `None`: this process is alone,
+    /// others can't tell it anything, and what it took is forgotten with it.
+    fn shared_since(&self) -> Option<Timestamp>;
+
+    /// This process counted `count` of it, which count for `left` from now: in place of what it told before. Kept until the others
+    /// can be told; never blocks. When very many wait, one more is not told.
+    fn tell(&self, mark: Mark, count: u32, left: Duration);
+
+    /// What others told of it that still counts. Never blocks for long, and asks nobody.
+    fn others(&self, mark: &Mark) -> u32;
+
+    /// Whether others told nothing of this kind that still counts: then there is no need to make a mark. No lock is taken.
+    fn is_quiet(&self, kind: Kind) -> bool;
+
+    /// Tells the others what waits, and learns what they told: what [`Counters`] do by themselves several times a second.
+    fn exchange(&self) -> Later<'_, ()>;
+
+    /// Takes it for `left` from now: exactly one of all who ask is the first. `content` tells what for.
+    fn take(&self, mark: Mark, content: [u8; 16], left: Duration) -> Later<'_, Taken>;
+}
+
+/// What is counted or taken: its kind, and a keyed MAC of what it is about.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Mark {
+    /// What kind.
+    pub kind: Kind,
+    /// The MAC.
+    pub route: [u8; 16],
+}
+
+impl Mark {
+    /// The mark of `parts`.
+    pub fn of(vault: &Vault, kind: Kind, parts: &[&[u8]]) -> Self {
+        Self { kind, route: vault.index_tag(kind as u8, parts) }
+    }
+}
+
+/// What is counted or taken. Each has a byte, which is stored.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(u8)]
+pub enum Kind {
+    /// Failed logins of a user, of an address, or of both.
+    Failures = b'f',
+    /// Failed replies to an institution's challenges.
+    Guesses = b'g',
+    /// Messages of a handset.
+    Messages = b'm',
+    /// Challenges that a publisher asked for in a second.
+    Requests = b'q',
+    /// The nonce of a token.
+    Nonce = b'n',
+}
+
+/// What became of taking something that may be taken once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Taken {
+    /// Nobody had taken it.
+    First,
+    /// It was taken, with the same content.
+    Same,
+    /// It was taken, with other content.
+    Other,
 }
 
 /// How a store is.

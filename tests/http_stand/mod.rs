@@ -12,10 +12,12 @@ use countersign::domain::feed::FeedEvent;
 use countersign::domain::id::{AggregateId, EventId, PublisherId};
 use countersign::domain::request::{OobValidate, Origin, Sms};
 use countersign::domain::time::Timestamp;
+use countersign::engine::tally::Tally;
 use countersign::engine::{Page, Trouble};
 use countersign::http::auth::Mac;
 use countersign::http::settings::AuthSettings;
 use countersign::http::{Ask, Credentials, Extra, Gateway, Gateways, Metrics, Operators, Parts, Pulse, Served, Server, Service, Settings};
+use countersign::vault::Vault;
 use prometheus_client::registry::Registry;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -197,7 +199,8 @@ pub async fn stand_with(
     (fake, shutdown, extra): (Arc<Fake>, CancellationToken, Option<Extra>),
 ) -> Stand {
     settings.listen = "127.0.0.1:0".parse().unwrap();
-    let credentials = Arc::new(Credentials::new(credentials, Arc::new(FixedMac), &settings.auth));
+    let tally = Tally::alone(settings.auth.nonces, Arc::new(Vault::from_root(&[7; 32])));
+    let credentials = Arc::new(Credentials::new(credentials, Arc::new(FixedMac), &settings.auth, tally));
     let operators = Operators::new(Some(("operator".into(), Secret::new("watch"))), Some(Secret::new("scrape-token")), Arc::new(FixedMac));
     let parts = Parts {
         service: fake.clone(),

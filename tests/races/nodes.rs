@@ -9,6 +9,7 @@ use countersign::domain::challenge::Challenge;
 use countersign::domain::id::AggregateId;
 use countersign::domain::publisher::Publisher;
 use countersign::domain::snapshot::{Query, Write};
+use countersign::engine::tally::Tally;
 use countersign::engine::{Engine, Parts};
 use countersign::registration::Registered;
 use countersign::store::contract::{Notes, Store};
@@ -43,6 +44,7 @@ impl Nodes {
                 vault: vault.clone(),
                 clock: hands.clone(),
                 chance: Arc::new(Seeded::from((seed * 2 + node) << 32)),
+                tally: Tally::alone(1, vault.clone()),
             };
             let engine = Engine::new(parts);
             engine.register(registry(&read));

@@ -13,6 +13,7 @@ use countersign::domain::answer::{Answer, Verdict};
 use countersign::domain::request::Origin;
 use countersign::engine::outbox::{Outbox, Routes};
 use countersign::engine::push::{Lags, run};
+use countersign::engine::tally::Tally;
 use countersign::engine::{Engine, Parts, Trouble};
 use std::future::Future;
 use std::pin::Pin;
@@ -51,6 +52,7 @@ impl Process {
             vault: scene.vault.clone(),
             clock: scene.clock.clone(),
             chance: chance.clone(),
+            tally: Tally::alone(1, scene.vault.clone()),
         };
         let engine = Arc::new(Engine::new(parts));
         engine.register(registry(policy));

@@ -5,6 +5,7 @@ mod postgres;
 #[path = "../sample/mod.rs"]
 mod sample;
 
+mod counters;
 mod feed;
 mod leases;
 mod opening;

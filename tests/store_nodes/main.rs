@@ -7,6 +7,7 @@ mod postgres;
 mod sample;
 
 mod away;
+mod counts;
 mod duties;
 mod feed;
 mod handing;

@@ -13,6 +13,7 @@ use countersign::domain::snapshot::Write;
 use countersign::domain::time::Timestamp;
 use countersign::engine::draw::{Chance, Clock};
 use countersign::engine::outbox::{Outbox, Routes};
+use countersign::engine::tally::Tally;
 use countersign::engine::{Engine, Parts};
 use countersign::store::memory::MemoryStore;
 use countersign::vault::Vault;
@@ -95,6 +96,7 @@ impl World {
             clock: hands.clone(),
             // The engine draws once for itself; decisions draw from 1 on.
             chance: Arc::new(Seeded(AtomicU64::new(0))),
+            tally: Tally::alone(1, vault.clone()),
         };
         let engine = Arc::new(Engine::new(parts));
         engine.register(registry);

@@ -1,5 +1,6 @@
 //! Stops guessing: too many failures of a user or an address within a window, and it is denied without being looked at.
 
+use crate::engine::tally::{Kind, Tally};
 use crate::http::places::network;
 use crate::http::settings::AuthSettings;
 use moka::sync::Cache;
@@ -15,9 +16,10 @@ const COUNTED: u64 = 100_000;
 /// How long an address that a user proved itself from is spared from the user's own limit.
 const KNOWN_FOR: Duration = Duration::from_secs(24 * 3600);
 
-/// Counts failures. Bounded in memory whatever peers send.
+/// Counts failures, and adds those at other nodes. Bounded in memory whatever peers send.
 pub(super) struct Breaker {
-    failures: Cache<Key, Arc<AtomicU32>>,
+    tally: Tally,
+    failures: Cache<Key, Arc<Failures>>,
     known: Cache<Key, ()>,
     per_pair: u32,
     per_address: u32,
@@ -30,6 +32,11 @@ pub(super) struct Breaker {
     last_proved: AtomicU64,
 }
 
+struct Failures {
+    begun: Instant,
+    count: AtomicU32,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Key {
     Pair(u64, IpAddr),
@@ -38,9 +45,10 @@ enum Key {
 }
 
 impl Breaker {
-    pub(super) fn new(settings: &AuthSettings) -> Self {
+    pub(super) fn new(settings: &AuthSettings, tally: Tally) -> Self {
         let window = Duration::from_secs(settings.failure_window_seconds);
         Self {
+            tally,
             failures: Cache::builder().max_capacity(COUNTED).time_to_live(window).build(),
             known: Cache::builder().max_capacity(COUNTED).time_to_idle(KNOWN_FOR).build(),
             per_pair: settings.failures_per_pair,
@@ -59,33 +67,30 @@ impl Breaker {
             return false;
         }
         let (user, peer) = (fold(user), network(peer));
-        let over = |key: Key, limit: u32| self.failures.get(&key).is_some_and(|it| it.load(Ordering::Relaxed) >= limit);
-        over(Key::Pair(user, peer), self.per_pair)
-            || over(Key::Address(peer), self.per_address)
-            || (over(Key::User(user), self.per_user) && !self.known.contains_key(&Key::Pair(user, peer)))
+        self.counted(Key::Pair(user, peer)) >= self.per_pair
+            || self.counted(Key::Address(peer)) >= self.per_address
+            || (self.counted(Key::User(user)) >= self.per_user && !self.known.contains_key(&Key::Pair(user, peer)))
     }
 
     /// Whether a request from `peer` that names no user of ours is denied unseen.
     pub(super) fn is_address_open(&self, peer: IpAddr) -> bool {
-        self.failures.get(&Key::Address(network(peer))).is_some_and(|it| it.load(Ordering::Relaxed) >= self.per_address)
+        !self.is_quiet() && self.counted(Key::Address(network(peer))) >= self.per_address
     }
 
     /// Counts a failure of an address alone.
     pub(super) fn address_failed(&self, peer: IpAddr) {
         self.note_failure();
-        self.failures.get_with(Key::Address(network(peer)), Arc::default).fetch_add(1, Ordering::Relaxed);
+        self.count(Key::Address(network(peer)));
     }
 
     /// Counts a failure.
     pub(super) fn failed(&self, user: &str, peer: IpAddr) {
         self.note_failure();
         let (user, peer) = (fold(user), network(peer));
-        for key in [Key::Pair(user, peer), Key::Address(peer), Key::User(user)] {
-            self.failures.get_with(key, Arc::default).fetch_add(1, Ordering::Relaxed);
-        }
+        [Key::Pair(user, peer), Key::Address(peer), Key::User(user)].into_iter().for_each(|it| self.count(it));
     }
 
-    /// Remembers that `user` proved itself from `peer`, and forgets its failures from there.
+    /// Remembers that `user` proved itself from `peer`, and forgets its failures from there at this node.
     pub(super) fn proved(&self, user: &str, peer: IpAddr) {
         let pair = Key::Pair(fold(user), network(peer));
         if self.is_quiet() && self.proved_just_now(pair) {
@@ -94,17 +99,35 @@ impl Breaker {
         if self.known.get(&pair).is_none() {
             self.known.insert(pair, ());
         }
-        if self.failures.contains_key(&pair) {
-            self.failures.invalidate(&pair);
+        if self.failures.contains_key(&pair)
+            && let Some(it) = self.failures.remove(&pair)
+        {
+            self.tally.forget(Kind::Failures, &[&pair.bytes()], (it.count.load(Ordering::Relaxed), self.left(&it)));
         }
+    }
+
+    fn count(&self, key: Key) {
+        let it = self.failures.get_with(key, || Arc::new(Failures { begun: Instant::now(), count: AtomicU32::new(0) }));
+        let count = it.count.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        self.tally.tell(Kind::Failures, &[&key.bytes()], count, self.left(&it));
+    }
+
+    fn counted(&self, key: Key) -> u32 {
+        let mine = self.failures.get(&key).map_or(0, |it| it.count.load(Ordering::Relaxed));
+        mine.saturating_add(self.tally.others(Kind::Failures, &[&key.bytes()]))
+    }
+
+    fn left(&self, it: &Failures) -> Duration {
+        self.window.saturating_sub(it.begun.elapsed())
     }
 
     // Whether nothing that was counted can still count: then nobody is denied, and nothing need be looked up.
     fn is_quiet(&self) -> bool {
-        match self.last_failure.load(Ordering::Relaxed) {
+        let mine = match self.last_failure.load(Ordering::Relaxed) {
             0 => true,
             at => self.begun.elapsed().as_secs() > at + self.window.as_secs(),
-        }
+        };
+        mine && self.tally.is_quiet(Kind::Failures)
     }
 
     fn note_failure(&self) {
@@ -120,6 +143,26 @@ impl Breaker {
     }
 }
 
+impl Key {
+    // The same at all nodes.
+    fn bytes(self) -> [u8; 25] {
+        let (form, user, peer) = match self {
+            Self::Pair(user, peer) => (1, user, Some(peer)),
+            Self::Address(peer) => (2, 0, Some(peer)),
+            Self::User(user) => (3, user, None),
+        };
+        let peer = match peer {
+            Some(IpAddr::V4(it)) => it.to_ipv6_mapped().octets(),
+            Some(IpAddr::V6(it)) => it.octets(),
+            None => [0; 16],
+        };
+        let mut bytes = [form; 25];
+        bytes[1..9].copy_from_slice(&user.to_be_bytes());
+        bytes[9..].copy_from_slice(&peer);
+        bytes
+    }
+}
+
 // Users are counted by a 64-bit fold of their name: an attacker's long names take no memory.
 fn fold(user: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
@@ -130,10 +173,11 @@ fn fold(user: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vault::Vault;
 
     fn breaker() -> Breaker {
         let settings = AuthSettings { failures_per_pair: 2, failures_per_address: 4, failures_per_user: 5, ..AuthSettings::default() };
-        Breaker::new(&settings)
+        Breaker::new(&settings, Tally::alone(1, Arc::new(Vault::from_root(&[1; 32]))))
     }
 
     fn ip(text: &str) -> IpAddr {

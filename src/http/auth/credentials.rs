@@ -9,6 +9,7 @@ use crate::domain::code::Secret;
 use crate::domain::credential::Credential;
 use crate::domain::id::PublisherId;
 use crate::domain::time::Timestamp;
+use crate::engine::tally::Tally;
 use crate::http::settings::AuthSettings;
 use arc_swap::ArcSwap;
 use aws_lc_rs::{constant_time, digest};
@@ -44,10 +45,11 @@ struct User {
 }
 
 impl Credentials {
-    /// From what is registered.
-    pub fn new(list: &[Credential], mac: Arc<dyn Mac>, settings: &AuthSettings) -> Self {
+    /// From what is registered; failures and nonces are those of all who share the tally.
+    pub fn new(list: &[Credential], mac: Arc<dyn Mac>, settings: &AuthSettings, tally: Tally) -> Self {
         let users = ArcSwap::from_pointee(Users::new(list, &*mac, 0));
-        Self { mac, users, passwords: Passwords::new(settings), replay: Replay::new(settings), breaker: Breaker::new(settings) }
+        let (replay, breaker) = (Replay::new(settings, tally.clone()), Breaker::new(settings, tally));
+        Self { mac, users, passwords: Passwords::new(settings), replay, breaker }
     }
 
     /// Swaps what is registered; passwords proven before are proven anew.
@@ -55,8 +57,8 @@ impl Credentials {
         self.users.rcu(|old| Users::new(list, &*self.mac, old.generation + 1));
     }
 
-    /// Tells when this process began. Nonces used before are not remembered, and a digest does not cover the body: from now
-    /// on, digest tokens `Created` before it are refused. A publisher whose clock is behind is refused for as long after a
+    /// Tells when this process began. Nonces used before are not remembered, unless nodes share them, and a digest does not cover the
+    /// body: from now on, digest tokens `Created` before they were remembered are refused. A publisher whose clock is behind is refused for as long after a
     /// start; one whose clock is ahead can be replayed for as long, so clocks must be kept right. Only the first call counts.
     pub fn begin(&self, at: Timestamp) {
         self.replay.begin(at);
@@ -105,6 +107,9 @@ impl Credentials {
             return Err(Denied::Network);
         }
         self.is_timely(claim, arrival)?;
+        if let Some(once) = &claim.once {
+            self.replay.take(claim, once, arrival).await?;
+        }
         Ok(user.publisher.clone())
     }
 
@@ -133,10 +138,7 @@ impl Credentials {
         let Some(once) = &claim.once else { return Ok(()) };
         let digest = matches!(claim.proof, Proof::Digest(_));
         let timely = |at| self.replay.is_fresh(at, arrival.now) && (!digest || self.replay.covers(at));
-        if !once.created.is_some_and(timely) {
-            return Err(Denied::Stale);
-        }
-        if self.replay.take((&claim.user, &once.nonce), arrival.body, arrival.keyed) { Ok(()) } else { Err(Denied::Replayed) }
+        if once.created.is_some_and(timely) { Ok(()) } else { Err(Denied::Stale) }
     }
 }
 

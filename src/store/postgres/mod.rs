@@ -4,7 +4,7 @@
 //! `wish` → `plan` (with `drafts`) → `ops` → `committer` → `write` for the second. Every write is bound to the version that it was derived from, so
 //! nodes need no locks between them; `known` spares reading twice what a decision was made of. `leases` has the deliveries that
 //! are this node's, `keep` looks after partitions and data keys, `sweep` after what is over. `connection` lends a connection for as long as a statement may take. `schema` has the tables, `place` and `rec` what is in
-//! `record`; [`PostgresStore`] puts it all together. `incoming` fills a database with what another store had (`numbered`: its events,
+//! `record`; `counters` and `counts` are what nodes count together; [`PostgresStore`] puts it all together. `incoming` fills a database with what another store had (`numbered`: its events,
 //! under the numbers that they have), and `readback` reads all of it for a comparison.
 //!
 //! How a database gets there: [`settings`]; [`migrate`] (the schema's steps, with many nodes starting at once); [`connect`] (a pool of
@@ -19,6 +19,8 @@ pub mod settings;
 mod after;
 mod committer;
 mod connection;
+mod counters;
+mod counts;
 mod drafts;
 mod fetch;
 mod incoming;

@@ -11,12 +11,37 @@
 //! | `opened` | challenges that a node opened for a publisher on a day |
 //! | `duty` | what one node at a time does, and who has it until when |
 //! | `node` | a process, and when it was last heard of |
+//! | `counted` | how many of a thing a node counted, and until when they count; under the empty key its last round of telling |
+//! | `taken` | what may be taken once, and what for; under the empty key since when |
 
 use super::migrate::Step;
 use crate::store::key::Key;
 
 /// All steps, in order. A step that was released never changes: what is to be different is a new step.
-pub const STEPS: &[Step] = &[Step { number: 1, name: "the tables", sql: FIRST, compatible_from: 1 }];
+pub const STEPS: &[Step] = &[
+    Step { number: 1, name: "the tables", sql: FIRST, compatible_from: 1 },
+    Step { number: 2, name: "what nodes count together", sql: COUNTS, compatible_from: 1 },
+];
+
+const COUNTS: &str = r"
+CREATE TABLE IF NOT EXISTS counted (
+    key bytea NOT NULL,
+    node int8 NOT NULL,
+    round int8 NOT NULL,
+    count int8 NOT NULL,
+    until int8 NOT NULL,
+    PRIMARY KEY (key, node)
+);
+CREATE INDEX IF NOT EXISTS counted_round ON counted (node, round);
+
+CREATE TABLE IF NOT EXISTS taken (
+    key bytea NOT NULL PRIMARY KEY,
+    content bytea NOT NULL,
+    until int8 NOT NULL,
+    tries int8 NOT NULL
+);
+CREATE INDEX IF NOT EXISTS taken_until ON taken (until);
+";
 
 const FIRST: &str = r"
 CREATE TABLE IF NOT EXISTS record (

@@ -1,5 +1,6 @@
 //! What all parts of the engine on PostgreSQL share.
 
+use super::counts::Counts;
 use super::known::Known;
 use super::leases::Leases;
 use super::options::Options;
@@ -36,6 +37,7 @@ pub(super) struct Shared {
     pub(super) node: i64,
     pub(super) known: Known,
     pub(super) leases: Leases,
+    pub(super) counts: Counts,
     pub(super) doubts: Mutex<Vec<Doubt>>,
     pub(super) waiting: AtomicU64,
     /// Gives versions: each differs from those before it.
@@ -66,6 +68,7 @@ impl Shared {
             node,
             known: Known::default(),
             leases: Leases::default(),
+            counts: Counts::default(),
             doubts: Mutex::default(),
             waiting: AtomicU64::new(0),
             stamp: AtomicU64::new(stamp.max(1)),

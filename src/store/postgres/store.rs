@@ -8,7 +8,7 @@ use super::settings::Settings;
 use super::shared::Shared;
 use super::sweep::Sweeper;
 use super::wish::Wish;
-use super::{committer, incoming, keep, schema};
+use super::{committer, counters, incoming, keep, schema};
 use crate::domain::aggregate::Aggregate;
 use crate::domain::id::{AggregateId, InstitutionId, PublisherId};
 use crate::domain::recipient::{Recipient, RecipientKey};
@@ -49,10 +49,12 @@ impl PostgresStore {
         keep::beat(&shared).await?;
         keep::prepare(&shared).await?;
         keep::count(&shared).await?;
+        counters::begin(&shared).await?;
         let stop = CancellationToken::new();
         tokio::spawn(committer::run(shared.clone(), waiting));
         tokio::spawn(reader::run(shared.clone(), wanted));
         tokio::spawn(keep::run(shared.clone(), stop.clone()));
+        tokio::spawn(counters::run(shared.clone(), stop.clone()));
         Ok(Arc::new(Self { shared, jobs, asks, reads, stop }))
     }
 
