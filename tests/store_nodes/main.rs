@@ -11,6 +11,7 @@ mod counts;
 mod duties;
 mod feed;
 mod handing;
+mod limits;
 mod over;
 mod races;
 
