@@ -1,6 +1,6 @@
 //! Several nodes on one PostgreSQL: real processes, real servers, and whatever may happen to either.
 //!
-//! `share`: what one node knows all know. `pause`: who was stopped past its lease comes too late. `kill`: nodes die under load.
+//! `share`: what one node knows all know; `login`: whom one lets in, and whom not. `pause`: who was stopped past its lease comes too late. `kill`: nodes die under load.
 //! `failover`: the database's primary dies under load, and its standby is promoted. `slow`: a database that is slow or silent,
 //! and a storm of connections. Each has faults of its own that it must catch; those of the judge are in `town::planted`.
 //!
@@ -8,6 +8,7 @@
 
 mod failover;
 mod kill;
+mod login;
 mod pause;
 #[path = "../postgres/mod.rs"]
 mod postgres;

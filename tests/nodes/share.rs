@@ -11,14 +11,14 @@ const PHONE: &str = "2025550123";
 const TEXT: &str = "First Harbor: your code is <%$otp%>.";
 
 /// Nodes, each with the installation that its messages go through.
-struct Some<const N: usize> {
+pub struct Some<const N: usize> {
     homes: Vec<Nodes>,
-    servers: [Server; N],
+    pub servers: [Server; N],
 }
 
 impl<const N: usize> Some<N> {
     /// Over one database.
-    async fn together() -> Self {
+    pub async fn together() -> Self {
         let nodes = Nodes::over(&shared().settings(&shared().database())).await;
         strict(&nodes);
         let servers = std::array::from_fn(|nth| nodes.start(&format!("n{nth}")));
@@ -26,7 +26,7 @@ impl<const N: usize> Some<N> {
     }
 
     /// The planted fault: a database for each.
-    async fn apart() -> Self {
+    pub async fn apart() -> Self {
         let mut homes = Vec::new();
         for _ in 0..N {
             let nodes = Nodes::over(&shared().settings(&shared().database())).await;
@@ -45,6 +45,7 @@ impl<const N: usize> Some<N> {
 fn strict(nodes: &Nodes) {
     let limits = "[budget]\ndaily = 5\n[limits]\nper_second = 100000";
     nodes.bank.edit("registration/publisher.toml", "[limits]", limits);
+    nodes.bank.edit("registration/publisher.toml", "[[credential]]", "[[credential]]\npassword_digest = true");
     nodes.bank.edit("registration/publisher.toml", "answer_replies = true", "answer_replies = false");
     nodes.bank.edit("registration/publisher.toml", "per_phone_ten_minutes = 50", "per_phone_ten_minutes = 4");
 }
