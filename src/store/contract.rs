@@ -154,6 +154,8 @@ impl Mark {
 pub enum Kind {
     /// Failed logins of a user, of an address, or of both.
     Failures = b'f',
+    /// Logins that succeeded, of a user from an address.
+    Proved = b'p',
     /// Failed replies to an institution's challenges.
     Guesses = b'g',
     /// Messages of a handset.

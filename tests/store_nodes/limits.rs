@@ -87,6 +87,7 @@ async fn logins(pair: &Pair) -> Result<(), String> {
         expect("from elsewhere", says(node, ("bank", "right"), "192.0.2.2").await, Ok(()))?;
         expect("another user", says(node, ("nobody", "x"), HERE).await, Err(Denied::Wrong))?;
     }
+    expect("from elsewhere, at one only", says(&one, ("bank", "right"), "192.0.2.3").await, Ok(()))?;
     // Two more each, of other users: the address has had enough.
     for node in [&one, &other] {
         let _ = says(node, ("somebody", "x"), HERE).await;
@@ -98,7 +99,9 @@ async fn logins(pair: &Pair) -> Result<(), String> {
     }
     pair.exchange().await;
     expect("the user", says(&one, ("bank", "right"), "192.0.2.99").await, Err(Denied::Blocked))?;
-    expect("the user where it is known", says(&one, ("bank", "right"), "192.0.2.2").await, Ok(()))
+    expect("the user where it is known", says(&one, ("bank", "right"), "192.0.2.2").await, Ok(()))?;
+    expect("the user where the one knows it", says(&other, ("bank", "right"), "192.0.2.3").await, Ok(()))?;
+    expect("the user at the other", says(&other, ("bank", "right"), "192.0.2.99").await, Err(Denied::Blocked))
 }
 
 // Whoever proves itself has no failures any more, and the others hear so.

@@ -1,6 +1,6 @@
 //! Stops guessing: too many failures of a user or an address within a window, and it is denied without being looked at.
 
-use crate::engine::tally::{Kind, Tally};
+use crate::engine::tally::{Kind, TOLD_FROM, Tally};
 use crate::http::places::network;
 use crate::http::settings::AuthSettings;
 use moka::sync::Cache;
@@ -20,7 +20,8 @@ const KNOWN_FOR: Duration = Duration::from_secs(24 * 3600);
 pub(super) struct Breaker {
     tally: Tally,
     failures: Cache<Key, Arc<Failures>>,
-    known: Cache<Key, ()>,
+    // And when the others were told.
+    known: Cache<Key, Instant>,
     per_pair: u32,
     per_address: u32,
     per_user: u32,
@@ -69,7 +70,7 @@ impl Breaker {
         let (user, peer) = (fold(user), network(peer));
         self.counted(Key::Pair(user, peer)) >= self.per_pair
             || self.counted(Key::Address(peer)) >= self.per_address
-            || (self.counted(Key::User(user)) >= self.per_user && !self.known.contains_key(&Key::Pair(user, peer)))
+            || (self.counted(Key::User(user)) >= self.per_user && !self.knows(Key::Pair(user, peer)))
     }
 
     /// Whether a request from `peer` that names no user of ours is denied unseen.
@@ -96,14 +97,20 @@ impl Breaker {
         if self.is_quiet() && self.proved_just_now(pair) {
             return;
         }
-        if self.known.get(&pair).is_none() {
-            self.known.insert(pair, ());
+        // What was told ends; who proves itself again and again stays known at all nodes.
+        if self.known.get(&pair).is_none_or(|told| told.elapsed() > KNOWN_FOR / 2) {
+            self.known.insert(pair, Instant::now());
+            self.tally.tell(Kind::Proved, &[&pair.bytes()], TOLD_FROM, KNOWN_FOR);
         }
         if self.failures.contains_key(&pair)
             && let Some(it) = self.failures.remove(&pair)
         {
             self.tally.forget(Kind::Failures, &[&pair.bytes()], (it.count.load(Ordering::Relaxed), self.left(&it)));
         }
+    }
+
+    fn knows(&self, pair: Key) -> bool {
+        self.known.contains_key(&pair) || self.tally.others(Kind::Proved, &[&pair.bytes()]) > 0
     }
 
     fn count(&self, key: Key) {

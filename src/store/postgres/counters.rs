@@ -1,7 +1,7 @@
 //! The counters that nodes share: four times a second a node tells the database what it counted, and reads what others told, in one
 //! statement. What is taken once is asked for at once.
 
-use super::counts::{AT_ONCE, Count, Heard, Key, Turn, key};
+use super::counts::{AT_ONCE, Count, HEARD_AT_ONCE, Heard, Key, Turn, key};
 use super::fetch::Borrowed;
 use super::shared::Shared;
 use super::store::PostgresStore;
@@ -27,8 +27,9 @@ const EXCHANGE: &str = "WITH told AS (\
      WHERE c.round < excluded.round) \
      SELECT c.node, c.round, c.key, c.count, c.until FROM counted t \
      LEFT JOIN unnest($6::int8[], $7::int8[]) AS s(node, round) ON s.node = t.node \
-     JOIN counted c ON c.node = t.node AND c.round > coalesce(s.round, 0) \
-     WHERE t.key = '' AND t.node <> $1 AND t.round > coalesce(s.round, 0) AND c.until > $8";
+     CROSS JOIN LATERAL (SELECT * FROM counted c WHERE c.node = t.node AND c.round > coalesce(s.round, 0) AND c.until > $8 \
+     ORDER BY c.round LIMIT $9) c \
+     WHERE t.key = '' AND t.node <> $1 AND t.round > coalesce(s.round, 0)";
 
 /// What was taken until a time that is past is free. The first has the number 1.
 const TAKE: &str = "INSERT INTO taken AS t (key, content, until, tries) VALUES ($1, $2, $3, 1) ON CONFLICT (key) DO UPDATE SET \
@@ -123,7 +124,7 @@ async fn exchange_these(shared: &Shared, turn: &mut Turn, told: &[(Key, Count)])
     let ends: Vec<i64> = all().map(|it| it.1.until).collect();
     let (nodes, rounds): (Vec<i64>, Vec<i64>) = turn.nodes.iter().map(|(node, (round, _))| (*node, *round)).unzip();
     let (number, now) = (i64::try_from(shared.stamp()).unwrap_or(i64::MAX), shared.now().millis());
-    ask(shared, EXCHANGE, &[&shared.node, &number, &keys, &counts, &ends, &nodes, &rounds, &now]).await
+    ask(shared, EXCHANGE, &[&shared.node, &number, &keys, &counts, &ends, &nodes, &rounds, &now, &(HEARD_AT_ONCE as i64)]).await
 }
 
 fn heard(row: &Row) -> Option<Heard> {

@@ -13,12 +13,14 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 /// What one round of telling takes, at most.
 pub(super) const AT_ONCE: usize = 512;
+/// What is heard of a node at once, at most: more than a round has.
+pub(super) const HEARD_AT_ONCE: usize = 4 * AT_ONCE;
 /// What may wait to be told.
 const WAITING: usize = 20_000;
 /// Things whose counts by others are known at once.
 const KNOWN: usize = 200_000;
 /// All kinds that are counted.
-const KINDS: [Kind; 4] = [Kind::Failures, Kind::Guesses, Kind::Messages, Kind::Requests];
+const KINDS: [Kind; 5] = [Kind::Failures, Kind::Proved, Kind::Guesses, Kind::Messages, Kind::Requests];
 
 /// A mark as it is stored: the kind's byte, then the MAC.
 pub(super) type Key = [u8; 17];
@@ -89,10 +91,9 @@ impl Counts {
 
     /// This was told by others.
     pub(super) fn learn(&self, turn: &mut Turn, all: Vec<Heard>) {
+        turn.come_to(&all);
         let mut heard = self.heard.write();
         for it in all {
-            let known = turn.nodes.entry(it.node).or_insert((0, 0));
-            *known = (known.0.max(it.round), known.1.max(it.count.until));
             let Some(key) = it.key else { continue };
             if heard.len() >= KNOWN && !heard.contains_key(&key) {
                 continue;
@@ -132,6 +133,22 @@ impl Counts {
     }
 }
 
+impl Turn {
+    fn come_to(&mut self, all: &[Heard]) {
+        let mut heard: HashMap<i64, (usize, i64)> = HashMap::new();
+        for it in all {
+            let (rows, last) = heard.entry(it.node).or_default();
+            (*rows, *last) = (*rows + 1, it.round.max(*last));
+            let until = &mut self.nodes.entry(it.node).or_default().1;
+            *until = it.count.until.max(*until);
+        }
+        for (node, (rows, last)) in heard {
+            // Of the last round not all may have been among so many: it is asked for again.
+            self.nodes.entry(node).or_default().0 = if rows < HEARD_AT_ONCE { last } else { last - 1 };
+        }
+    }
+}
+
 /// A mark's key.
 pub(super) fn key(mark: &Mark) -> Key {
     let mut key = [mark.kind as u8; 17];
@@ -168,6 +185,18 @@ mod tests {
         assert_eq!((turn.nodes.len(), counts.others(&one, 0)), (1, 4));
         counts.prune(&mut turn, 200);
         assert!(turn.nodes.is_empty() && counts.heard.read().is_empty());
+    }
+
+    #[test]
+    fn a_round_that_may_be_cut_off_is_asked_for_again() {
+        let check = |rows: usize, expected: i64| {
+            let (counts, mut turn) = (Counts::default(), Turn::default());
+            let round = |nth: usize| if nth < rows - 10 { 7 } else { 8 };
+            counts.learn(&mut turn, (0..rows).map(|nth| told(2, round(nth), mark(Kind::Failures, 1), (2, 100))).collect());
+            assert_eq!(turn.nodes[&2], (expected, 100), "{rows} rows");
+        };
+        check(HEARD_AT_ONCE - 1, 8);
+        check(HEARD_AT_ONCE, 7);
     }
 
     #[test]
