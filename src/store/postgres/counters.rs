@@ -2,7 +2,6 @@
 //! statement. What is taken once is asked for at once.
 
 use super::counts::{AT_ONCE, Count, HEARD_AT_ONCE, Heard, Key, Turn, key};
-use super::fetch::Borrowed;
 use super::shared::Shared;
 use super::store::PostgresStore;
 use super::trouble::Trouble;
@@ -11,7 +10,6 @@ use crate::store::contract::{Counters, Kind, Later, Mark, StoreError, Taken};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
 use tokio_util::sync::CancellationToken;
 
 /// How often counts are exchanged: what nodes may miss of each other came within twice this.
@@ -71,7 +69,7 @@ impl Counters for PostgresStore {
 
 /// Learns, or sets down, since when what is taken is known.
 pub(super) async fn begin(shared: &Shared) -> Result<(), StoreError> {
-    let rows = ask(shared, SINCE, &[&shared.now().millis()]).await?;
+    let rows = shared.query(SINCE, &[&shared.now().millis()]).await?;
     if let Some(row) = rows.first() {
         shared.counts.since.get_or_init(|| Timestamp::from_millis(row.get(0)));
     }
@@ -124,7 +122,7 @@ async fn exchange_these(shared: &Shared, turn: &mut Turn, told: &[(Key, Count)])
     let ends: Vec<i64> = all().map(|it| it.1.until).collect();
     let (nodes, rounds): (Vec<i64>, Vec<i64>) = turn.nodes.iter().map(|(node, (round, _))| (*node, *round)).unzip();
     let (number, now) = (i64::try_from(shared.stamp()).unwrap_or(i64::MAX), shared.now().millis());
-    ask(shared, EXCHANGE, &[&shared.node, &number, &keys, &counts, &ends, &nodes, &rounds, &now, &(HEARD_AT_ONCE as i64)]).await
+    shared.query(EXCHANGE, &[&shared.node, &number, &keys, &counts, &ends, &nodes, &rounds, &now, &(HEARD_AT_ONCE as i64)]).await
 }
 
 fn heard(row: &Row) -> Option<Heard> {
@@ -136,7 +134,7 @@ fn heard(row: &Row) -> Option<Heard> {
 
 async fn take(shared: &Shared, key: &Key, content: &[u8; 16], left: Duration) -> Result<Taken, Trouble> {
     let now = shared.now();
-    let rows = ask(shared, TAKE, &[&&key[..], &&content[..], &now.plus(left).millis(), &now.millis()]).await?;
+    let rows = shared.query(TAKE, &[&&key[..], &&content[..], &now.plus(left).millis(), &now.millis()]).await?;
     let row = rows.first().ok_or_else(|| Trouble::Failed("taking something gave no row".to_owned()))?;
     Ok(match row.get::<_, i64>(0) {
         1 => Taken::First,
@@ -153,20 +151,7 @@ async fn sweep(shared: &Shared, now: i64) -> Result<(), Trouble> {
         "DELETE FROM taken WHERE until < $1 AND key IN \
          (SELECT key FROM taken WHERE until < $1 AND key <> '' LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING 1",
     ] {
-        while ask(shared, text, &[&now, &(AT_ONCE as i64)]).await?.len() == AT_ONCE {}
+        while shared.query(text, &[&now, &(AT_ONCE as i64)]).await?.len() == AT_ONCE {}
     }
     Ok(())
-}
-
-// Nobody waits for the database without bound, and a connection that did not answer is nobody's any more.
-async fn ask(shared: &Shared, text: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Trouble> {
-    let asked = async {
-        let client = Borrowed(Some(shared.pool.get().await?));
-        let statement = client.get().prepare_cached(text).await?;
-        let rows = client.get().query(&statement, values).await?;
-        client.give_back();
-        Ok(rows)
-    };
-    let answer = tokio::time::timeout(shared.options.read_timeout, asked).await;
-    answer.unwrap_or_else(|_| Err(Trouble::Away("the database did not answer in time".to_owned())))
 }

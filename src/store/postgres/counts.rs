@@ -222,10 +222,12 @@ mod tests {
         };
         (0..WAITING + 10).for_each(|n| counts.put(nth(n), Count { count: 2, until: 100 }));
         counts.put(nth(0), Count { count: 3, until: 100 });
-        assert_eq!((counts.waiting.lock().len(), counts.waiting.lock()[&nth(0)].count), (WAITING, 3));
+        assert_eq!(counts.waiting.lock().len(), WAITING);
+        assert_eq!(counts.waiting.lock()[&nth(0)].count, 3);
         assert_eq!(counts.some().len(), AT_ONCE);
         counts.learn(&mut turn, (0..KNOWN + 10).map(|n| told(2, 1, nth(n), (2, 100))).collect());
         counts.learn(&mut turn, vec![told(2, 2, nth(0), (3, 100))]);
-        assert_eq!((counts.heard.read().len(), counts.others(&nth(0), 0)), (KNOWN, 3));
+        assert_eq!(counts.others(&nth(0), 0), 3);
+        assert_eq!(counts.heard.read().len(), KNOWN);
     }
 }
