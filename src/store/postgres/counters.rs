@@ -1,12 +1,11 @@
 //! The counters that nodes share: four times a second a node tells the database what it counted, and reads what others told, in one
 //! statement. What is taken once is asked for at once.
 
-use super::counts::{AT_ONCE, Count, HEARD_AT_ONCE, Heard, Key, Turn, key};
+use super::counts::{AT_ONCE, Count, HEARD_AT_ONCE, Heard, Key, Turn};
 use super::shared::Shared;
-use super::store::PostgresStore;
 use super::trouble::Trouble;
 use crate::domain::time::Timestamp;
-use crate::store::contract::{Counters, Kind, Later, Mark, StoreError, Taken};
+use crate::store::contract::{StoreError, Taken};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_postgres::Row;
@@ -40,33 +39,6 @@ const TAKE: &str = "INSERT INTO taken AS t (key, content, until, tries) VALUES (
 const SINCE: &str = "INSERT INTO taken AS t (key, content, until, tries) VALUES ('', '', $1, 1) \
      ON CONFLICT (key) DO UPDATE SET tries = t.tries + 1 RETURNING until";
 
-impl Counters for PostgresStore {
-    fn shared_since(&self) -> Option<Timestamp> {
-        self.shared.counts.since.get().copied()
-    }
-
-    fn tell(&self, mark: Mark, count: u32, left: Duration) {
-        let until = self.shared.now().plus(left).millis();
-        self.shared.counts.put(key(&mark), Count { count, until });
-    }
-
-    fn others(&self, mark: &Mark) -> u32 {
-        self.shared.counts.others(&key(mark), self.shared.now().millis())
-    }
-
-    fn is_quiet(&self, kind: Kind) -> bool {
-        self.shared.counts.is_quiet(kind, || self.shared.now().millis())
-    }
-
-    fn exchange(&self) -> Later<'_, ()> {
-        Box::pin(async { Ok(exchange(&self.shared).await?) })
-    }
-
-    fn take(&self, mark: Mark, content: [u8; 16], left: Duration) -> Later<'_, Taken> {
-        Box::pin(self.bounded(async move { Ok(take(&self.shared, &key(&mark), &content, left).await?) }))
-    }
-}
-
 /// Learns, or sets down, since when what is taken is known.
 pub(super) async fn begin(shared: &Shared) -> Result<(), StoreError> {
     let rows = shared.query(SINCE, &[&shared.now().millis()]).await?;
@@ -94,7 +66,8 @@ pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
     }
 }
 
-async fn exchange(shared: &Shared) -> Result<(), Trouble> {
+/// Tells what waits, and learns what others told; once a minute removes what is over.
+pub(super) async fn exchange(shared: &Shared) -> Result<(), Trouble> {
     let mut turn = shared.counts.turn.lock().await;
     let told = shared.counts.some();
     match exchange_these(shared, &mut turn, &told).await {
@@ -132,7 +105,8 @@ fn heard(row: &Row) -> Option<Heard> {
     Some(Heard { node: row.get(0), round: row.get(1), key, count })
 }
 
-async fn take(shared: &Shared, key: &Key, content: &[u8; 16], left: Duration) -> Result<Taken, Trouble> {
+/// Takes something once.
+pub(super) async fn take(shared: &Shared, key: &Key, content: &[u8; 16], left: Duration) -> Result<Taken, Trouble> {
     let now = shared.now();
     let rows = shared.query(TAKE, &[&&key[..], &&content[..], &now.plus(left).millis(), &now.millis()]).await?;
     let row = rows.first().ok_or_else(|| Trouble::Failed("taking something gave no row".to_owned()))?;

@@ -1,5 +1,6 @@
 use super::committer::Job;
 use super::connect;
+use super::counts::{self, Count};
 use super::migrate::{self, Turn};
 use super::options::Options;
 use super::place::Places;
@@ -14,7 +15,7 @@ use crate::domain::id::{AggregateId, InstitutionId, PublisherId};
 use crate::domain::recipient::{Recipient, RecipientKey};
 use crate::domain::snapshot::{Expect, Lease, Query, Versioned, View, Write};
 use crate::domain::time::Timestamp;
-use crate::store::contract::{Duty, Later, Notes, Status, Store, StoreError};
+use crate::store::contract::{Counters, Duty, Kind, Later, Mark, Notes, Status, Store, StoreError, Taken};
 use crate::vault::Vault;
 use deadpool_postgres::Pool;
 use std::sync::Arc;
@@ -195,5 +196,32 @@ impl Notes for PostgresStore {
             wish.duty = Some((Places(&self.shared.vault).duty(&duty.name), duty.fence as i64));
             self.write(wish).await
         })
+    }
+}
+
+impl Counters for PostgresStore {
+    fn shared_since(&self) -> Option<Timestamp> {
+        self.shared.counts.since.get().copied()
+    }
+
+    fn tell(&self, mark: Mark, count: u32, left: Duration) {
+        let until = self.shared.now().plus(left).millis();
+        self.shared.counts.put(counts::key(&mark), Count { count, until });
+    }
+
+    fn others(&self, mark: &Mark) -> u32 {
+        self.shared.counts.others(&counts::key(mark), self.shared.now().millis())
+    }
+
+    fn is_quiet(&self, kind: Kind) -> bool {
+        self.shared.counts.is_quiet(kind, || self.shared.now().millis())
+    }
+
+    fn exchange(&self) -> Later<'_, ()> {
+        Box::pin(async { Ok(counters::exchange(&self.shared).await?) })
+    }
+
+    fn take(&self, mark: Mark, content: [u8; 16], left: Duration) -> Later<'_, Taken> {
+        Box::pin(self.bounded(async move { Ok(counters::take(&self.shared, &counts::key(&mark), &content, left).await?) }))
     }
 }
