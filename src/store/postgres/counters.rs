@@ -70,13 +70,9 @@ pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
 pub(super) async fn exchange(shared: &Shared) -> Result<(), Trouble> {
     let mut turn = shared.counts.turn.lock().await;
     let told = shared.counts.some();
-    match exchange_these(shared, &mut turn, &told).await {
-        Ok(rows) => shared.counts.learn(&mut turn, rows.iter().filter_map(heard).collect()),
-        Err(trouble) => {
-            shared.counts.put_back(told);
-            return Err(trouble);
-        }
-    }
+    let rows = exchange_these(shared, &mut turn, &told).await?;
+    shared.counts.told(&told);
+    shared.counts.learn(&mut turn, rows.iter().filter_map(heard).collect());
     let now = shared.now().millis();
     if now >= turn.swept_at.saturating_add(SWEEP_EVERY) {
         shared.counts.prune(&mut turn, now);

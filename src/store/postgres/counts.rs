@@ -74,18 +74,18 @@ impl Counts {
         }
     }
 
-    /// Some of what waits.
+    /// Some of what waits. It waits on until it was told.
     pub(super) fn some(&self) -> Vec<(Key, Count)> {
-        let mut waiting = self.waiting.lock();
-        let keys: Vec<Key> = waiting.keys().take(AT_ONCE).copied().collect();
-        keys.into_iter().filter_map(|key| waiting.remove_entry(&key)).collect()
+        self.waiting.lock().iter().take(AT_ONCE).map(|(key, count)| (*key, *count)).collect()
     }
 
-    /// It may not have been told: it waits again, unless there is newer.
-    pub(super) fn put_back(&self, all: Vec<(Key, Count)>) {
+    /// These were told: they wait no more, unless there is newer.
+    pub(super) fn told(&self, all: &[(Key, Count)]) {
         let mut waiting = self.waiting.lock();
         for (key, count) in all {
-            waiting.entry(key).or_insert(count);
+            if waiting.get(key) == Some(count) {
+                waiting.remove(key);
+            }
         }
     }
 
@@ -200,16 +200,18 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_told_waits_unless_there_is_newer() {
+    fn what_was_told_waits_no_more_unless_there_is_newer() {
         let (counts, one, two) = (Counts::default(), mark(Kind::Failures, 1), mark(Kind::Failures, 2));
         let count = |count| Count { count, until: 100 };
         counts.put(one, count(1));
         counts.put(two, count(1));
         let under_way = counts.some();
-        assert_eq!((under_way.len(), counts.some().len()), (2, 0));
         counts.put(one, count(2));
-        counts.put_back(under_way);
-        assert_eq!(HashMap::from_iter(counts.some()), HashMap::from([(one, count(2)), (two, count(1))]));
+        assert_eq!(HashMap::from_iter(counts.some()), HashMap::from([(one, count(2)), (two, count(1))]), "it may not have been told");
+        counts.told(&under_way);
+        assert_eq!(counts.some(), [(one, count(2))]);
+        counts.told(&counts.some());
+        assert!(counts.some().is_empty());
     }
 
     #[test]
