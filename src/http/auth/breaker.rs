@@ -68,14 +68,14 @@ impl Breaker {
             return false;
         }
         let (user, peer) = (fold(user), network(peer));
-        self.counted(Key::Pair(user, peer)) >= self.per_pair
-            || self.counted(Key::Address(peer)) >= self.per_address
-            || (self.counted(Key::User(user)) >= self.per_user && !self.knows(Key::Pair(user, peer)))
+        self.is_over(Key::Pair(user, peer), self.per_pair)
+            || self.is_over(Key::Address(peer), self.per_address)
+            || (self.is_over(Key::User(user), self.per_user) && !self.knows(Key::Pair(user, peer)))
     }
 
     /// Whether a request from `peer` that names no user of ours is denied unseen.
     pub(super) fn is_address_open(&self, peer: IpAddr) -> bool {
-        !self.is_quiet() && self.counted(Key::Address(network(peer))) >= self.per_address
+        !self.is_quiet() && self.is_over(Key::Address(network(peer)), self.per_address)
     }
 
     /// Counts a failure of an address alone.
@@ -119,9 +119,11 @@ impl Breaker {
         self.tally.tell(Kind::Failures, &[&key.bytes()], count, self.left(&it));
     }
 
-    fn counted(&self, key: Key) -> u32 {
+    fn is_over(&self, key: Key, limit: u32) -> bool {
         let mine = self.failures.get(&key).map_or(0, |it| it.count.load(Ordering::Relaxed));
-        mine.saturating_add(self.tally.others(Kind::Failures, &[&key.bytes()]))
+        let all = mine.saturating_add(self.tally.others(Kind::Failures, &[&key.bytes()]));
+        // With a limit of zero one failure is too many, not none.
+        all >= limit.max(1)
     }
 
     fn left(&self, it: &Failures) -> Duration {
