@@ -78,6 +78,7 @@ impl Encoder {
     #[inline]
     pub(crate) fn tag(&mut self, value: &Tag) {
         self.0.extend_from_slice(&value.0);
+        self.0.extend_from_slice(&[0; 16]);
     }
 
     #[inline]
@@ -191,7 +192,8 @@ impl<'a> Decoder<'a> {
 
     #[inline]
     pub(crate) fn tag(&mut self) -> Result<Tag, Malformed> {
-        self.array().map(Tag)
+        let (mac, rest) = (self.array()?, self.array::<16>()?);
+        if rest == [0; 16] { Ok(Tag(mac)) } else { Err(Malformed) }
     }
 
     #[inline]

@@ -233,7 +233,7 @@ mod tests {
             at: Timestamp::from_millis(1),
             ended_at: Some(Timestamp::from_millis(2)),
             sent: Box::new([([7; 16], Timestamp::from_millis(1))]),
-            repeat: Some(([8; 16], Tag([9; 32]))),
+            repeat: Some(([8; 16], Tag([9; 16]))),
             seen: Box::new([([6; 16], Verdict::Verified)]),
             deliveries: Box::new([DeliveryId(uuid::Uuid::from_u128(5))]),
             live: Live::default(),

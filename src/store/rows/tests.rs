@@ -23,7 +23,7 @@ fn uuid() -> impl Strategy<Value = Uuid> {
 }
 
 fn tag() -> impl Strategy<Value = Tag> {
-    any::<[u8; 32]>().prop_map(Tag)
+    any::<[u8; 16]>().prop_map(Tag)
 }
 
 fn act() -> impl Strategy<Value = Act> {
