@@ -14,6 +14,7 @@ pub mod sled;
 mod addresses;
 mod codec;
 mod facts;
+pub mod form;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzed;
 mod given;

@@ -25,6 +25,7 @@ mod incoming;
 mod keep;
 mod known;
 mod leases;
+mod node;
 mod numbered;
 mod ops;
 mod place;
@@ -52,6 +53,8 @@ mod writing;
 pub(in crate::store) use incoming::{Found, Incoming};
 pub use options::Options;
 pub use problem::reason;
+#[cfg(any(test, fuzzing))]
+pub(in crate::store) use rec::hold;
 pub use schema::STEPS;
 pub use settings::Settings;
 pub use store::PostgresStore;

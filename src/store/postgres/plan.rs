@@ -9,7 +9,9 @@ use super::wish::{Body, Wish};
 use crate::domain::id::AggregateId;
 use crate::domain::time::Timestamp;
 use crate::store::contract::StoreError;
-use crate::vault::{Vault, day_of};
+use crate::store::form::Form;
+use crate::store::row::Opener;
+use crate::vault::day_of;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -36,7 +38,9 @@ pub(super) struct Read {
 
 /// What a plan is made with.
 pub(super) struct Desk<'a> {
-    pub(super) vault: &'a Vault,
+    pub(super) opener: Opener<'a>,
+    /// The form that is written.
+    pub(super) form: Form,
     pub(super) known: &'a Known,
     pub(super) read: &'a Read,
     /// Versions that are given are at least this.

@@ -8,7 +8,7 @@ use super::settings::Settings;
 use super::shared::Shared;
 use super::sweep::Sweeper;
 use super::wish::Wish;
-use super::{committer, incoming, keep, schema};
+use super::{committer, incoming, keep, node, schema};
 use crate::domain::aggregate::Aggregate;
 use crate::domain::id::{AggregateId, InstitutionId, PublisherId};
 use crate::domain::recipient::{Recipient, RecipientKey};
@@ -46,7 +46,7 @@ impl PostgresStore {
         let shared = Arc::new(Shared::new(options, vault, pool, node));
         keep::check_root(&shared).await?;
         incoming::check_whole(&shared).await?;
-        keep::beat(&shared).await?;
+        node::enter(&shared).await?;
         keep::prepare(&shared).await?;
         keep::count(&shared).await?;
         let stop = CancellationToken::new();
@@ -100,6 +100,7 @@ impl PostgresStore {
 
     // Nobody waits for the database without bound.
     pub(super) async fn bounded<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        self.shared.check_form()?;
         let Ok(_place) = self.reads.try_acquire() else { return Err(StoreError::Busy) };
         let done = tokio::time::timeout(self.shared.options.read_timeout, work).await;
         done.unwrap_or_else(|_| Err(StoreError::Away("a read took too long".to_owned())))
@@ -126,11 +127,12 @@ impl Store for PostgresStore {
     }
 
     fn commit(&self, writes: Vec<Write>, expects: Vec<Expect>) -> Later<'_, ()> {
-        Box::pin(async move { self.write(Wish::of(&self.shared.vault, &writes, &expects)?).await })
+        Box::pin(async move { self.write(Wish::of(&self.shared.vault, self.shared.form(), &writes, &expects)?).await })
     }
 
     fn lease(&self, now: Timestamp, span: Duration, max: usize) -> Later<'_, Vec<Lease>> {
         Box::pin(async move {
+            self.shared.check_form()?;
             let mut leases = self.shared.leases.take(now, max);
             let last = self.shared.looked_at.load(Ordering::Relaxed);
             let look = self.shared.options.look_every.as_millis() as i64;

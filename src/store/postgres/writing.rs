@@ -21,6 +21,7 @@ const TRIES: usize = 16;
 
 impl PostgresStore {
     pub(super) async fn write(&self, wish: Wish) -> Result<(), StoreError> {
+        self.shared.check_form()?;
         let mut read = Read::default();
         for _ in 0..TRIES {
             let ops = self.planned(&wish, &mut read).await?;
@@ -54,8 +55,9 @@ impl PostgresStore {
     // Asks the database for what is not known here, at most twice: aggregates, then the records that follow from them.
     pub(super) async fn planned(&self, wish: &Wish, read: &mut Read) -> Result<Ops, StoreError> {
         loop {
-            let desk =
-                Desk { vault: &self.shared.vault, known: &self.shared.known, read, stamp: self.shared.stamp(), now: self.shared.now() };
+            let shared = &self.shared;
+            let (opener, form) = (shared.opener(), shared.form());
+            let desk = Desk { opener, form, known: &shared.known, read, stamp: shared.stamp(), now: shared.now() };
             match desk.plan(wish) {
                 Ok(ops) => return Ok(ops),
                 Err(Gap::Conflict) => return Err(self.conflict(wish).await),
@@ -79,7 +81,7 @@ impl PostgresStore {
         self.learn_days(found.values()).await?;
         for id in ids {
             let kept = match found.get(&id) {
-                Some(it) => Some(view::kept(&self.shared.vault, it, &view::aggregate(&self.shared.vault, id, it)?)),
+                Some(it) => Some(view::kept(&self.shared.vault, it, &view::aggregate(self.shared.opener(), id, it)?)),
                 None => None,
             };
             if let Some(kept) = &kept {
