@@ -148,13 +148,13 @@ async fn raise(shared: &Shared) -> Result<(), StoreError> {
 async fn put_into_use(client: &mut Object, wanted: i64, counts: i64) -> Result<bool, Trouble> {
     // Each statement sees what was committed before it, not before the transaction.
     let begun = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).start().await?;
-    let hold = "UPDATE record SET version = version WHERE shard = 0 AND key = $1 AND version < $2";
+    let hold = "UPDATE record SET version = version WHERE shard = 0 AND key = $1 AND version < $2::int8";
     if begun.execute(hold, &[&&Key::FORM.0[..], &wanted]).await? == 0 {
         return Ok(false);
     }
     let text = concat!(
-        "UPDATE record SET version = $2 WHERE shard = 0 AND key = $1 AND NOT EXISTS \
-         (SELECT 1 FROM node WHERE form < $2 AND seen_at > ",
+        "UPDATE record SET version = $2::int8 WHERE shard = 0 AND key = $1 AND NOT EXISTS \
+         (SELECT 1 FROM node WHERE form < $2::int8 AND seen_at > ",
         now!(),
         " - $3)"
     );

@@ -207,3 +207,51 @@ pub(in crate::store) fn hold(bytes: &[u8], form: Form) {
     decode_repeat(bytes, form).into_iter().for_each(|it| written(encode_repeat(&it, form)));
     decode_seen(bytes, form).into_iter().for_each(|it| written(encode_seen(it, form)));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::codec::Malformed;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    fn time() -> impl Strategy<Value = Timestamp> {
+        prop_oneof![any::<i64>(), 1_795_262_400_000..1_795_263_000_000_i64].prop_map(Timestamp::from_millis)
+    }
+
+    // Of few, so that one is often named twice.
+    fn id() -> impl Strategy<Value = AggregateId> {
+        prop_oneof![any::<u128>(), 0..4_u128].prop_map(|it| AggregateId(Uuid::from_u128(it)))
+    }
+
+    proptest! {
+        #[test]
+        fn records_are_read_as_written_and_cut_they_are_refused(
+            sent in vec((time(), id(), proptest::option::of(time())), 0..4),
+            opt_outs in vec("[a-z]{0,9}", 0..3),
+            slots in vec((any::<[u8; 16]>(), time(), id()), 0..4),
+            (tag, at) in (any::<[u8; 16]>(), any::<prop::sample::Index>()),
+        ) {
+            let sent = sent.into_iter().map(|(at, id, ended)| Sent { at, id, ended }).collect();
+            let slot = SlotRow(slots.iter().map(|it| (it.1, it.2)).collect());
+            let address = AddressRow { sent, opt_outs: opt_outs.iter().map(|it| it.as_str().into()).collect(), slots };
+            for form in Form::ALL {
+                let bytes = address.encode(form);
+                let plain = &bytes[ROOM..];
+                prop_assert_eq!(AddressRow::decode(plain, Form::NEWEST), Ok(address.clone()));
+                prop_assert_eq!(AddressRow::decode(&plain[..at.index(plain.len())], form), Err(Malformed.into()));
+                prop_assert_eq!(SlotRow::decode(&slot.encode(form)[ROOM..], Form::NEWEST), Ok(slot.clone()));
+                prop_assert_eq!(decode_repeat(&encode_repeat(&Tag(tag), form)[ROOM..], Form::NEWEST), Ok(Tag(tag)));
+            }
+            prop_assert_eq!(decode_seen(&encode_seen(Verdict::Wrong { left: tag[0] }, Form::Two)[ROOM..], Form::One), Err(Unread::Newer(2, Form::One)));
+        }
+
+        #[test]
+        fn other_bytes_are_refused_or_written_alike(mut bytes in vec(0..30_u8, 1..120)) {
+            for form in Form::ALL {
+                bytes[0] = form.number();
+                hold(&bytes, form);
+            }
+        }
+    }
+}

@@ -30,6 +30,8 @@ pub struct PostgresStore {
     pub(super) asks: mpsc::Sender<Ask>,
     reads: Semaphore,
     stop: CancellationToken,
+    /// Housekeeping has ended.
+    ended: CancellationToken,
 }
 
 impl PostgresStore {
@@ -49,11 +51,15 @@ impl PostgresStore {
         node::enter(&shared).await?;
         keep::prepare(&shared).await?;
         keep::count(&shared).await?;
-        let stop = CancellationToken::new();
+        let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
         tokio::spawn(committer::run(shared.clone(), waiting));
         tokio::spawn(reader::run(shared.clone(), wanted));
-        tokio::spawn(keep::run(shared.clone(), stop.clone()));
-        Ok(Arc::new(Self { shared, jobs, asks, reads, stop }))
+        let (keeper, told, over) = (shared.clone(), stop.clone(), ended.clone());
+        tokio::spawn(async move {
+            let _over = over.drop_guard();
+            keep::run(keeper, told).await;
+        });
+        Ok(Arc::new(Self { shared, jobs, asks, reads, stop, ended }))
     }
 
     /// A store that reads and writes for a copy, and has no housekeeping: who copies brings the data keys along.
@@ -63,7 +69,7 @@ impl PostgresStore {
         let reads = Semaphore::new(options.reads);
         let shared = Arc::new(Shared::new(options, vault, pool, node));
         tokio::spawn(reader::run(shared.clone(), wanted));
-        Self { shared, jobs, asks, reads, stop: CancellationToken::new() }
+        Self { shared, jobs, asks, reads, stop: CancellationToken::new(), ended: CancellationToken::new() }
     }
 
     /// Counts what is open and what waits now, not only when the next count is due.
@@ -96,6 +102,11 @@ impl PostgresStore {
     /// Ends housekeeping; commits that wait are still made.
     pub fn close(&self) {
         self.stop.cancel();
+    }
+
+    /// Until housekeeping has ended after [`PostgresStore::close`], and the other nodes know that this one is gone.
+    pub async fn closed(&self) {
+        self.ended.cancelled().await;
     }
 
     // Nobody waits for the database without bound.
