@@ -4,7 +4,6 @@ use super::node;
 use super::shared::Shared;
 use super::sweep::Sweeper;
 use super::trouble::Trouble;
-use super::{node, schema};
 use crate::domain::id::InstitutionId;
 use crate::domain::time::Timestamp;
 use crate::store::contract::{Status, StoreError};

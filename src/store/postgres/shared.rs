@@ -6,6 +6,7 @@ use super::options::Options;
 use super::plan::NODES;
 use super::schema;
 use super::trouble::Trouble;
+use super::watch::Watch;
 use crate::domain::id::{AggregateId, DeliveryId, InstitutionId};
 use crate::domain::time::Timestamp;
 use crate::store::contract::{Status, StoreError};
@@ -48,6 +49,8 @@ pub(super) struct Shared {
     ahead: AtomicI64,
     /// The number of the form of values that the database has in use: every node writes and reads it.
     in_use: AtomicU64,
+    /// What is known of older nodes.
+    pub(super) watch: Mutex<Watch>,
     /// When the database last answered.
     pub(super) heard: Mutex<Option<Instant>>,
     /// For each feed, the last number that was read and the day of its partition.
@@ -75,6 +78,7 @@ impl Shared {
             looked_at: AtomicI64::new(i64::MIN),
             status: Mutex::default(),
             ahead: AtomicI64::new(0),
+            watch: Mutex::default(),
             in_use: AtomicU64::new(Form::OLDEST.number().into()),
             heard: Mutex::new(Some(Instant::now())),
             read_upto: Mutex::default(),
