@@ -101,6 +101,7 @@ impl Data {
                     tracing::warn!("the database does not answer; messages that this node has wait for the end of their leases");
                 }
                 store.close();
+                let _ = tokio::time::timeout(FAREWELL, store.closed()).await;
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use subtle::{Choice, ConstantTimeEq};
+use subtle::ConstantTimeEq;
 use zeroize::ZeroizeOnDrop;
 
 /// A text nobody may read in a log: a code, a verification value, a parameter, a message body. Wiped when dropped;
@@ -150,31 +150,14 @@ impl Candidates {
     }
 }
 
-/// A keyed digest: tells whether two values are equal without keeping either. Compared in constant time.
-///
-/// It is a MAC of 16 bytes and 16 zeros. What was stored by an earlier form has an HMAC-SHA-256, which does not end like that.
+/// A keyed digest: a MAC that tells whether two values are equal without keeping either. Compared in constant time.
 #[derive(Clone, Copy)]
-pub struct Tag(pub [u8; 32]);
-
-impl Tag {
-    /// That of a MAC.
-    pub fn short(mac: [u8; 16]) -> Self {
-        let mut all = [0; 32];
-        all[..16].copy_from_slice(&mac);
-        Self(all)
-    }
-
-    /// Whether it is of today's form. That is no secret.
-    pub fn is_short(&self) -> bool {
-        self.0[16..] == [0; 16]
-    }
-}
+pub struct Tag(pub [u8; 16]);
 
 impl PartialEq for Tag {
     fn eq(&self, other: &Self) -> bool {
-        // By halves: byte by byte takes as long as making one.
-        let [mine, theirs] = [self, other].map(|it| it.0.as_chunks().0.iter().copied().map(u128::from_ne_bytes));
-        mine.zip(theirs).fold(Choice::from(1), |equal, (one, other)| equal & one.ct_eq(&other)).into()
+        // Whole: byte by byte takes as long as making one.
+        u128::from_ne_bytes(self.0).ct_eq(&u128::from_ne_bytes(other.0)).into()
     }
 }
 impl Eq for Tag {}

@@ -8,14 +8,8 @@ pub trait Keyring: Send + Sync {
     /// MAC(pepper, challenge id ‖ value): what is kept of a code.
     fn code_tag(&self, challenge: AggregateId, value: &[u8]) -> Tag;
 
-    /// Whether `tag` was kept of this code, by [`Keyring::code_tag`] or its earlier form; in constant time.
-    fn is_code(&self, challenge: AggregateId, value: &[u8], tag: &Tag) -> bool;
-
     /// MAC over a request's parsed body fields: what is kept of a payload for the idempotency check (decision 1).
     fn payload_tag(&self, fields: &[u8]) -> Tag;
-
-    /// Whether `tag` was kept of this payload, by [`Keyring::payload_tag`] or its earlier form.
-    fn is_payload(&self, fields: &[u8], tag: &Tag) -> bool;
 
     /// Seals `plain` for `challenge` under today's data key; the same nonce gives the same bytes.
     fn seal(&self, challenge: AggregateId, nonce: [u8; 12], plain: &[u8]) -> Sealed;

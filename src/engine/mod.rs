@@ -68,6 +68,11 @@ impl From<StoreError> for Trouble {
                 tracing::warn!(cause, "the database doesn't answer");
                 Self::Busy { retry_after: Duration::from_secs(2) }
             }
+            // Another node does it.
+            StoreError::Outdated(cause) => {
+                tracing::warn!(cause, "a newer program shares the database");
+                Self::Busy { retry_after: Duration::from_secs(2) }
+            }
             StoreError::TooLarge => {
                 tracing::warn!("what was to be stored is too large; nothing was written");
                 Self::Failed

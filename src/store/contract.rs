@@ -32,6 +32,9 @@ pub enum StoreError {
     /// is can be sent again: it gets its first answer.
     #[error("the database doesn't answer: {0}")]
     Away(String),
+    /// A newer program wrote what is there, and this one can't read it: nothing is lost, and nothing was written. Another node does it.
+    #[error("this program is too old for what is stored: {0}")]
+    Outdated(String),
     /// The store failed; whether it was written is unknown, and the process is about to end (decision 7).
     #[error("the store failed: {0}")]
     Failed(String),

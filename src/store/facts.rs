@@ -1,6 +1,7 @@
 //! What the indexes keep of an aggregate (decision 11); and the tombstones of an earlier form of the store, until their time is over.
 
-use super::codec::{Decoder, Encoder, Malformed};
+use super::codec::{Decoder, Encoder, Unread, whole};
+use super::form::Form;
 use super::given::Given;
 use super::key::Route;
 use super::parts;
@@ -52,8 +53,6 @@ pub(crate) struct Live {
     /// Nothing is left to do.
     pub(crate) finished: bool,
 }
-
-const FORM: u8 = 1;
 
 /// Names that many facts have, each kept in memory once.
 #[derive(Default)]
@@ -122,8 +121,7 @@ impl Facts {
 
     /// The stored form of a tombstone, as an earlier form of the store wrote them.
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = Encoder::with_capacity(256);
-        out.byte(FORM);
+        let mut out = Encoder::of(Form::One, 0, 256);
         out.flag(self.challenge);
         out.text(self.publisher.as_str());
         out.text(self.institution.as_str());
@@ -146,25 +144,21 @@ impl Facts {
     }
 
     /// Reads what [`Facts::encode`] wrote.
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
-        let mut from = Decoder::new(bytes);
-        if from.byte()? != FORM {
-            return Err(Malformed);
-        }
-        let facts = Self {
-            challenge: from.flag()?,
-            publisher: from.str()?.into(),
-            institution: from.str()?.into(),
-            at: from.time()?,
-            ended_at: from.option(Decoder::time)?,
-            sent: from.list(|from| Ok((from.array()?, from.time()?)))?.into(),
-            repeat: from.option(|from| Ok((from.array()?, from.tag()?)))?,
-            seen: from.list(|from| Ok((from.array()?, parts::verdict(from)?)))?.into(),
-            deliveries: from.list(|from| from.uuid().map(DeliveryId))?.into(),
-            live: Live::default(),
-        };
-        from.end()?;
-        Ok(facts)
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Unread> {
+        whole(bytes, Form::One, |from| {
+            Ok(Self {
+                challenge: from.flag()?,
+                publisher: from.str()?.into(),
+                institution: from.str()?.into(),
+                at: from.time()?,
+                ended_at: from.option(Decoder::time)?,
+                sent: from.list(|from| Ok((from.array()?, from.time()?)))?.into(),
+                repeat: from.option(|from| Ok((from.array()?, from.tag()?)))?,
+                seen: from.list(|from| Ok((from.array()?, parts::verdict(from)?)))?.into(),
+                deliveries: from.list(|from| from.uuid().map(DeliveryId))?.into(),
+                live: Live::default(),
+            })
+        })
     }
 }
 
@@ -233,7 +227,7 @@ mod tests {
             at: Timestamp::from_millis(1),
             ended_at: Some(Timestamp::from_millis(2)),
             sent: Box::new([([7; 16], Timestamp::from_millis(1))]),
-            repeat: Some(([8; 16], Tag([9; 32]))),
+            repeat: Some(([8; 16], Tag([9; 16]))),
             seen: Box::new([([6; 16], Verdict::Verified)]),
             deliveries: Box::new([DeliveryId(uuid::Uuid::from_u128(5))]),
             live: Live::default(),

@@ -38,6 +38,8 @@ pub(crate) mod kind {
     pub(crate) const FEED: u8 = b'F';
     /// Sequence and record count, in every batch.
     pub(crate) const META: u8 = b'M';
+    /// The form of values that nodes of a database have in use.
+    pub(crate) const FORM: u8 = b'V';
     /// An address: no record.
     pub(crate) const ADDRESS: u8 = b'a';
     /// A supersede slot: no record.
@@ -53,6 +55,8 @@ pub(crate) mod kind {
 impl Key {
     /// The meta record.
     pub(crate) const META: Self = Self::new(kind::META, [0; 16]);
+    /// The record of the form in use.
+    pub(crate) const FORM: Self = Self::new(kind::FORM, [0; 16]);
 
     pub(crate) const fn new(kind: u8, rest: [u8; 16]) -> Self {
         let mut key = [kind; 17];

@@ -2,6 +2,7 @@
 //! nothing moves to history.
 
 use super::contract::{Later, Notes, Status, Store, StoreError};
+use super::form::Form;
 use super::past::{Known, Nothing, Search};
 use super::prepare::Commit;
 use super::published::Published;
@@ -53,7 +54,7 @@ impl Store for MemoryStore {
     }
 
     fn commit(&self, writes: Vec<Write>, expects: Vec<Expect>) -> Later<'_, ()> {
-        Box::pin(async move { Commit::prepare(&self.vault, &writes, &expects).and_then(|commit| self.apply(&commit)) })
+        Box::pin(async move { Commit::prepare(&self.vault, Form::NEWEST, &writes, &expects).and_then(|commit| self.apply(&commit)) })
     }
 
     fn lease(&self, now: Timestamp, span: Duration, max: usize) -> Later<'_, Vec<Lease>> {

@@ -1,6 +1,6 @@
 //! Where everything durable is. [`contract`] is what the engine relies on; the engines are private behind it.
 //!
-//! In reading order: [`contract`]; `rows` (the stored forms) on `parts` and `codec`; `key` and `row` (what is clear and what
+//! In reading order: [`contract`]; [`form`] (which forms there are), `rows` (the stored forms) on `parts` and `codec`; `key` and `row` (what is clear and what
 //! is sealed), `keyed` (maps by such keys); `facts` (what the indexes keep); `shown`, `addresses`, `slots` and `published` (what
 //! everybody sees); `prepare`, with the keys that are `given`, → `stage` → `published` is the way of a commit, `read` that of a query;
 //! `past` is what both ask of history. [`transfer`] moves all of it into another store. [`memory`] and [`sled`] are engines,
@@ -16,6 +16,7 @@ pub mod sled;
 mod addresses;
 mod codec;
 mod facts;
+pub mod form;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzed;
 mod given;

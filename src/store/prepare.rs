@@ -3,6 +3,7 @@
 use super::codec::{Decoder, Encoder, Malformed};
 use super::contract::StoreError;
 use super::facts::Facts;
+use super::form::Form;
 use super::given::Given;
 use super::key::{Key, Keys, Route, kind};
 use super::published::{Aside, Published};
@@ -73,11 +74,11 @@ pub(crate) struct Commit {
 
 impl Commit {
     /// Seals what a decision wants. Of two writes of one record the last stands.
-    pub(crate) fn prepare(vault: &Vault, writes: &[Write], expects: &[Expect]) -> Result<Self, StoreError> {
+    pub(crate) fn prepare(vault: &Vault, form: Form, writes: &[Write], expects: &[Expect]) -> Result<Self, StoreError> {
         let given = Given::by(vault, expects);
         let mut changes: Vec<Change> = Vec::with_capacity(writes.len());
         for write in writes {
-            let new = change(vault, write, &given);
+            let new = change((vault, form), write, &given);
             changes.retain(|it| it.key() != new.key());
             changes.push(new);
         }
@@ -154,13 +155,13 @@ fn touched(new: &Facts, old: Option<&Facts>, mut each: impl FnMut(Key)) {
     }
 }
 
-fn change(vault: &Vault, write: &Write, given: &Given<'_>) -> Change {
+fn change((vault, form): (&Vault, Form), write: &Write, given: &Given<'_>) -> Change {
     let keys = Keys(vault);
     match write {
-        Write::Aggregate(it) => aggregate(vault, it, given),
+        Write::Aggregate(it) => aggregate((vault, form), it, given),
         Write::Budget(key, budget) => {
             let key = keys.budget(key);
-            let body = row::seal_in_place(vault, &key, rows::encode_budget(budget, ROOM), true);
+            let body = row::seal_in_place(vault, &key, rows::encode_budget(budget, form, ROOM), true);
             Change::Record { key, body: Some(body), aside: Aside::None }
         }
         Write::OptOut(publisher, address, stopped) => {
@@ -170,15 +171,15 @@ fn change(vault: &Vault, write: &Write, given: &Given<'_>) -> Change {
         }
         Write::Recipient(name, recipient) => {
             let key = keys.recipient(name);
-            let body = recipient.as_ref().map(|it| row::seal_in_place(vault, &key, rows::encode_recipient(it, ROOM), true));
+            let body = recipient.as_ref().map(|it| row::seal_in_place(vault, &key, rows::encode_recipient(it, form, ROOM), true));
             Change::Record { key, body, aside: Aside::Recipient(name.clone()) }
         }
     }
 }
 
-fn aggregate(vault: &Vault, it: &Aggregate, given: &Given<'_>) -> Change {
+fn aggregate((vault, form): (&Vault, Form), it: &Aggregate, given: &Given<'_>) -> Change {
     let key = Key::aggregate(it.id());
-    let body = row::seal_in_place(vault, &key, rows::encode_aggregate(it, ROOM), false);
+    let body = row::seal_in_place(vault, &key, rows::encode_aggregate(it, form, ROOM), false);
     Change::Aggregate { id: it.id(), body, facts: Arc::new(Facts::given(it, given)), events: it.events().len() }
 }
 

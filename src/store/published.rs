@@ -6,6 +6,7 @@
 mod index;
 
 use super::addresses::Addresses;
+use super::form::Form;
 use super::key::{Key, Route, kind};
 use super::keyed::Keyed;
 use super::outbox::Outbox;
@@ -35,6 +36,8 @@ pub(crate) struct Published {
     pub(crate) sequence: u64,
     /// Records, without the meta record.
     pub(crate) records: u64,
+    /// The form that values are written in.
+    pub(crate) form: Form,
     /// Bytes of their values.
     pub(crate) bytes: u64,
     pub(crate) entries: Keyed<AggregateId, Entry>,

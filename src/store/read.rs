@@ -4,6 +4,7 @@ mod address;
 mod opening;
 
 use super::contract::StoreError;
+use super::form::Form;
 use super::key::{Key, Keys, Route, kind};
 use super::keyed::Keyed;
 use super::past::Search;
@@ -149,7 +150,7 @@ impl Reader<'_> {
     /// Opens an aggregate's value, from wherever it was kept.
     pub(crate) fn open_aggregate(&self, id: AggregateId, bytes: &[u8]) -> Result<Aggregate, StoreError> {
         let plain = row::plain(self.vault, &Key::aggregate(id), bytes).map_err(unreadable)?;
-        rows::decode_aggregate(&plain).map_err(unreadable)
+        rows::decode_aggregate(&plain, Form::NEWEST).map_err(unreadable)
     }
 
     fn reply(&self, (from, provider_id): (&Address, Option<&str>), now: Timestamp, search: &Search<'_>) -> Result<View, StoreError> {
@@ -183,7 +184,7 @@ impl Reader<'_> {
     fn open_budget(&self, key: &Key, row: Option<&Row>) -> Result<Versioned<Budget>, StoreError> {
         let Some(row) = row else { return Ok(Versioned { value: Budget::default(), version: 0 }) };
         let plain = row::plain(self.vault, key, &row.bytes).map_err(unreadable)?;
-        Ok(Versioned { value: rows::decode_budget(&plain).map_err(unreadable)?, version: row.version })
+        Ok(Versioned { value: rows::decode_budget(&plain, Form::NEWEST).map_err(unreadable)?, version: row.version })
     }
 
     fn recipient(&self, key: &RecipientKey) -> Result<Option<Versioned<Recipient>>, StoreError> {
@@ -194,7 +195,7 @@ impl Reader<'_> {
 
     fn open_recipient(&self, key: &Key, version: u64, bytes: &[u8]) -> Result<Versioned<Recipient>, StoreError> {
         let plain = row::plain(self.vault, key, bytes).map_err(unreadable)?;
-        Ok(Versioned { value: rows::decode_recipient(&plain).map_err(unreadable)?, version })
+        Ok(Versioned { value: rows::decode_recipient(&plain, Form::NEWEST).map_err(unreadable)?, version })
     }
 
     fn open_note(&self, key: &Key, bytes: &[u8]) -> Result<Vec<u8>, StoreError> {

@@ -1,6 +1,7 @@
 //! A stored value: a clear head (form, version, key id, due time, feed numbers), the sealed body, a checksum.
 
 use super::codec::Malformed;
+use super::form::Form;
 use super::key::Key;
 use crate::domain::time::Timestamp;
 use crate::vault::{Plain, SealedRow, Vault, VaultError};
@@ -11,6 +12,13 @@ pub(crate) const LARGEST: usize = 96 * 1024;
 const FORM: u8 = 1;
 const HEAD: usize = 23;
 const SUM: usize = 4;
+
+/// Who opens values: by these keys, in forms up to the newest that it reads.
+#[derive(Clone, Copy)]
+pub(crate) struct Opener<'a> {
+    pub(crate) vault: &'a Vault,
+    pub(crate) newest: Form,
+}
 
 /// What is clear of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Stored forms of the records: written by hand, versioned by their first byte, read strictly.
 
-use super::codec::{Decoder, Encoder, Malformed};
+use super::codec::{Decoder, Encoder, Malformed, Unread, whole};
+use super::form::Form;
 use super::parts;
 use crate::domain::aggregate::Aggregate;
 use crate::domain::budget::Budget;
@@ -11,16 +12,12 @@ use crate::domain::id::{AggregateId, InstitutionId, PublisherId};
 use crate::domain::inbound::Inbound;
 use crate::domain::recipient::{Contact, Recipient, RecipientKey, Subscription};
 
-// The forms' number. A reader of form 2 still reads form 1.
-const FORM: u8 = 1;
-
 // Bytes of an aggregate, mostly less: growing would copy it.
 const USUAL: usize = 1536;
 
 /// The stored form of an aggregate, with `room` bytes before it.
-pub(crate) fn encode_aggregate(it: &Aggregate, room: usize) -> Vec<u8> {
-    let mut out = Encoder::after(room, USUAL);
-    out.byte(FORM);
+pub(crate) fn encode_aggregate(it: &Aggregate, form: Form, room: usize) -> Vec<u8> {
+    let mut out = Encoder::of(form, room, USUAL);
     match it {
         Aggregate::Challenge(it) => {
             out.byte(0);
@@ -34,9 +31,9 @@ pub(crate) fn encode_aggregate(it: &Aggregate, room: usize) -> Vec<u8> {
     out.finish()
 }
 
-/// Reads what [`encode_aggregate`] wrote.
-pub(crate) fn decode_aggregate(bytes: &[u8]) -> Result<Aggregate, Malformed> {
-    whole(bytes, |from| match from.byte()? {
+/// Reads what [`encode_aggregate`] wrote, in any form up to `newest`.
+pub(crate) fn decode_aggregate(bytes: &[u8], newest: Form) -> Result<Aggregate, Unread> {
+    whole(bytes, newest, |from| match from.byte()? {
         0 => challenge(from).map(|it| Aggregate::Challenge(Box::new(it))),
         1 => inbound(from).map(|it| Aggregate::Inbound(Box::new(it))),
         _ => Err(Malformed),
@@ -44,23 +41,21 @@ pub(crate) fn decode_aggregate(bytes: &[u8]) -> Result<Aggregate, Malformed> {
 }
 
 /// The stored form of a budget, with `room` bytes before it.
-pub(crate) fn encode_budget(it: &Budget, room: usize) -> Vec<u8> {
-    let mut out = Encoder::after(room, 64);
-    out.byte(FORM);
+pub(crate) fn encode_budget(it: &Budget, form: Form, room: usize) -> Vec<u8> {
+    let mut out = Encoder::of(form, room, 64);
     out.list(&it.recent, |out, at| out.time(*at));
     out.number(it.consecutive.into());
     out.finish()
 }
 
-/// Reads what [`encode_budget`] wrote.
-pub(crate) fn decode_budget(bytes: &[u8]) -> Result<Budget, Malformed> {
-    whole(bytes, |from| Ok(Budget { recent: from.list(Decoder::time)?, consecutive: from.small()? }))
+/// Reads what [`encode_budget`] wrote, in any form up to `newest`.
+pub(crate) fn decode_budget(bytes: &[u8], newest: Form) -> Result<Budget, Unread> {
+    whole(bytes, newest, |from| Ok(Budget { recent: from.list(Decoder::time)?, consecutive: from.small()? }))
 }
 
 /// The stored form of a recipient, with `room` bytes before it.
-pub(crate) fn encode_recipient(it: &Recipient, room: usize) -> Vec<u8> {
-    let mut out = Encoder::after(room, 256);
-    out.byte(FORM);
+pub(crate) fn encode_recipient(it: &Recipient, form: Form, room: usize) -> Vec<u8> {
+    let mut out = Encoder::of(form, room, 256);
     out.text(it.key.publisher.as_str());
     out.text(it.key.institution.as_str());
     out.text(&it.key.id);
@@ -72,9 +67,9 @@ pub(crate) fn encode_recipient(it: &Recipient, room: usize) -> Vec<u8> {
     out.finish()
 }
 
-/// Reads what [`encode_recipient`] wrote.
-pub(crate) fn decode_recipient(bytes: &[u8]) -> Result<Recipient, Malformed> {
-    whole(bytes, |from| {
+/// Reads what [`encode_recipient`] wrote, in any form up to `newest`.
+pub(crate) fn decode_recipient(bytes: &[u8], newest: Form) -> Result<Recipient, Unread> {
+    whole(bytes, newest, |from| {
         let (publisher, institution) = (from.str()?.into(), from.str()?.into());
         Ok(Recipient {
             key: RecipientKey { publisher, institution, id: from.text()? },
@@ -85,16 +80,6 @@ pub(crate) fn decode_recipient(bytes: &[u8]) -> Result<Recipient, Malformed> {
             subscriptions: from.list(subscription)?,
         })
     })
-}
-
-fn whole<T>(bytes: &[u8], read: impl FnOnce(&mut Decoder<'_>) -> Result<T, Malformed>) -> Result<T, Malformed> {
-    let mut from = Decoder::new(bytes);
-    if from.byte()? != FORM {
-        return Err(Malformed);
-    }
-    let value = read(&mut from)?;
-    from.end()?;
-    Ok(value)
 }
 
 fn put_contact(out: &mut Encoder, it: &Contact) {
@@ -155,7 +140,7 @@ fn put_challenge(out: &mut Encoder, it: &Challenge) {
     });
     out.option(it.material.as_ref(), |out, sealed| out.bytes(&sealed.0));
     out.list(&it.deliveries, parts::put_delivery);
-    out.list(&it.events, parts::put_event);
+    out.list(&it.events, |out, event| parts::put_event(out, event, &it.deliveries));
     out.list(&it.seen, |out, seen| {
         out.text(&seen.provider_id);
         out.time(seen.at);
@@ -164,7 +149,7 @@ fn put_challenge(out: &mut Encoder, it: &Challenge) {
 }
 
 fn challenge(from: &mut Decoder<'_>) -> Result<Challenge, Malformed> {
-    Ok(Challenge {
+    let mut it = Challenge {
         id: AggregateId(from.uuid()?),
         publisher: PublisherId::from(from.str()?),
         institution: InstitutionId::from(from.str()?),
@@ -183,9 +168,12 @@ fn challenge(from: &mut Decoder<'_>) -> Result<Challenge, Malformed> {
         state: from.option(|from| Ok(State::Ended { outcome: parts::act(from)?, at: from.time()? }))?.unwrap_or(State::Open),
         material: from.option(|from| from.bytes().map(|it| Sealed(it.into())))?,
         deliveries: from.list(parts::delivery)?,
-        events: from.list(parts::event)?,
-        seen: from.list(|from| Ok(Seen { provider_id: from.text()?, at: from.time()?, verdict: parts::verdict(from)? }))?,
-    })
+        events: Vec::new(),
+        seen: Vec::new(),
+    };
+    it.events = from.list(|from| parts::event(from, &it.deliveries))?;
+    it.seen = from.list(|from| Ok(Seen { provider_id: from.text()?, at: from.time()?, verdict: parts::verdict(from)? }))?;
+    Ok(it)
 }
 
 fn put_level(out: &mut Encoder, it: &Level) {
@@ -199,7 +187,7 @@ fn put_level(out: &mut Encoder, it: &Level) {
         }
         Level::Explicit { phone } => {
             out.byte(1);
-            out.text(phone.expose());
+            out.address(phone);
         }
     }
 }
@@ -215,7 +203,7 @@ fn level(from: &mut Decoder<'_>) -> Result<Level, Malformed> {
             name: from.option(Decoder::text)?,
             utc_offset_minutes: from.option(offset)?,
         }),
-        1 => Ok(Level::Explicit { phone: Address::canonical(from.str()?) }),
+        1 => Ok(Level::Explicit { phone: from.address()? }),
         _ => Err(Malformed),
     }
 }
@@ -225,27 +213,29 @@ fn put_inbound(out: &mut Encoder, it: &Inbound) {
     out.text(it.publisher.as_str());
     out.text(it.institution.as_str());
     out.text(&it.product);
-    out.text(it.from.expose());
+    out.address(&it.from);
     out.time(it.at);
     out.option(it.provider_id.as_deref(), Encoder::text);
     parts::put_verdict(out, it.verdict);
     out.list(&it.deliveries, parts::put_delivery);
-    out.list(&it.events, parts::put_event);
+    out.list(&it.events, |out, event| parts::put_event(out, event, &it.deliveries));
 }
 
 fn inbound(from: &mut Decoder<'_>) -> Result<Inbound, Malformed> {
-    Ok(Inbound {
+    let mut it = Inbound {
         id: AggregateId(from.uuid()?),
         publisher: PublisherId::from(from.str()?),
         institution: InstitutionId::from(from.str()?),
         product: from.text()?,
-        from: Address::canonical(from.str()?),
+        from: from.address()?,
         at: from.time()?,
         provider_id: from.option(Decoder::text)?,
         verdict: parts::verdict(from)?,
         deliveries: from.list(parts::delivery)?,
-        events: from.list(parts::event)?,
-    })
+        events: Vec::new(),
+    };
+    it.events = from.list(|from| parts::event(from, &it.deliveries))?;
+    Ok(it)
 }
 
 fn put_offset(out: &mut Encoder, minutes: i32) {

@@ -3,6 +3,7 @@
 
 use super::codec::Encoder;
 use super::contract::StoreError;
+use super::form::Form;
 use super::key::{Key, Keys, kind};
 use super::keyed::{Keyed, Spread};
 use super::past::{Grave, Past};
@@ -107,7 +108,7 @@ impl<'a> Step<'a> {
             let body = row::seal(self.vault, &key, &out.finish(), true);
             self.record(key, Some(&body), &Aside::Feed(institution, last));
         }
-        self.puts.push((Key::META, Some(meta_value(self.vault, self.sequence, self.records).into())));
+        self.puts.push((Key::META, Some(meta_value(self.vault, self.published.form, (self.sequence, self.records)).into())));
         Sealed { sequence: self.sequence, records: self.records, puts: self.puts, shown: self.shown }
     }
 
@@ -243,10 +244,11 @@ impl Sealed {
 }
 
 /// The meta record's value: the last commit, and how many records there are.
-pub(crate) fn meta_value(vault: &Vault, sequence: u64, records: u64) -> Vec<u8> {
+pub(crate) fn meta_value(vault: &Vault, form: Form, (sequence, records): (u64, u64)) -> Vec<u8> {
     let mut meta = Encoder::with_capacity(24);
     meta.number(sequence);
     meta.number(records);
+    meta.number(form.number().into());
     let body = row::seal(vault, &Key::META, &meta.finish(), true);
     row::assemble(&Key::META, sequence, None, &[], &body)
 }

@@ -2,7 +2,7 @@
 
 use aes::cipher::{BlockCipherEncrypt, KeyInit};
 use aes::{Aes256Enc, Block};
-use aws_lc_rs::{hkdf, hmac};
+use aws_lc_rs::hkdf;
 use polyval::Polyval;
 use polyval::universal_hash::UniversalHash;
 use rand::RngExt;
@@ -99,23 +99,6 @@ const LENGTH: usize = size_of::<u32>();
 const BLOCK: usize = 16;
 /// Up to so many bytes no memory is asked for: nearly all.
 const SHORT: usize = 208;
-
-/// Each part is preceded by its length, so that no two lists of parts give the same bytes.
-fn feed(context: &mut hmac::Context, parts: &[&[u8]]) {
-    for part in parts {
-        context.update(&(part.len() as u64).to_be_bytes());
-        context.update(part);
-    }
-}
-
-/// The MAC of a list of parts.
-pub(super) fn mac(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
-    let mut context = hmac::Context::with_key(key);
-    feed(&mut context, parts);
-    let mut out = [0; 32];
-    out.copy_from_slice(context.sign().as_ref());
-    out
-}
 
 #[cfg(test)]
 mod tests {

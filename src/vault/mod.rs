@@ -8,9 +8,9 @@ mod root;
 use crate::domain::code::{HashKind, Sealed, Tag};
 use crate::domain::id::AggregateId;
 use crate::domain::keyring::Keyring;
-use aws_lc_rs::{digest, hkdf, hmac};
+use aws_lc_rs::{digest, hkdf};
 use days::{AeadKey, DayKeys, Days, with_room};
-use derive::{ShortMac, expand, mac, random, secret};
+use derive::{ShortMac, expand, random, secret};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -28,9 +28,6 @@ pub struct Vault {
     payload: ShortMac,
     index: ShortMac,
     credential: ShortMac,
-    // What was stored under them is compared by them until it is over: an hour for codes, 72 hours for payloads.
-    former_pepper: hmac::Key,
-    former_payload: hmac::Key,
     wrapping: AeadKey,
     standing: DayKeys,
     standing_rows: AeadKey,
@@ -44,14 +41,11 @@ impl Vault {
         let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, b"countersign root v1").extract(root);
         let derive = |purpose: &str| expand(&prk, purpose);
         let mac = |purpose: &str| ShortMac::new(&derive(purpose));
-        let former = |purpose: &str| hmac::Key::new(hmac::HMAC_SHA256, derive(purpose).as_slice());
         Self {
             pepper: mac("code pepper v2"),
             payload: mac("payload tag v2"),
             index: mac("index tag v3"),
             credential: mac("credential tag v2"),
-            former_pepper: former("code pepper"),
-            former_payload: former("payload tag"),
             wrapping: AeadKey::new(&derive("wrapping")),
             standing: DayKeys::new(STANDING, &derive("standing")),
             standing_rows: AeadKey::lasting(&derive("standing rows v2")),
@@ -87,7 +81,7 @@ impl Vault {
 
     /// MAC for comparing a caller's secret without keeping it (decision 4).
     pub fn credential_tag(&self, user: &str, secret: &str) -> Tag {
-        Tag::short(self.credential.tag(0, &[user.as_bytes(), secret.as_bytes()]))
+        Tag(self.credential.tag(0, &[user.as_bytes(), secret.as_bytes()]))
     }
 
     /// Routing MAC of `parts` for one `purpose`, 16 bytes: equal parts give equal tags. Its key does not rotate.
@@ -156,25 +150,11 @@ impl Vault {
 
 impl Keyring for Vault {
     fn code_tag(&self, challenge: AggregateId, value: &[u8]) -> Tag {
-        Tag::short(self.pepper.tag(0, &[challenge.0.as_bytes(), value]))
-    }
-
-    fn is_code(&self, challenge: AggregateId, value: &[u8], tag: &Tag) -> bool {
-        if tag.is_short() {
-            return self.code_tag(challenge, value) == *tag;
-        }
-        Tag(mac(&self.former_pepper, &[challenge.0.as_bytes(), value])) == *tag
+        Tag(self.pepper.tag(0, &[challenge.0.as_bytes(), value]))
     }
 
     fn payload_tag(&self, fields: &[u8]) -> Tag {
-        Tag::short(self.payload.tag(0, &[fields]))
-    }
-
-    fn is_payload(&self, fields: &[u8], tag: &Tag) -> bool {
-        if tag.is_short() {
-            return self.payload_tag(fields) == *tag;
-        }
-        Tag(mac(&self.former_payload, &[fields])) == *tag
+        Tag(self.payload.tag(0, &[fields]))
     }
 
     fn seal(&self, challenge: AggregateId, nonce: [u8; 12], plain: &[u8]) -> Sealed {

@@ -27,25 +27,6 @@ fn tags_depend_on_key_purpose_and_every_part() {
 }
 
 #[test]
-fn what_was_kept_by_an_earlier_form_still_counts() {
-    let vault = vault();
-    let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, b"countersign root v1").extract(&[7; 32]);
-    let former = |purpose: &str, parts: &[&[u8]]| {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, expand(&prk, purpose).as_slice());
-        let text = parts.iter().fold(Vec::new(), |text, it| [&text[..], &(it.len() as u64).to_be_bytes(), it].concat());
-        Tag(hmac::sign(&key, &text).as_ref().try_into().unwrap())
-    };
-    let code = former("code pepper", &[id(1).0.as_bytes(), b"123456"]);
-    let payload = former("payload tag", &[b"fields"]);
-    for (code, payload) in [(code, payload), (vault.code_tag(id(1), b"123456"), vault.payload_tag(b"fields"))] {
-        assert!(vault.is_code(id(1), b"123456", &code) && vault.is_payload(b"fields", &payload));
-        assert!(!vault.is_code(id(1), b"123457", &code) && !vault.is_code(id(2), b"123456", &code));
-        assert!(!vault.is_payload(b"field", &payload) && !vault.is_payload(b"fields", &code));
-    }
-    assert!(!vault.is_code(id(1), b"123456", &Tag([0; 32])));
-}
-
-#[test]
 fn hashes_are_those_of_the_standards() {
     let hex_of = |kind, value: &[u8], salt: &[u8]| hex::encode(vault().hash(kind, value, salt));
     assert_eq!(hex_of(HashKind::Sha1, b"a", b"bc"), "a9993e364706816aba3e25717850c26c9cd0d89d");

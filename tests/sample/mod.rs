@@ -65,7 +65,7 @@ pub fn challenge(n: u128, to: &Address) -> Challenge {
         test: false,
         tracking_id: Some(format!("track-{n}")),
         bus_correl_id: None,
-        repeat: Some(RepeatKey { key: format!("T:track-{n}"), payload: Tag([n as u8; 32]) }),
+        repeat: Some(RepeatKey { key: format!("T:track-{n}"), payload: Tag([n as u8; 16]) }),
         opened_at,
         expires_at: opened_at.plus(Duration::from_secs(600)),
         verifier: Some(Verifier { shape: Shape::Digits(6), check: Check::Value { tag: vault.code_tag(id(n), b"493817"), fold: false } }),

@@ -79,7 +79,7 @@ macro_rules! promises {
         mod on_postgres {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $name() {
-                super::$name(&*super::super::on_postgres(1).await.0).await;
+                super::$name(&*super::super::on_postgres(1, countersign::store::form::Form::NEWEST).await.0).await;
             })*
         }
     };

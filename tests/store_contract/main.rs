@@ -17,6 +17,7 @@ use countersign::domain::challenge::Challenge;
 use countersign::domain::id::InstitutionId;
 use countersign::domain::snapshot::{Expect, Query, View, Write};
 use countersign::store::contract::{Notes, Store, StoreError};
+use countersign::store::form::Form;
 use countersign::store::memory::MemoryStore;
 use countersign::store::postgres::{Options, PostgresStore};
 use feed::*;
@@ -33,11 +34,11 @@ trait Engine: Store + Notes {}
 impl<T: Store + Notes> Engine for T {}
 
 /// A store in a database of its own.
-async fn on_postgres(node: i64) -> Counted {
+async fn on_postgres(node: i64, form: Form) -> Counted {
     let cluster = postgres::shared();
     let mut settings = cluster.settings(&cluster.database());
     settings.migrate = true;
-    let options = Options { clock: Arc::new(|| at(0)), look_every: Duration::ZERO, database_time: false, ..Options::default() };
+    let options = Options { clock: Arc::new(|| at(0)), look_every: Duration::ZERO, database_time: false, form, ..Options::default() };
     Counted(PostgresStore::open(&settings, options, vault(), node).await.expect("the store opens"))
 }
 
@@ -68,7 +69,13 @@ macro_rules! suite {
         mod on_postgres {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $name() {
-                super::$name(&super::on_postgres(1).await).await;
+                super::$name(&super::on_postgres(1, super::Form::NEWEST).await).await;
+            })*
+        }
+        mod on_postgres_of_an_older_version {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                super::$name(&super::on_postgres(1, super::Form::OLDEST).await).await;
             })*
         }
         mod history {

@@ -37,7 +37,7 @@ pub async fn a_new_challenge_is_found_by_everything_it_is_known_by(store: &dyn E
     assert_eq!(load(store, Query::One(id(1))).await.one, Some(found.clone()));
     let view = load(store, opening(&it, at(2))).await;
     let prior = view.prior.unwrap();
-    assert_eq!((prior.id, prior.payload, prior.material), (id(1), Tag([1; 32]), it.material.clone()));
+    assert_eq!((prior.id, prior.payload, prior.material), (id(1), Tag([1; 16]), it.material.clone()));
     assert_eq!(view.holder, Some(Versioned { value: it.clone(), version: found.version }));
     let open = vec![Versioned { value: it.clone(), version: found.version }];
     assert_eq!(view.addresses[0].open, open);
@@ -50,7 +50,7 @@ pub async fn a_finished_challenge_answers_its_repeat_and_is_shown_as_ended(store
     put(store, &challenge(1, &phone())).await;
     put(store, &it).await;
     let prior = load(store, opening(&it, at(6))).await.prior.unwrap();
-    assert_eq!((prior.id, prior.payload, prior.material), (id(1), Tag([1; 32]), None));
+    assert_eq!((prior.id, prior.payload, prior.material), (id(1), Tag([1; 16]), None));
     let shown = |now| async move { load(store, reply_from(&phone(), None, now)).await.addresses.remove(0) };
     let view = shown(at(6)).await;
     assert!(view.open.is_empty());
@@ -129,7 +129,7 @@ pub async fn what_has_ended_is_answered_for_by_all_its_keys(store: &dyn Engine) 
     for n in 1..=6 {
         let view = load(store, opening(&challenge(n, &phone()), at(40))).await;
         let prior = view.prior.expect("its idempotency key is known");
-        assert_eq!((prior.id, prior.payload, prior.material), (id(n), Tag([n as u8; 32]), None));
+        assert_eq!((prior.id, prior.payload, prior.material), (id(n), Tag([n as u8; 16]), None));
         assert_eq!(view.addresses[0].sends, (1..=7).map(at).collect::<Vec<_>>(), "each once, oldest first");
         assert_eq!(view.publisher_today, 7);
         let name = format!("sandbox/{}", id(n));

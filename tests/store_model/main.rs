@@ -22,6 +22,7 @@ mod steps;
 mod town;
 mod views;
 
+use countersign::store::form::Form;
 use countersign::store::memory::MemoryStore;
 use countersign::store::postgres::{Options, PostgresStore, Settings};
 use lockstep::{Engine, SPAN, Subject};
@@ -75,6 +76,20 @@ impl Bench {
         })
     }
 
+    /// Two nodes, of which the first is an older version's, on a database of its own for each case.
+    fn versions() -> Self {
+        let cluster = postgres::shared();
+        Self::new(move |runtime| {
+            let mut settings = cluster.settings(&cluster.database());
+            (settings.migrate, settings.pool, settings.wait_timeout_millis) = (true, 4, 60_000);
+            let time = Time::at(0);
+            let planted = |it: Arc<PostgresStore>| Planted::new(it.clone(), Fault::None, move || it.close());
+            let start = |form| Box::new(planted(runtime.block_on(node_of(form, &settings, &time)))) as Box<dyn Engine>;
+            let nodes = [Form::OLDEST, Form::NEWEST].map(start).into();
+            Subject { nodes, time, hides: Some(Duration::from_secs(30)), revives: false }
+        })
+    }
+
     /// One case, on a store where it has never been before.
     pub fn run(&self, case: &Case) -> Result<(), String> {
         static NUMBER: AtomicU32 = AtomicU32::new(1);
@@ -108,8 +123,12 @@ fn sound(store: Arc<impl Engine + 'static>, dir: tempfile::TempDir) -> Planted {
     Planted::new(store, Fault::None, move || drop(dir))
 }
 
-// None has the number of another.
 async fn node(settings: &Settings, time: &Time) -> Arc<PostgresStore> {
+    node_of(Form::NEWEST, settings, time).await
+}
+
+// None has the number of another.
+async fn node_of(form: Form, settings: &Settings, time: &Time) -> Arc<PostgresStore> {
     static NODES: AtomicU32 = AtomicU32::new(1);
     let clock = time.clone();
     let options = Options {
@@ -119,6 +138,7 @@ async fn node(settings: &Settings, time: &Time) -> Arc<PostgresStore> {
         read_timeout: Duration::from_secs(60),
         commit_timeout: Duration::from_secs(60),
         database_time: false,
+        form,
         ..Options::default()
     };
     let number = NODES.fetch_add(1, Ordering::Relaxed).into();
@@ -146,6 +166,11 @@ fn two_nodes_that_take_turns_do_what_the_model_does() {
 }
 
 #[test]
+fn two_nodes_of_two_versions_do_what_the_model_does() {
+    Bench::versions().holds(4, 3);
+}
+
+#[test]
 #[ignore = "slow tier: store-model"]
 fn every_engine_does_what_the_model_does() {
     // One that found something. `MODEL_SEED=$(date +%s)` looks where nobody looked yet.
@@ -154,4 +179,5 @@ fn every_engine_does_what_the_model_does() {
     Bench::moved().holds(seed, 100);
     Bench::postgres(1, Fault::None).holds(seed, 150);
     Bench::postgres(2, Fault::None).holds(seed, 150);
+    Bench::versions().holds(seed, 60);
 }

@@ -125,7 +125,7 @@ impl Town {
                 utc_offset_minutes: None,
             };
         }
-        it.repeat = repeat.map(|it| RepeatKey { key: key(it), payload: Tag([n; 32]) });
+        it.repeat = repeat.map(|it| RepeatKey { key: key(it), payload: Tag([n; 16]) });
         it.opened_at = now;
         it.expires_at = now.plus(Duration::from_secs([5, 60, 700][usize::from(n % 3)]));
         (it.deliveries, it.events) = (Vec::new(), Vec::new());

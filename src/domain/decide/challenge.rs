@@ -52,7 +52,7 @@ pub fn open(facts: &Facts<'_>, wish: &Wish, draw: &mut Draw) -> Decision {
 // Decision 1: the same key and payload get the first answer; the same key with another payload is a fault.
 fn repeated(facts: &Facts<'_>, wish: &Wish) -> Option<Answer> {
     let (prior, repeat) = (facts.view.prior.as_ref()?, wish.repeat.as_ref()?);
-    if facts.keyring.is_payload(&wish.fields, &prior.payload) {
+    if repeat.payload == prior.payload {
         return Some(Answer::Repeated { id: prior.id, material: prior.material.clone() });
     }
     let element = if repeat.key.starts_with("B:") { "BusCorrelId" } else { "jXLogTrackingId" };

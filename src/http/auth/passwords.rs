@@ -51,7 +51,7 @@ pub(super) struct Overloaded;
 
 /// Compares, at a bounded cost.
 pub(super) struct Passwords {
-    proven: Cache<(u64, [u8; 32]), ()>,
+    proven: Cache<(u64, [u8; 16]), ()>,
     slots: Arc<Semaphore>,
     wait: Duration,
     runs: Arc<AtomicU64>,

@@ -1,5 +1,7 @@
 //! The one task through which a node writes: what waits while a commit is under way goes with the next, as one.
 
+#![expect(clippy::vec_box, reason = "a job is large, and goes from hand to hand")]
+
 use super::after::{After, Taken};
 use super::ops::{Name, Ops};
 use super::shared::Shared;

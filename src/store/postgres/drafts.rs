@@ -1,16 +1,17 @@
 //! The records that follow from a commit's aggregates, in the making: what is found by an address, in a slot, by an idempotency key
 //! and by a provider's message. Pure.
 
+use super::desk::{Desk, Gap};
 use super::known::Kept;
 use super::ops::{Ops, PutRecord};
 use super::place::Place;
-use super::plan::{Desk, Gap};
 use super::rec::{self, AddressRow, Rec, SlotRow};
 use super::view;
 use super::wish::{Body, Wish};
 use crate::domain::id::AggregateId;
-use crate::store::codec::Malformed;
+use crate::store::codec::Unread;
 use crate::store::facts::Facts;
+use crate::store::form::Form;
 use crate::store::key::{Key, Route, kind};
 use crate::store::row;
 use crate::vault::{SealedRow, day_of};
@@ -28,7 +29,7 @@ enum Draft {
     Once(SealedRow, AggregateId, u32),
 }
 
-type Decode<T> = fn(&[u8]) -> Result<T, Malformed>;
+type Decode<T> = fn(&[u8], Form) -> Result<T, Unread>;
 
 /// Records in the making, and what was there.
 pub(super) struct Drafts<'a> {
@@ -108,7 +109,7 @@ impl<'a> Drafts<'a> {
     }
 
     fn open<T>(&self, place: Place, it: &Rec, decode: Decode<T>) -> Result<T, Gap> {
-        view::open(self.desk.vault, &place.key, it, decode).map_err(Gap::Unreadable)
+        view::open(self.desk.opener, &place.key, it, decode).map_err(Gap::Unreadable)
     }
 
     // What is found otherwise than before: by an address, in a slot, by an idempotency key, by a provider's message.
@@ -131,10 +132,10 @@ impl<'a> Drafts<'a> {
         }
         let until = day_of(new.live.timer.unwrap_or(new.at)).max(day_of(self.desk.now)) + TOMBSTONES;
         if let Some((route, payload)) = new.repeat.filter(|it| old.and_then(|old| old.repeat).is_none_or(|old| old.0 != it.0)) {
-            self.once(of(new, kind::REPEAT, route), rec::encode_repeat(&payload), (id, until))?;
+            self.once(of(new, kind::REPEAT, route), rec::encode_repeat(&payload, self.desk.form), (id, until))?;
         }
         for (route, verdict) in new.seen.iter().filter(|it| !old.is_some_and(|old| old.seen.contains(it))) {
-            self.once(Place::seen(*route), rec::encode_seen(*verdict), (id, until))?;
+            self.once(Place::seen(*route), rec::encode_seen(*verdict, self.desk.form), (id, until))?;
         }
         Ok(())
     }
@@ -157,7 +158,7 @@ impl<'a> Drafts<'a> {
     // The first that has such a key keeps it.
     fn once(&mut self, place: Place, plain: Vec<u8>, (id, until): (AggregateId, u32)) -> Result<(), Gap> {
         if let Some(None) = self.before(place)? {
-            let sealed = row::seal_in_place(self.desk.vault, &place.key, plain, true);
+            let sealed = row::seal_in_place(self.desk.opener.vault, &place.key, plain, true);
             self.drafts.entry(place).or_insert(Draft::Once(sealed, id, until));
         }
         Ok(())
@@ -189,11 +190,11 @@ impl<'a> Drafts<'a> {
                 let version = self.desk.version(was);
                 PutRecord { place, was, version, sealed, holds, also: Vec::new(), until }
             };
-            let seal = |plain| row::seal_in_place(self.desk.vault, &place.key, plain, true);
+            let seal = |plain| row::seal_in_place(self.desk.opener.vault, &place.key, plain, true);
             match draft {
-                Draft::Address(row) => ops.records.push(put(seal(row.encode()), row.holds(), row.until())),
+                Draft::Address(row) => ops.records.push(put(seal(row.encode(self.desk.form)), row.holds(), row.until())),
                 Draft::Slot(row) => match row.holder() {
-                    Some(id) => ops.records.push(put(seal(row.encode()), id.0.as_bytes().to_vec(), None)),
+                    Some(id) => ops.records.push(put(seal(row.encode(self.desk.form)), id.0.as_bytes().to_vec(), None)),
                     None if was > 0 => ops.removed.push((place, was)),
                     None => ops.checked.push((place, 0)),
                 },

@@ -3,16 +3,17 @@
 
 use super::after::{After, Taken};
 use super::committer::attempt;
+use super::desk::Read;
 use super::keep;
+use super::node;
 use super::numbered::{Told, statements};
 use super::options::Options;
 use super::place::{Place, Places};
-use super::plan::Read;
 use super::settings::Settings;
 use super::shared::Shared;
 use super::store::{PostgresStore, ready};
 use super::trouble::Trouble;
-use super::wish::{self, Record, Wish};
+use super::wish::{Record, Wish};
 use crate::domain::aggregate::Aggregate;
 use crate::domain::id::{AggregateId, InstitutionId, PublisherId};
 use crate::domain::snapshot::Write;
@@ -76,6 +77,7 @@ impl Incoming {
         }
         keep::check_root(shared).await?;
         self.note(UNFINISHED, Some(b"1")).await?;
+        node::begin(shared, shared.options.form).await?;
         self.partitions([0, shared.today().saturating_sub(1), shared.today(), shared.today() + 1].into()).await
     }
 
@@ -91,7 +93,7 @@ impl Incoming {
 
     /// Writes items, in the place of what they were, in one transaction. Data keys come before what they seal.
     pub(in crate::store) async fn put(&self, items: &[Item]) -> Result<(), StoreError> {
-        let mut wish = Wish::default();
+        let mut wish = Wish::new(self.store.shared.form());
         let mut told = HashMap::new();
         for item in items {
             self.wish(item, &mut wish, &mut told).await?;
@@ -102,7 +104,7 @@ impl Incoming {
     /// Removes what is gone in the store that it comes from.
     pub(in crate::store) async fn remove(&self, gone: &[Ident]) -> Result<(), StoreError> {
         let places = Places(&self.store.shared.vault);
-        let mut wish = Wish::default();
+        let mut wish = Wish::new(self.store.shared.form());
         for ident in gone {
             let place = match ident {
                 Ident::Recipient(key) => places.recipient(key),
@@ -134,7 +136,7 @@ impl Incoming {
             }
             Item::Budget { key, budget } => {
                 let place = Place::budget(Key::new(kind::BUDGET, *key));
-                let sealed = row::seal_in_place(vault, &place.key, rows::encode_budget(budget, ROOM), true);
+                let sealed = row::seal_in_place(vault, &place.key, rows::encode_budget(budget, self.store.shared.form(), ROOM), true);
                 wish.put(Record { place, sealed: Some(sealed), also: Vec::new() });
             }
             Item::OptOut { address, publisher, .. } => wish.opt_outs.push((Place::address(*address), publisher.clone(), true)),
@@ -158,7 +160,7 @@ impl Incoming {
         if !vault.set_day(sealed) && sealed != crate::vault::STANDING {
             return Err(StoreError::Failed(format!("the data key of day {sealed} is missing")));
         }
-        let mut body = wish::body(vault, &Given::by(vault, &[]), value);
+        let mut body = wish.body(vault, &Given::by(vault, &[]), value);
         if let Some(facts) = Arc::get_mut(&mut body.facts).filter(|it| it.ended_at.is_some_and(|at| at < self.forgotten)) {
             facts.repeat = None;
             facts.seen = Box::default();

@@ -1,5 +1,6 @@
 //! Housekeeping: what every node does now and then, and what one of them is enough for. All of it may be done twice.
 
+use super::node;
 use super::shared::Shared;
 use super::sweep::Sweeper;
 use super::trouble::Trouble;
@@ -22,8 +23,6 @@ const COUNT_EVERY: u32 = 5;
 const SWEEP_EVERY: u32 = 60;
 /// Days for which a session may be open after its own: whose timers and deliveries are looked for.
 pub(super) const LONGEST: u32 = 31;
-/// The newest form of stored values that this program reads.
-const FORM: i32 = 1;
 
 /// Looks after the store until told to stop.
 pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
@@ -31,12 +30,12 @@ pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
     let (mut sweeper, mut sweeps) = (Sweeper::new(&shared), false);
     loop {
         tokio::select! {
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => return node::leave(&shared).await,
             () = tokio::time::sleep(EVERY) => {}
         }
         round = round.wrapping_add(1);
         let outcome = async {
-            beat(&shared).await?;
+            node::beat(&shared).await?;
             if round.is_multiple_of(COUNT_EVERY) {
                 count(&shared).await?;
             }
@@ -108,19 +107,6 @@ async fn first(shared: &Shared, key: &Key, value: &[u8]) -> Result<(), Trouble> 
 async fn kept(shared: &Shared, key: &Key) -> Result<Option<Vec<u8>>, Trouble> {
     let found = shared.query("SELECT value FROM record WHERE shard = 0 AND key = $1", &[&&key.0[..]]).await?;
     Ok(found.first().map(|it| it.get(0)))
-}
-
-/// This node is alive; what time it is.
-pub(super) async fn beat(shared: &Shared) -> Result<(), StoreError> {
-    let asked = (shared.options.clock)();
-    let text = "INSERT INTO node (node, seen_at, form) VALUES ($1, (extract(epoch FROM clock_timestamp()) * 1000)::int8, $2) \
-                ON CONFLICT (node) DO UPDATE SET seen_at = excluded.seen_at RETURNING seen_at";
-    let rows = shared.query(text, &[&shared.node, &FORM]).await?;
-    if let Some(row) = rows.first() {
-        shared.compare(asked, Timestamp::from_millis(row.get(0)), (shared.options.clock)());
-    }
-    shared.hear();
-    Ok(())
 }
 
 /// Counts what is open and what waits.

@@ -1,11 +1,13 @@
 //! The store on PostgreSQL, and on what speaks its protocol, for several nodes at once.
 //!
 //! A decision's reads are one statement, and its writes, with those of others that wait, are another: `view` ← `fetch` for the first;
-//! `wish` → `plan` (with `drafts`) → `ops` → `committer` → `write` for the second. Every write is bound to the version that it was derived from, so
-//! nodes need no locks between them; `known` spares reading twice what a decision was made of. `leases` has the deliveries that
-//! are this node's, `keep` looks after partitions and data keys, `sweep` after what is over. `connection` lends a connection for as long as a statement may take. `schema` has the tables, `place` and `rec` what is in
-//! `record`; `counters` and `counts` are what nodes count together; [`PostgresStore`] puts it all together. `incoming` fills a database with what another store had (`numbered`: its events,
-//! under the numbers that they have), and `readback` reads all of it for a comparison.
+//! `wish` → `plan` (with `desk` and `drafts`) → `ops` → `committer` → `write` for the second. Every write is bound to the version that it was
+//! derived from, so nodes need no locks between them; `known` spares reading twice what a decision was made of. `leases` has the
+//! deliveries that are this node's, `keep` looks after partitions and data keys, `sweep` after what is over, `node` (with `watch`) after
+//! who runs and which form of values all of them read. `connection` lends a connection for as long as a statement may take.
+//! `counters` and `counts` are what nodes count together. `schema` has the tables, `place` and `rec` what is in `record`;
+//! [`PostgresStore`] puts it all together. `incoming` fills a database with what another store had (`numbered`: its events, under the
+//! numbers that they have), and `readback` reads all of it for a comparison.
 //!
 //! How a database gets there: [`settings`]; [`migrate`] (the schema's steps, with many nodes starting at once); [`connect`] (a pool of
 //! connections to the host that takes writes) and its `tls` and `secret` files; `problem` (what went wrong, for a person),
@@ -21,12 +23,14 @@ mod committer;
 mod connection;
 mod counters;
 mod counts;
+mod desk;
 mod drafts;
 mod fetch;
 mod incoming;
 mod keep;
 mod known;
 mod leases;
+mod node;
 mod numbered;
 mod ops;
 mod place;
@@ -47,6 +51,7 @@ mod taking;
 mod tls;
 mod trouble;
 mod view;
+mod watch;
 mod wish;
 mod write;
 mod writing;
@@ -54,6 +59,8 @@ mod writing;
 pub(in crate::store) use incoming::{Found, Incoming};
 pub use options::Options;
 pub use problem::reason;
+#[cfg(any(test, fuzzing))]
+pub(in crate::store) use rec::hold;
 pub use schema::STEPS;
 pub use settings::Settings;
 pub use store::PostgresStore;

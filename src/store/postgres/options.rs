@@ -1,6 +1,7 @@
 //! How the engine on PostgreSQL works, apart from where its database is.
 
 use crate::domain::time::Timestamp;
+use crate::store::form::Form;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +36,12 @@ pub struct Options {
     /// Whether the time is the database's: how far the machine's clock is from it is measured now and then. So all nodes have the
     /// same time, to within a round trip (decision 9).
     pub database_time: bool,
+    /// The newest form of stored values that this node reads. Less than the newest there is makes it a node of an older version,
+    /// for tests of what two versions do together.
+    pub form: Form,
+    /// How long after it was last heard of a node counts as running: then values are written in no form that it can't read. One
+    /// that ends in order says so.
+    pub node_counts: Duration,
 }
 
 impl Default for Options {
@@ -52,6 +59,8 @@ impl Default for Options {
             silence: Duration::from_secs(5),
             clock: Arc::new(|| chrono::Utc::now().into()),
             database_time: true,
+            form: Form::NEWEST,
+            node_counts: Duration::from_secs(60),
         }
     }
 }

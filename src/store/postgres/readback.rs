@@ -8,9 +8,10 @@ use super::view;
 use crate::domain::aggregate::Aggregate;
 use crate::domain::id::AggregateId;
 use crate::domain::time::Timestamp;
-use crate::store::codec::Malformed;
+use crate::store::codec::Unread;
 use crate::store::contract::StoreError;
 use crate::store::facts::Facts;
+use crate::store::form::Form;
 use crate::store::key::{Key, Route, kind};
 use crate::store::prepare::decode_note;
 use crate::store::rows;
@@ -97,7 +98,7 @@ impl Incoming {
             for row in &rows {
                 let (id, stored): (AggregateId, Stored) = fetch::stored(row)?;
                 (shard, day, last) = (row.get(7), row.get(8), id.0.as_bytes().to_vec());
-                let value = view::aggregate(vault, id, &stored)?;
+                let value = view::aggregate(self.store.shared.opener(), id, &stored)?;
                 each(&value);
                 let feed = (i32::from(value.institution().shard()), Places(vault).feed(value.institution()));
                 let told = numbers.remove(&id).unwrap_or_default();
@@ -159,15 +160,15 @@ impl Incoming {
     }
 
     fn found(&self, place: Place, rec: &rec::Rec, lookups: &mut HashSet<Lookup>) -> Result<(), StoreError> {
-        let vault = &self.store.shared.vault;
+        let opener = self.store.shared.opener();
         match place.key.kind() {
             kind::ADDRESS => {
-                let row = view::open(vault, &place.key, rec, AddressRow::decode)?;
+                let row = view::open(opener, &place.key, rec, AddressRow::decode)?;
                 strike(row.sent.iter().map(|it| (place, None, it.id)), lookups);
                 strike(row.slots.iter().map(|it| (place, Some(it.0), it.2)), lookups);
             }
             kind::SLOT => {
-                let row = view::open(vault, &place.key, rec, SlotRow::decode)?;
+                let row = view::open(opener, &place.key, rec, SlotRow::decode)?;
                 strike(row.0.iter().map(|it| (place, Some(place.key.rest()), it.1)), lookups);
             }
             _ => strike(rec::ids(&rec.holds).map(|id| (place, None, id)), lookups),
@@ -176,20 +177,20 @@ impl Incoming {
     }
 
     fn said(&self, place: &Place, rec: &rec::Rec) -> Result<Vec<Item>, StoreError> {
-        let (vault, key) = (&self.store.shared.vault, &place.key);
+        let (opener, key) = (self.store.shared.opener(), &place.key);
         let one = match key.kind() {
-            kind::BUDGET => Item::Budget { key: key.rest(), budget: view::open(vault, key, rec, rows::decode_budget)? },
-            kind::RECIPIENT => Item::Recipient(Box::new(view::open(vault, key, rec, rows::decode_recipient)?)),
+            kind::BUDGET => Item::Budget { key: key.rest(), budget: view::open(opener, key, rec, rows::decode_budget)? },
+            kind::RECIPIENT => Item::Recipient(Box::new(view::open(opener, key, rec, rows::decode_recipient)?)),
             kind::NOTE => {
-                let (name, value) = view::open(vault, key, rec, note)?;
+                let (name, value) = view::open(opener, key, rec, note)?;
                 if is_mark(&name) {
                     return Ok(Vec::new());
                 }
                 Item::Note { name, value }
             }
-            kind::DAY => Item::DataKey { day: key.as_day(), wrapped: view::open(vault, key, rec, |it| Ok(it.to_vec()))? },
+            kind::DAY => Item::DataKey { day: key.as_day(), wrapped: view::open(opener, key, rec, |it, _| Ok(it.to_vec()))? },
             kind::ADDRESS => {
-                let (address, row) = (key.rest(), view::open(vault, key, rec, AddressRow::decode)?);
+                let (address, row) = (key.rest(), view::open(opener, key, rec, AddressRow::decode)?);
                 return Ok(row.opt_outs.into_iter().map(|publisher| Item::OptOut { address, publisher, key: None }).collect());
             }
             _ => return Ok(Vec::new()),
@@ -222,6 +223,6 @@ fn strike(done: impl Iterator<Item = Lookup>, lookups: &mut HashSet<Lookup>) {
     }
 }
 
-fn note(plain: &[u8]) -> Result<(String, Vec<u8>), Malformed> {
-    decode_note(plain).map(|(name, value)| (name.to_owned(), value.to_vec()))
+fn note(plain: &[u8], _: Form) -> Result<(String, Vec<u8>), Unread> {
+    Ok(decode_note(plain).map(|(name, value)| (name.to_owned(), value.to_vec()))?)
 }

@@ -10,7 +10,9 @@ use crate::domain::aggregate::Aggregate;
 use crate::domain::id::{AggregateId, InstitutionId, PublisherId};
 use crate::domain::recipient::{Recipient, RecipientKey};
 use crate::domain::snapshot::{Query, Versioned, View};
+use crate::store::codec::Unread;
 use crate::store::contract::StoreError;
+use crate::store::form::Form;
 use crate::store::key::kind;
 use crate::store::prepare::decode_note;
 use crate::store::rows;
@@ -26,7 +28,7 @@ impl PostgresStore {
     pub(super) async fn read(&self, query: &Query) -> Result<View, StoreError> {
         let fetched = self.ask(view::wanted(&self.shared.vault, query)).await?;
         self.learn_days(fetched.aggregates.values()).await?;
-        Viewer { vault: &self.shared.vault, known: &self.shared.known, fetched: &fetched }.view(query)
+        Viewer { opener: self.shared.opener(), known: &self.shared.known, fetched: &fetched }.view(query)
     }
 
     /// Reads, with what others want at the same time.
@@ -83,7 +85,7 @@ impl PostgresStore {
         let mut opened: HashMap<AggregateId, Aggregate> = HashMap::with_capacity(found.len());
         for id in numbers.iter().map(|it| it.1) {
             let Some(it) = found.get(&id) else { continue };
-            opened.insert(id, view::aggregate(&self.shared.vault, id, it)?);
+            opened.insert(id, view::aggregate(self.shared.opener(), id, it)?);
         }
         Ok(numbers.into_iter().filter_map(|(seq, id, which)| Some((seq, opened.get(&id)?.clone(), which))).collect())
     }
@@ -105,7 +107,7 @@ impl PostgresStore {
                 let place = fetch::place(row)?;
                 let rec = fetch::rec(row);
                 (shard, key) = (i32::from(place.shard), place.key.0.to_vec());
-                let value = view::open(&self.shared.vault, &place.key, &rec, rows::decode_recipient)?;
+                let value = view::open(self.shared.opener(), &place.key, &rec, rows::decode_recipient)?;
                 if value.key.publisher == *publisher && after.is_none_or(|it| value.key > *it) {
                     first.insert(value.key.clone(), Versioned { value, version: rec.version });
                     if first.len() > max {
@@ -125,7 +127,7 @@ impl PostgresStore {
         let mut notes = Vec::new();
         for row in &rows {
             let place = fetch::place(row)?;
-            let (name, value) = view::open(&self.shared.vault, &place.key, &fetch::rec(row), note)?;
+            let (name, value) = view::open(self.shared.opener(), &place.key, &fetch::rec(row), note)?;
             if name.starts_with(prefix) {
                 notes.push((name, value));
             }
@@ -138,10 +140,10 @@ impl PostgresStore {
         let place = Places(&self.shared.vault).note(name);
         let found = self.ask(Wanted { places: vec![place], ..Wanted::default() }).await?;
         let rec = found.records.get(&place);
-        rec.map(|it| view::open(&self.shared.vault, &place.key, it, note).map(|it| it.1)).transpose()
+        rec.map(|it| view::open(self.shared.opener(), &place.key, it, note).map(|it| it.1)).transpose()
     }
 }
 
-fn note(plain: &[u8]) -> Result<(String, Vec<u8>), crate::store::codec::Malformed> {
-    decode_note(plain).map(|(name, value)| (name.to_owned(), value.to_vec()))
+fn note(plain: &[u8], _: Form) -> Result<(String, Vec<u8>), Unread> {
+    Ok(decode_note(plain).map(|(name, value)| (name.to_owned(), value.to_vec()))?)
 }

@@ -5,7 +5,8 @@ use crate::domain::answer::Verdict;
 use crate::domain::code::Tag;
 use crate::domain::id::{AggregateId, PublisherId};
 use crate::domain::time::Timestamp;
-use crate::store::codec::{Decoder, Encoder, Malformed};
+use crate::store::codec::{Decoder, Encoder, Unread, whole};
+use crate::store::form::Form;
 use crate::store::key::Route;
 use crate::store::parts;
 use crate::vault::{ROOM, day_of};
@@ -26,8 +27,6 @@ pub(super) struct Rec {
     pub(super) value: Vec<u8>,
 }
 
-/// The stored forms' number.
-const FORM: u8 = 1;
 /// What was sent is told this long.
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// What has ended is told this long.
@@ -111,9 +110,8 @@ impl AddressRow {
         (self.opt_outs.is_empty() && !open).then(|| day_of(last) + 2)
     }
 
-    pub(super) fn encode(&self) -> Vec<u8> {
-        let mut out = Encoder::after(ROOM, 16 + 40 * self.sent.len());
-        out.byte(FORM);
+    pub(super) fn encode(&self, form: Form) -> Vec<u8> {
+        let mut out = Encoder::of(form, ROOM, 16 + 40 * self.sent.len());
         out.list(&self.sent, |out, it| {
             out.time(it.at);
             out.uuid(it.id.0);
@@ -123,18 +121,19 @@ impl AddressRow {
         out.list(&self.slots, |out, (slot, at, id)| {
             out.fixed(slot);
             out.time(*at);
-            out.uuid(id.0);
+            out.known(id.0, self.sent.iter().map(|it| it.id.0));
         });
         out.finish()
     }
 
-    pub(super) fn decode(plain: &[u8]) -> Result<Self, Malformed> {
-        whole(plain, |from| {
-            Ok(Self {
-                sent: from.list(|from| Ok(Sent { at: from.time()?, id: AggregateId(from.uuid()?), ended: from.option(Decoder::time)? }))?,
-                opt_outs: from.list(|from| from.str().map(PublisherId::from))?,
-                slots: from.list(|from| Ok((from.array()?, from.time()?, AggregateId(from.uuid()?))))?,
-            })
+    pub(super) fn decode(plain: &[u8], newest: Form) -> Result<Self, Unread> {
+        whole(plain, newest, |from| {
+            let sent: Vec<Sent> =
+                from.list(|from| Ok(Sent { at: from.time()?, id: AggregateId(from.uuid()?), ended: from.option(Decoder::time)? }))?;
+            let opt_outs = from.list(|from| from.str().map(PublisherId::from))?;
+            let known = sent.iter().map(|it| it.id.0);
+            let slots = from.list(|from| Ok((from.array()?, from.time()?, AggregateId(from.known(known.clone())?))))?;
+            Ok(Self { sent, opt_outs, slots })
         })
     }
 }
@@ -158,9 +157,8 @@ impl SlotRow {
         self.0.last().map(|it| it.1)
     }
 
-    pub(super) fn encode(&self) -> Vec<u8> {
-        let mut out = Encoder::after(ROOM, 32);
-        out.byte(FORM);
+    pub(super) fn encode(&self, form: Form) -> Vec<u8> {
+        let mut out = Encoder::of(form, ROOM, 32);
         out.list(&self.0, |out, (at, id)| {
             out.time(*at);
             out.uuid(id.0);
@@ -168,33 +166,31 @@ impl SlotRow {
         out.finish()
     }
 
-    pub(super) fn decode(plain: &[u8]) -> Result<Self, Malformed> {
-        whole(plain, |from| from.list(|from| Ok((from.time()?, AggregateId(from.uuid()?)))).map(Self))
+    pub(super) fn decode(plain: &[u8], newest: Form) -> Result<Self, Unread> {
+        whole(plain, newest, |from| from.list(|from| Ok((from.time()?, AggregateId(from.uuid()?)))).map(Self))
     }
 }
 
 /// An idempotency key's content: the MAC of the first request.
-pub(super) fn encode_repeat(payload: &Tag) -> Vec<u8> {
-    let mut out = Encoder::after(ROOM, 40);
-    out.byte(FORM);
+pub(super) fn encode_repeat(payload: &Tag, form: Form) -> Vec<u8> {
+    let mut out = Encoder::of(form, ROOM, 40);
     out.tag(payload);
     out.finish()
 }
 
-pub(super) fn decode_repeat(plain: &[u8]) -> Result<Tag, Malformed> {
-    whole(plain, |from| from.tag())
+pub(super) fn decode_repeat(plain: &[u8], newest: Form) -> Result<Tag, Unread> {
+    whole(plain, newest, |from| from.tag())
 }
 
 /// A provider's message: what was answered.
-pub(super) fn encode_seen(verdict: Verdict) -> Vec<u8> {
-    let mut out = Encoder::after(ROOM, 8);
-    out.byte(FORM);
+pub(super) fn encode_seen(verdict: Verdict, form: Form) -> Vec<u8> {
+    let mut out = Encoder::of(form, ROOM, 8);
     parts::put_verdict(&mut out, verdict);
     out.finish()
 }
 
-pub(super) fn decode_seen(plain: &[u8]) -> Result<Verdict, Malformed> {
-    whole(plain, parts::verdict)
+pub(super) fn decode_seen(plain: &[u8], newest: Form) -> Result<Verdict, Unread> {
+    whole(plain, newest, parts::verdict)
 }
 
 /// The ids in a list of them.
@@ -202,12 +198,60 @@ pub(super) fn ids(holds: &[u8]) -> impl Iterator<Item = AggregateId> + '_ {
     holds.as_chunks::<16>().0.iter().map(|it| AggregateId(Uuid::from_bytes(*it)))
 }
 
-fn whole<T>(bytes: &[u8], read: impl FnOnce(&mut Decoder<'_>) -> Result<T, Malformed>) -> Result<T, Malformed> {
-    let mut from = Decoder::new(bytes);
-    if from.byte()? != FORM {
-        return Err(Malformed);
+/// What must hold of these records, whatever the bytes (see `store::fuzzed`).
+#[cfg(any(test, fuzzing))]
+pub(in crate::store) fn hold(bytes: &[u8], form: Form) {
+    let written = |it: Vec<u8>| assert!(it[ROOM..] == *bytes, "a record is written in two ways");
+    AddressRow::decode(bytes, form).into_iter().for_each(|it| written(it.encode(form)));
+    SlotRow::decode(bytes, form).into_iter().for_each(|it| written(it.encode(form)));
+    decode_repeat(bytes, form).into_iter().for_each(|it| written(encode_repeat(&it, form)));
+    decode_seen(bytes, form).into_iter().for_each(|it| written(encode_seen(it, form)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::codec::Malformed;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    fn time() -> impl Strategy<Value = Timestamp> {
+        prop_oneof![any::<i64>(), 1_795_262_400_000..1_795_263_000_000_i64].prop_map(Timestamp::from_millis)
     }
-    let value = read(&mut from)?;
-    from.end()?;
-    Ok(value)
+
+    // Of few, so that one is often named twice.
+    fn id() -> impl Strategy<Value = AggregateId> {
+        prop_oneof![any::<u128>(), 0..4_u128].prop_map(|it| AggregateId(Uuid::from_u128(it)))
+    }
+
+    proptest! {
+        #[test]
+        fn records_are_read_as_written_and_cut_they_are_refused(
+            sent in vec((time(), id(), proptest::option::of(time())), 0..4),
+            opt_outs in vec("[a-z]{0,9}", 0..3),
+            slots in vec((any::<[u8; 16]>(), time(), id()), 0..4),
+            (tag, at) in (any::<[u8; 16]>(), any::<prop::sample::Index>()),
+        ) {
+            let sent = sent.into_iter().map(|(at, id, ended)| Sent { at, id, ended }).collect();
+            let slot = SlotRow(slots.iter().map(|it| (it.1, it.2)).collect());
+            let address = AddressRow { sent, opt_outs: opt_outs.iter().map(|it| it.as_str().into()).collect(), slots };
+            for form in Form::ALL {
+                let bytes = address.encode(form);
+                let plain = &bytes[ROOM..];
+                prop_assert_eq!(AddressRow::decode(plain, Form::NEWEST), Ok(address.clone()));
+                prop_assert_eq!(AddressRow::decode(&plain[..at.index(plain.len())], form), Err(Malformed.into()));
+                prop_assert_eq!(SlotRow::decode(&slot.encode(form)[ROOM..], Form::NEWEST), Ok(slot.clone()));
+                prop_assert_eq!(decode_repeat(&encode_repeat(&Tag(tag), form)[ROOM..], Form::NEWEST), Ok(Tag(tag)));
+            }
+            prop_assert_eq!(decode_seen(&encode_seen(Verdict::Wrong { left: tag[0] }, Form::Two)[ROOM..], Form::One), Err(Unread::Newer(2, Form::One)));
+        }
+
+        #[test]
+        fn other_bytes_are_refused_or_written_alike(mut bytes in vec(0..30_u8, 1..120)) {
+            for form in Form::ALL {
+                bytes[0] = form.number();
+                hold(&bytes, form);
+            }
+        }
+    }
 }

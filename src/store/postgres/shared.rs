@@ -1,17 +1,19 @@
 //! What all parts of the engine on PostgreSQL share.
 
 use super::counts::Counts;
+use super::desk::NODES;
 use super::known::Known;
 use super::leases::Leases;
 use super::options::Options;
-use super::plan::NODES;
 use super::schema;
 use super::trouble::Trouble;
+use super::watch::Watch;
 use crate::domain::id::{AggregateId, DeliveryId, InstitutionId};
 use crate::domain::time::Timestamp;
 use crate::store::contract::{Status, StoreError};
+use crate::store::form::{Form, too_new};
 use crate::store::key::Key;
-use crate::store::row;
+use crate::store::row::{self, Opener};
 use crate::vault::{Vault, day_of};
 use deadpool_postgres::{Object, Pool};
 use parking_lot::Mutex;
@@ -47,6 +49,10 @@ pub(super) struct Shared {
     pub(super) status: Mutex<Status>,
     /// Milliseconds that the database's clock is ahead of the machine's.
     ahead: AtomicI64,
+    /// The number of the form of values that the database has in use: every node writes and reads it.
+    in_use: AtomicU64,
+    /// What is known of older nodes.
+    pub(super) watch: Mutex<Watch>,
     /// When the database last answered.
     pub(super) heard: Mutex<Option<Instant>>,
     /// For each feed, the last number that was read and the day of its partition.
@@ -75,6 +81,8 @@ impl Shared {
             looked_at: AtomicI64::new(i64::MIN),
             status: Mutex::default(),
             ahead: AtomicI64::new(0),
+            watch: Mutex::default(),
+            in_use: AtomicU64::new(Form::OLDEST.number().into()),
             heard: Mutex::new(Some(Instant::now())),
             read_upto: Mutex::default(),
             feeds: Mutex::default(),
@@ -82,6 +90,28 @@ impl Shared {
             syncs: AtomicU64::new(0),
             sync_micros: AtomicU64::new(0),
         }
+    }
+
+    /// What opens stored values.
+    pub(super) fn opener(&self) -> Opener<'_> {
+        Opener { vault: &self.vault, newest: self.options.form }
+    }
+
+    /// The form that values are written in.
+    pub(super) fn form(&self) -> Form {
+        Form::of(self.in_use.load(Ordering::Relaxed)).unwrap_or(Form::NEWEST).min(self.options.form)
+    }
+
+    /// The database has this form in use; whether that makes this node outdated, which it was not before.
+    pub(super) fn uses(&self, number: u64) -> bool {
+        let newest = self.options.form.number().into();
+        self.in_use.swap(number, Ordering::Relaxed) <= newest && number > newest
+    }
+
+    /// Refuses what a node can't do that reads older forms only than the database has in use.
+    pub(super) fn check_form(&self) -> Result<(), StoreError> {
+        let number = self.in_use.load(Ordering::Relaxed);
+        if number <= self.options.form.number().into() { Ok(()) } else { Err(StoreError::Outdated(too_new(number, self.options.form))) }
     }
 
     /// The time, as the database has it.
@@ -122,7 +152,7 @@ impl Shared {
     pub(super) fn status(&self) -> Status {
         let heard = self.heard.lock().is_some_and(|it| it.elapsed() < self.options.silence);
         Status {
-            ready: heard,
+            ready: heard && self.check_form().is_ok(),
             commits: self.commits.load(Ordering::Relaxed),
             syncs: self.syncs.load(Ordering::Relaxed),
             sync_micros: self.sync_micros.load(Ordering::Relaxed),

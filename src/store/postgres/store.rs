@@ -9,7 +9,7 @@ use super::settings::Settings;
 use super::shared::Shared;
 use super::sweep::Sweeper;
 use super::wish::Wish;
-use super::{committer, counters, incoming, keep, schema};
+use super::{committer, counters, incoming, keep, node, schema};
 use crate::domain::aggregate::Aggregate;
 use crate::domain::id::{AggregateId, InstitutionId, PublisherId};
 use crate::domain::recipient::{Recipient, RecipientKey};
@@ -31,6 +31,8 @@ pub struct PostgresStore {
     pub(super) asks: mpsc::Sender<Ask>,
     reads: Semaphore,
     stop: CancellationToken,
+    /// Housekeeping has ended.
+    ended: CancellationToken,
 }
 
 impl PostgresStore {
@@ -47,16 +49,20 @@ impl PostgresStore {
         let shared = Arc::new(Shared::new(options, vault, pool, node));
         keep::check_root(&shared).await?;
         incoming::check_whole(&shared).await?;
-        keep::beat(&shared).await?;
+        node::enter(&shared).await?;
         keep::prepare(&shared).await?;
         keep::count(&shared).await?;
         counters::begin(&shared).await?;
-        let stop = CancellationToken::new();
+        let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
         tokio::spawn(committer::run(shared.clone(), waiting));
         tokio::spawn(reader::run(shared.clone(), wanted));
-        tokio::spawn(keep::run(shared.clone(), stop.clone()));
         tokio::spawn(counters::run(shared.clone(), stop.clone()));
-        Ok(Arc::new(Self { shared, jobs, asks, reads, stop }))
+        let (keeper, told, over) = (shared.clone(), stop.clone(), ended.clone());
+        tokio::spawn(async move {
+            let _over = over.drop_guard();
+            keep::run(keeper, told).await;
+        });
+        Ok(Arc::new(Self { shared, jobs, asks, reads, stop, ended }))
     }
 
     /// A store that reads and writes for a copy, and has no housekeeping: who copies brings the data keys along.
@@ -66,7 +72,7 @@ impl PostgresStore {
         let reads = Semaphore::new(options.reads);
         let shared = Arc::new(Shared::new(options, vault, pool, node));
         tokio::spawn(reader::run(shared.clone(), wanted));
-        Self { shared, jobs, asks, reads, stop: CancellationToken::new() }
+        Self { shared, jobs, asks, reads, stop: CancellationToken::new(), ended: CancellationToken::new() }
     }
 
     /// Counts what is open and what waits now, not only when the next count is due.
@@ -101,8 +107,14 @@ impl PostgresStore {
         self.stop.cancel();
     }
 
+    /// Until housekeeping has ended after [`PostgresStore::close`], and the other nodes know that this one is gone.
+    pub async fn closed(&self) {
+        self.ended.cancelled().await;
+    }
+
     // Nobody waits for the database without bound.
     pub(super) async fn bounded<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        self.shared.check_form()?;
         let Ok(_place) = self.reads.try_acquire() else { return Err(StoreError::Busy) };
         let done = tokio::time::timeout(self.shared.options.read_timeout, work).await;
         done.unwrap_or_else(|_| Err(StoreError::Away("a read took too long".to_owned())))
@@ -129,11 +141,12 @@ impl Store for PostgresStore {
     }
 
     fn commit(&self, writes: Vec<Write>, expects: Vec<Expect>) -> Later<'_, ()> {
-        Box::pin(async move { self.write(Wish::of(&self.shared.vault, &writes, &expects)?).await })
+        Box::pin(async move { self.write(Wish::of(&self.shared.vault, self.shared.form(), &writes, &expects)?).await })
     }
 
     fn lease(&self, now: Timestamp, span: Duration, max: usize) -> Later<'_, Vec<Lease>> {
         Box::pin(async move {
+            self.shared.check_form()?;
             let mut leases = self.shared.leases.take(now, max);
             let last = self.shared.looked_at.load(Ordering::Relaxed);
             let look = self.shared.options.look_every.as_millis() as i64;

@@ -54,7 +54,7 @@ impl PostgresStore {
             let (id, stored) = fetch::stored(&row)?;
             let fence = u64::try_from(row.get::<_, i64>(7)).unwrap_or(0);
             self.learn_days([&stored].into_iter()).await?;
-            let value = view::aggregate(&self.shared.vault, id, &stored)?;
+            let value = view::aggregate(self.shared.opener(), id, &stored)?;
             let facts = Facts::of(&value, &self.shared.vault);
             self.shared.leases.forget(id);
             for (due, delivery, _) in &facts.live.due {

@@ -12,10 +12,12 @@ use crate::domain::id::AggregateId;
 use crate::domain::recipient::{Recipient, RecipientKey};
 use crate::domain::snapshot::{AddressView, Prior, Query, Versioned, View};
 use crate::domain::time::Timestamp;
-use crate::store::codec::Malformed;
+use crate::store::codec::Unread;
 use crate::store::contract::StoreError;
 use crate::store::facts::Facts;
+use crate::store::form::Form;
 use crate::store::key::Key;
+use crate::store::row::Opener;
 use crate::store::{read, rows};
 use crate::vault::{Vault, day_of};
 use std::cmp::Reverse;
@@ -58,7 +60,7 @@ pub(super) fn wanted(vault: &Vault, query: &Query) -> Wanted {
 
 /// Makes views of what was read.
 pub(super) struct Viewer<'a> {
-    pub(super) vault: &'a Vault,
+    pub(super) opener: Opener<'a>,
     pub(super) known: &'a Known,
     pub(super) fetched: &'a Fetched,
 }
@@ -78,13 +80,13 @@ impl Viewer<'_> {
 
     // Also what was looked for and is not there.
     fn remember(&self, query: &Query) {
-        let absent = wanted(self.vault, query).places.into_iter().filter(|it| !self.fetched.records.contains_key(it));
+        let absent = wanted(self.opener.vault, query).places.into_iter().filter(|it| !self.fetched.records.contains_key(it));
         absent.for_each(|it| self.known.note(it, None));
     }
 
     fn opening(&self, query: &Query) -> Result<View, StoreError> {
         let Query::Open { publisher, institution, repeat, recipient: key, phone, slot, now } = query else { return Ok(View::default()) };
-        let places = Places(self.vault);
+        let places = Places(self.opener.vault);
         let recipient = key.as_ref().map(|key| self.recipient(key)).transpose()?.flatten();
         let addresses = read::addresses(phone.as_ref(), recipient.as_ref());
         let mut budgets = Vec::with_capacity(1 + addresses.len());
@@ -119,20 +121,20 @@ impl Viewer<'_> {
         let address = self.address(from.clone(), now, true)?;
         let mut budgets: Vec<(BudgetKey, Versioned<Budget>)> = Vec::new();
         for challenge in address.open.iter().chain(&address.ended) {
-            self.note(Places(self.vault).slot(&challenge.value.slot()).0);
+            self.note(Places(self.opener.vault).slot(&challenge.value.slot()).0);
             for key in challenge.value.budgets(from) {
                 if !budgets.iter().any(|(known, _)| *known == key) {
                     budgets.push(self.budget(key)?);
                 }
             }
         }
-        let place = provider_id.map(|it| Places(self.vault).seen(it));
+        let place = provider_id.map(|it| Places(self.opener.vault).seen(it));
         let seen = place.map(|it| self.opened(it, decode_seen)).transpose()?.flatten().map(|it| it.1);
         Ok(View { addresses: vec![address], budgets, seen, ..View::default() })
     }
 
     fn address(&self, address: Address, now: Timestamp, with_ended: bool) -> Result<AddressView, StoreError> {
-        let (version, row) = self.opened(Places(self.vault).address(&address), AddressRow::decode)?.unwrap_or_default();
+        let (version, row) = self.opened(Places(self.opener.vault).address(&address), AddressRow::decode)?.unwrap_or_default();
         let mut open: Vec<Versioned<Challenge>> = Vec::new();
         let mut ended: Vec<(Timestamp, Versioned<Challenge>)> = Vec::new();
         let mut ids: Vec<AggregateId> = row.sent.iter().filter(|it| with_ended || it.ended.is_none()).map(|it| it.id).collect();
@@ -163,19 +165,19 @@ impl Viewer<'_> {
     }
 
     fn recipient(&self, key: &RecipientKey) -> Result<Option<Versioned<Recipient>>, StoreError> {
-        let found = self.opened(Places(self.vault).recipient(key), rows::decode_recipient)?;
+        let found = self.opened(Places(self.opener.vault).recipient(key), rows::decode_recipient)?;
         Ok(found.map(|(version, value)| Versioned { value, version }))
     }
 
     fn budget(&self, key: BudgetKey) -> Result<(BudgetKey, Versioned<Budget>), StoreError> {
-        let found = self.opened(Places(self.vault).budget(&key), rows::decode_budget)?;
+        let found = self.opened(Places(self.opener.vault).budget(&key), rows::decode_budget)?;
         let (version, value) = found.unwrap_or_default();
         Ok((key, Versioned { value, version }))
     }
 
-    fn opened<T>(&self, place: Place, decode: fn(&[u8]) -> Result<T, Malformed>) -> Result<Option<(u64, T)>, StoreError> {
+    fn opened<T>(&self, place: Place, decode: fn(&[u8], Form) -> Result<T, Unread>) -> Result<Option<(u64, T)>, StoreError> {
         self.note(place);
-        self.fetched.records.get(&place).map(|it| Ok((it.version, open(self.vault, &place.key, it, decode)?))).transpose()
+        self.fetched.records.get(&place).map(|it| Ok((it.version, open(self.opener, &place.key, it, decode)?))).transpose()
     }
 
     fn note(&self, place: Place) {
@@ -193,10 +195,10 @@ impl Viewer<'_> {
 
     fn aggregate(&self, id: AggregateId) -> Result<Option<Versioned<Aggregate>>, StoreError> {
         // One whose data key is gone is over: its day was dropped.
-        let stored = self.fetched.aggregates.get(&id).filter(|it| self.vault.knows_day(it.day));
+        let stored = self.fetched.aggregates.get(&id).filter(|it| self.opener.vault.knows_day(it.day));
         let Some(stored) = stored else { return Ok(None) };
-        let value = aggregate(self.vault, id, stored)?;
-        self.known.learn(id, kept(self.vault, stored, &value));
+        let value = aggregate(self.opener, id, stored)?;
+        self.known.learn(id, kept(self.opener.vault, stored, &value));
         Ok(Some(Versioned { value, version: stored.version }))
     }
 }
@@ -207,15 +209,23 @@ pub(super) fn kept(vault: &Vault, stored: &Stored, value: &Aggregate) -> Kept {
 }
 
 /// Opens a record.
-pub(super) fn open<T>(vault: &Vault, key: &Key, it: &Rec, decode: fn(&[u8]) -> Result<T, Malformed>) -> Result<T, StoreError> {
-    let plain = vault.open_row(it.day, &key.0, &it.value).map_err(unreadable)?;
-    decode(&plain).map_err(unreadable)
+pub(super) fn open<T>(opener: Opener<'_>, key: &Key, it: &Rec, decode: fn(&[u8], Form) -> Result<T, Unread>) -> Result<T, StoreError> {
+    let plain = opener.vault.open_row(it.day, &key.0, &it.value).map_err(unreadable)?;
+    decode(&plain, opener.newest).map_err(unread)
 }
 
 /// Opens an aggregate.
-pub(super) fn aggregate(vault: &Vault, id: AggregateId, stored: &Stored) -> Result<Aggregate, StoreError> {
-    let plain = vault.open_row(stored.day, &Key::aggregate(id).0, &stored.value).map_err(unreadable)?;
-    rows::decode_aggregate(&plain).map_err(unreadable)
+pub(super) fn aggregate(opener: Opener<'_>, id: AggregateId, stored: &Stored) -> Result<Aggregate, StoreError> {
+    let plain = opener.vault.open_row(stored.day, &Key::aggregate(id).0, &stored.value).map_err(unreadable)?;
+    rows::decode_aggregate(&plain, opener.newest).map_err(unread)
+}
+
+/// What a newer program wrote is whole: this node is no longer one of those that share the database.
+pub(super) fn unread(error: Unread) -> StoreError {
+    match error {
+        Unread::Newer(..) => StoreError::Outdated(error.to_string()),
+        Unread::Malformed(_) => unreadable(error),
+    }
 }
 
 fn unreadable(error: impl std::fmt::Display) -> StoreError {

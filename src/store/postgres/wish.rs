@@ -8,6 +8,7 @@ use crate::domain::recipient::{Recipient, RecipientKey};
 use crate::domain::snapshot::{Expect, Lease, Write};
 use crate::store::contract::StoreError;
 use crate::store::facts::Facts;
+use crate::store::form::Form;
 use crate::store::given::Given;
 use crate::store::key::{Key, Route};
 use crate::store::prepare::encode_note;
@@ -41,8 +42,9 @@ pub(super) struct Record {
 }
 
 /// What a commit wants.
-#[derive(Default)]
 pub(super) struct Wish {
+    /// The form that values are written in.
+    form: Form,
     pub(super) bodies: Vec<Body>,
     pub(super) records: Vec<Record>,
     /// At which address, whose, and whether it stops.
@@ -62,18 +64,34 @@ pub(super) struct Wish {
 }
 
 impl Wish {
+    /// Nothing yet; what comes is written in this form.
+    pub(super) fn new(form: Form) -> Self {
+        Self {
+            form,
+            bodies: Vec::new(),
+            records: Vec::new(),
+            opt_outs: Vec::new(),
+            aggregates: HashMap::new(),
+            versions: HashMap::new(),
+            holders: Vec::new(),
+            leases: Vec::new(),
+            contradicts: false,
+            duty: None,
+        }
+    }
+
     /// Seals what a decision wants. Of two writes of one record the last stands.
-    pub(super) fn of(vault: &Vault, writes: &[Write], expects: &[Expect]) -> Result<Self, StoreError> {
-        let mut wish = Self::default();
+    pub(super) fn of(vault: &Vault, form: Form, writes: &[Write], expects: &[Expect]) -> Result<Self, StoreError> {
+        let mut wish = Self::new(form);
         expects.iter().for_each(|it| wish.expect(&Places(vault), it));
         let given = Given::by(vault, expects);
         writes.iter().for_each(|it| wish.write(vault, &given, it));
         wish.bounded()
     }
 
-    /// Seals notes.
+    /// Seals notes, which have one form.
     pub(super) fn notes(vault: &Vault, values: &[(String, Option<Vec<u8>>)]) -> Result<Self, StoreError> {
-        let mut wish = Self::default();
+        let mut wish = Self::new(Form::OLDEST);
         for (name, value) in values {
             let place = Places(vault).note(name);
             let sealed = value.as_ref().map(|value| row::seal_in_place(vault, &place.key, encode_note(name, value), true));
@@ -125,19 +143,20 @@ impl Wish {
         let places = Places(vault);
         match write {
             Write::Aggregate(it) => {
-                let body = body(vault, given, it);
+                let body = self.body(vault, given, it);
                 self.bodies.retain(|it| it.id != body.id);
                 self.bodies.push(body);
             }
             Write::Budget(key, budget) => {
                 let place = places.budget(key);
-                let sealed = row::seal_in_place(vault, &place.key, rows::encode_budget(budget, ROOM), true);
+                let sealed = row::seal_in_place(vault, &place.key, rows::encode_budget(budget, self.form, ROOM), true);
                 self.put(Record { place, sealed: Some(sealed), also: Vec::new() });
             }
             Write::OptOut(publisher, address, stopped) => self.opt_outs.push((places.address(address), publisher.clone(), *stopped)),
             Write::Recipient(name, recipient) => {
                 let place = places.recipient(name);
-                let sealed = recipient.as_ref().map(|it| row::seal_in_place(vault, &place.key, rows::encode_recipient(it, ROOM), true));
+                let encoded = recipient.as_ref().map(|it| rows::encode_recipient(it, self.form, ROOM));
+                let sealed = encoded.map(|it| row::seal_in_place(vault, &place.key, it, true));
                 let also = recipient.as_ref().map(|it| around(&places, name, it)).unwrap_or_default();
                 self.put(Record { place, sealed, also });
             }
@@ -148,15 +167,15 @@ impl Wish {
         self.records.retain(|it| it.place != record.place);
         self.records.push(record);
     }
-}
 
-/// An aggregate, sealed.
-pub(super) fn body(vault: &Vault, given: &Given<'_>, it: &Aggregate) -> Body {
-    let key = Key::aggregate(it.id());
-    let sealed = row::seal_in_place(vault, &key, rows::encode_aggregate(it, ROOM), false);
-    let slot = it.challenge().map(|it| Places(vault).slot(&it.slot()));
-    let also = beside(&Places(vault), it, slot);
-    Body { id: it.id(), sealed, facts: Arc::new(Facts::given(it, given)), events: it.events().len(), slot, also }
+    /// An aggregate, sealed.
+    pub(super) fn body(&self, vault: &Vault, given: &Given<'_>, it: &Aggregate) -> Body {
+        let key = Key::aggregate(it.id());
+        let sealed = row::seal_in_place(vault, &key, rows::encode_aggregate(it, self.form, ROOM), false);
+        let slot = it.challenge().map(|it| Places(vault).slot(&it.slot()));
+        let also = beside(&Places(vault), it, slot);
+        Body { id: it.id(), sealed, facts: Arc::new(Facts::given(it, given)), events: it.events().len(), slot, also }
+    }
 }
 
 // What a reply to a challenge must know beside it.

@@ -2,10 +2,11 @@
 
 use super::after::After;
 use super::committer::Job;
+use super::desk::{Desk, Gap, Read};
 use super::fetch::Wanted;
 use super::ops::Ops;
 use super::place::{Place, Places};
-use super::plan::{Desk, Gap, Read};
+use super::plan::plan;
 use super::store::PostgresStore;
 use super::trouble::Trouble;
 use super::view;
@@ -21,6 +22,7 @@ const TRIES: usize = 16;
 
 impl PostgresStore {
     pub(super) async fn write(&self, wish: Wish) -> Result<(), StoreError> {
+        self.shared.check_form()?;
         let mut read = Read::default();
         for _ in 0..TRIES {
             let ops = self.planned(&wish, &mut read).await?;
@@ -54,9 +56,10 @@ impl PostgresStore {
     // Asks the database for what is not known here, at most twice: aggregates, then the records that follow from them.
     pub(super) async fn planned(&self, wish: &Wish, read: &mut Read) -> Result<Ops, StoreError> {
         loop {
-            let desk =
-                Desk { vault: &self.shared.vault, known: &self.shared.known, read, stamp: self.shared.stamp(), now: self.shared.now() };
-            match desk.plan(wish) {
+            let shared = &self.shared;
+            let (opener, form) = (shared.opener(), shared.form());
+            let desk = Desk { opener, form, known: &shared.known, read, stamp: shared.stamp(), now: shared.now() };
+            match plan(&desk, wish) {
                 Ok(ops) => return Ok(ops),
                 Err(Gap::Conflict) => return Err(self.conflict(wish).await),
                 Err(Gap::Unreadable(error)) => return Err(error),
@@ -79,7 +82,7 @@ impl PostgresStore {
         self.learn_days(found.values()).await?;
         for id in ids {
             let kept = match found.get(&id) {
-                Some(it) => Some(view::kept(&self.shared.vault, it, &view::aggregate(&self.shared.vault, id, it)?)),
+                Some(it) => Some(view::kept(&self.shared.vault, it, &view::aggregate(self.shared.opener(), id, it)?)),
                 None => None,
             };
             if let Some(kept) = &kept {

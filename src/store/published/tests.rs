@@ -36,7 +36,7 @@ fn entry(id: u8, shape: u32) -> Option<Entry> {
         at: time(id.into()),
         ended_at: bit(16).then(|| time(number(17, 2).into())),
         sent: (0..number(18, 3)).map(|n| (ROUTES[n as usize], time(n.into()))).collect(),
-        repeat: bit(20).then_some((mark(0), crate::domain::code::Tag([0; 32]))),
+        repeat: bit(20).then_some((mark(0), crate::domain::code::Tag([0; 16]))),
         seen: (0..number(21, 3)).map(|n| (mark(n as u8), Verdict::Verified)).collect(),
         deliveries: (0..1 + number(23, 2)).map(|n| delivery(n as u8)).collect(),
         live: if is_live { live } else { Live::default() },

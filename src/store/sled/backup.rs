@@ -164,7 +164,7 @@ fn snapshot(vault: &Vault, published: &RwLock<Published>) -> (u64, u64, Rows) {
     let published = published.read();
     let mut rows: Rows = published.rows.iter().map(|(key, row)| (*key, row.bytes.clone())).collect();
     let entries: Vec<_> = published.entries.iter().map(|(id, entry)| (*id, entry.clone())).collect();
-    let (sequence, records) = (published.sequence, published.records);
+    let (form, sequence, records) = (published.form, published.sequence, published.records);
     drop(published);
     rows.extend(entries.into_iter().map(|(id, entry)| match entry.bytes {
         Some(bytes) => (Key::aggregate(id), bytes),
@@ -174,7 +174,7 @@ fn snapshot(vault: &Vault, published: &RwLock<Published>) -> (u64, u64, Rows) {
             (key, row::assemble(&key, entry.version, None, &entry.seqs, &body).into())
         }
     }));
-    rows.push((Key::META, meta_value(vault, sequence, records).into()));
+    rows.push((Key::META, meta_value(vault, form, (sequence, records)).into()));
     debug_assert!(rows.iter().filter(|(key, _)| key.kind() == kind::META).count() == 1, "meta is no record among the others");
     (sequence, records, rows)
 }

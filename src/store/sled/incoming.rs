@@ -4,6 +4,7 @@ use super::table::Table;
 use super::watermark::Watermark;
 use crate::store::codec::Encoder;
 use crate::store::facts::Facts;
+use crate::store::form::Form;
 use crate::store::key::{Key, Keys, kind};
 use crate::store::prepare::encode_note;
 use crate::store::stage::meta_value;
@@ -51,7 +52,7 @@ impl<'a> Fresh<'a> {
     /// Writes what is waiting, and what says that it is whole.
     pub(in crate::store) fn finish(mut self) -> io::Result<()> {
         self.flush()?;
-        self.batch.insert(&Key::META.0[..], meta_value(self.vault, FIRST, self.records));
+        self.batch.insert(&Key::META.0[..], meta_value(self.vault, Form::NEWEST, (FIRST, self.records)));
         self.flush()
     }
 
@@ -70,12 +71,12 @@ impl<'a> Fresh<'a> {
                     return Err(io::Error::other(format!("the data key of day {sealed} is missing")));
                 }
                 let key = Key::aggregate(value.id());
-                let body = row::seal_in_place(vault, &key, rows::encode_aggregate(value, ROOM), *sealed == STANDING);
+                let body = row::seal_in_place(vault, &key, rows::encode_aggregate(value, Form::NEWEST, ROOM), *sealed == STANDING);
                 return Ok(Some((key, row::assemble(&key, FIRST, Facts::of(value, vault).live.timer, seqs, &body))));
             }
             Item::DataKey { day, wrapped } => clear(Key::day(*day), wrapped),
-            Item::Budget { key, budget } => lasting(Key::new(kind::BUDGET, *key), rows::encode_budget(budget, ROOM)),
-            Item::Recipient(it) => lasting(keys.recipient(&it.key), rows::encode_recipient(it, ROOM)),
+            Item::Budget { key, budget } => lasting(Key::new(kind::BUDGET, *key), rows::encode_budget(budget, Form::NEWEST, ROOM)),
+            Item::Recipient(it) => lasting(keys.recipient(&it.key), rows::encode_recipient(it, Form::NEWEST, ROOM)),
             Item::Note { name, value } => lasting(keys.note(name), encode_note(name, value)),
             Item::OptOut { address, publisher, key } => {
                 let key = key.ok_or_else(|| io::Error::other("an opt-out has no key"))?;

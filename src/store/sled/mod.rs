@@ -31,6 +31,7 @@ use super::key::Key;
 use super::past::{Known, Past, Search};
 use super::prepare::Commit;
 use super::read::{FeedPart, Reader};
+use super::row::Opener;
 use crate::domain::aggregate::Aggregate;
 use crate::domain::id::{AggregateId, DeliveryId, InstitutionId, PublisherId};
 use crate::domain::recipient::{Recipient, RecipientKey};
@@ -76,7 +77,7 @@ impl SledStore {
     pub fn open(settings: Settings, vault: Arc<Vault>, now: Timestamp) -> Result<Arc<Self>, OpenError> {
         outgoing::check(&settings.dir)?;
         let place = recover::Place { dir: &settings.dir, cache_bytes: settings.cache_bytes, now };
-        let (log, mut published) = recover::open(&place, &vault)?;
+        let (log, mut published) = recover::open(&place, Opener { vault: &vault, newest: settings.form })?;
         let until = now.minus(settings.tombstones);
         let history = Arc::new(History::open(settings.dir.join("history"), vault.clone(), until)?);
         today::count(&mut published, &history, now)?;
@@ -240,7 +241,7 @@ impl Store for SledStore {
     }
 
     fn commit(&self, writes: Vec<Write>, expects: Vec<Expect>) -> Later<'_, ()> {
-        Box::pin(async move { self.send(Commit::prepare(&self.shared.vault, &writes, &expects)).await })
+        Box::pin(async move { self.send(Commit::prepare(&self.shared.vault, self.shared.settings.form, &writes, &expects)).await })
     }
 
     fn lease(&self, now: Timestamp, span: Duration, max: usize) -> Later<'_, Vec<Lease>> {

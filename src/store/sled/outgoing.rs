@@ -6,8 +6,9 @@ use super::settings::OpenError;
 use super::table::sync_dir;
 use crate::domain::id::PublisherId;
 use crate::domain::time::Timestamp;
-use crate::store::codec::{Decoder, Malformed};
+use crate::store::codec::{Decoder, Unread};
 use crate::store::contract::StoreError;
+use crate::store::form::Form;
 use crate::store::key::{Key, kind};
 use crate::store::prepare::decode_note;
 use crate::store::transfer::item::Item;
@@ -78,7 +79,7 @@ impl SledStore {
         let failed = |error: &dyn std::fmt::Display| StoreError::Failed(format!("a record of kind {}: {error}", char::from(key.kind())));
         let (head, plain) = row::open(&self.shared.vault, key, bytes).map_err(|error| failed(&error))?;
         let said = match key.kind() {
-            kind::AGGREGATE => rows::decode_aggregate(&plain)
+            kind::AGGREGATE => rows::decode_aggregate(&plain, Form::NEWEST)
                 .map(|it| Some(Item::Aggregate { value: Box::new(it), seqs: head.seqs.clone(), sealed: head.day })),
             _ => other(key, &plain),
         };
@@ -141,12 +142,12 @@ pub(super) fn check(dir: &Path) -> Result<(), OpenError> {
     }
 }
 
-fn other(key: &Key, plain: &[u8]) -> Result<Option<Item>, Malformed> {
+fn other(key: &Key, plain: &[u8]) -> Result<Option<Item>, Unread> {
     let mut from = Decoder::new(plain);
     Ok(Some(match key.kind() {
-        kind::BUDGET => Item::Budget { key: key.rest(), budget: rows::decode_budget(plain)? },
+        kind::BUDGET => Item::Budget { key: key.rest(), budget: rows::decode_budget(plain, Form::NEWEST)? },
         kind::OPT_OUT => Item::OptOut { address: from.array()?, publisher: from.str()?.into(), key: Some(key.rest()) },
-        kind::RECIPIENT => Item::Recipient(Box::new(rows::decode_recipient(plain)?)),
+        kind::RECIPIENT => Item::Recipient(Box::new(rows::decode_recipient(plain, Form::NEWEST)?)),
         kind::NOTE => decode_note(plain).map(|(name, value)| Item::Note { name: name.to_owned(), value: value.to_vec() })?,
         kind::DAY => Item::DataKey { day: key.as_day(), wrapped: plain.to_vec() },
         kind::FEED => Item::Feed { institution: from.str()?.into(), last: from.number()? },

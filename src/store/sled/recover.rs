@@ -8,7 +8,7 @@ use super::table::sync_dir;
 use super::watermark::Watermark;
 use crate::domain::time::Timestamp;
 use crate::store::published::Published;
-use crate::vault::Vault;
+use crate::store::row::Opener;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -23,14 +23,14 @@ pub(super) struct Place<'a> {
 }
 
 /// Opens the hot store, or makes it where there never was one.
-pub(super) fn open(place: &Place<'_>, vault: &Vault) -> Result<(Opened, Published), OpenError> {
+pub(super) fn open(place: &Place<'_>, opener: Opener<'_>) -> Result<(Opened, Published), OpenError> {
     make(place.dir)?;
     let hot = place.dir.join("hot");
     let mark = Watermark::read(place.dir).map_err(|error| match error.kind() {
         std::io::ErrorKind::InvalidData => OpenError::Unproven(place.dir.to_owned()),
         _ => OpenError::Io(error),
     })?;
-    let fingerprint = vault.fingerprint();
+    let fingerprint = opener.vault.fingerprint();
     match &mark {
         Some(mark) if mark.fingerprint != fingerprint => {
             return Err(OpenError::Key { data: mark.fingerprint.clone(), ours: fingerprint });
@@ -41,12 +41,12 @@ pub(super) fn open(place: &Place<'_>, vault: &Vault) -> Result<(Opened, Publishe
         Some(_) => {}
     }
     let mark = mark.map_or((0, 0), |mark| (mark.sequence, mark.records));
-    match attempt(&hot, place.cache_bytes, vault, mark.0) {
+    match attempt(&hot, place.cache_bytes, opener, mark.0) {
         Ok(opened) => Ok(opened),
         Err(Failure::Elsewhere(error)) => Err(error),
-        Err(Failure::Damaged(why)) if mark.0 == 0 => begin_anew(place, &hot, vault, &why),
-        Err(Failure::Damaged(why)) => match rebuild(place, &hot, vault, mark.0) {
-            Ok(true) => attempt(&hot, place.cache_bytes, vault, mark.0).map_err(|failure| match failure {
+        Err(Failure::Damaged(why)) if mark.0 == 0 => begin_anew(place, &hot, opener, &why),
+        Err(Failure::Damaged(why)) => match rebuild(place, &hot, opener, mark.0) {
+            Ok(true) => attempt(&hot, place.cache_bytes, opener, mark.0).map_err(|failure| match failure {
                 Failure::Elsewhere(error) => error,
                 Failure::Damaged(why) => set_aside(place, &hot, &why),
             }),
@@ -69,12 +69,12 @@ fn make(dir: &Path) -> std::io::Result<()> {
 }
 
 // A first start was cut off: before it ends, the watermark is beyond 0 (`house.mark` in `open`), so nothing was ever taken.
-fn begin_anew(place: &Place<'_>, hot: &Path, vault: &Vault, why: &str) -> Result<(Opened, Published), OpenError> {
+fn begin_anew(place: &Place<'_>, hot: &Path, opener: Opener<'_>, why: &str) -> Result<(Opened, Published), OpenError> {
     let aside = quarantine(place);
     std::fs::rename(hot, &aside)?;
     sync_dir(place.dir)?;
     tracing::warn!(why, aside = %aside.display(), "the first start was cut off before anything was taken; starting anew");
-    attempt(hot, place.cache_bytes, vault, 0).map_err(|failure| match failure {
+    attempt(hot, place.cache_bytes, opener, 0).map_err(|failure| match failure {
         Failure::Elsewhere(error) => error,
         Failure::Damaged(why) => set_aside(place, hot, &why),
     })
@@ -82,13 +82,13 @@ fn begin_anew(place: &Place<'_>, hot: &Path, vault: &Vault, why: &str) -> Result
 
 // A broken snapshot on a clean log: sled fails, but rebuilds everything without it. Tried on a copy, which takes the store's
 // place only when every record verifies, all are there, and it reaches the watermark. The store itself is kept aside.
-fn rebuild(place: &Place<'_>, hot: &Path, vault: &Vault, mark: u64) -> std::io::Result<bool> {
+fn rebuild(place: &Place<'_>, hot: &Path, opener: Opener<'_>, mark: u64) -> std::io::Result<bool> {
     let copy = place.dir.join("rebuilding");
     if copy.exists() {
         std::fs::remove_dir_all(&copy)?;
     }
     copy_without_snapshots(hot, &copy)?;
-    if attempt(&copy, place.cache_bytes, vault, mark).is_err() {
+    if attempt(&copy, place.cache_bytes, opener, mark).is_err() {
         std::fs::remove_dir_all(&copy)?;
         return Ok(false);
     }
@@ -120,11 +120,11 @@ fn quarantine(place: &Place<'_>) -> PathBuf {
 }
 
 // sled panics on some damaged logs, so it gets a thread of its own to do that in.
-fn attempt(hot: &Path, cache_bytes: u64, vault: &Vault, mark: u64) -> Result<(Opened, Published), Failure> {
+fn attempt(hot: &Path, cache_bytes: u64, opener: Opener<'_>, mark: u64) -> Result<(Opened, Published), Failure> {
     let outcome = std::thread::scope(|scope| {
         let work = || {
             let log = Opened::open(hot, cache_bytes)?;
-            let published = read(&log, vault, mark)?;
+            let published = read(&log, opener, mark)?;
             Ok((log, published))
         };
         scope.spawn(work).join()

@@ -1,6 +1,7 @@
 //! How the store on sled is set, and why it may not open.
 
 use crate::domain::time::Timestamp;
+use crate::store::form::Form;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +35,9 @@ pub struct Settings {
     pub linger: Duration,
     /// How long ids and idempotency keys of what is over are known: 72 h (decision 11), never less than 24 h.
     pub tombstones: Duration,
+    /// The newest form of stored values that is read, and the one that is written. Less than the newest there is makes it a store
+    /// of an older version, for tests.
+    pub form: Form,
     /// The time, for housekeeping.
     pub clock: Clock,
     /// What ends the process when the store can't go on.
@@ -52,6 +56,7 @@ impl Settings {
             max_group: 64,
             linger: Duration::from_secs(30),
             tombstones: Duration::from_secs(72 * 3600),
+            form: Form::NEWEST,
             clock: Arc::new(|| chrono::Utc::now().into()),
             fatal: Arc::new(end),
         }
@@ -81,6 +86,9 @@ pub enum OpenError {
     /// There is a store, and nothing that says how far it had come.
     #[error("the file `watermark` in {} is missing or not readable: without it a loss can't be noticed; put it back, or restore a backup with `countersign restore`", .0.display())]
     Unproven(PathBuf),
+    /// A newer version wrote values that this one can't read.
+    #[error("{0}, or restore a backup that this version made with `countersign restore`")]
+    Newer(String),
     /// The store is damaged or shorter than it was, and was set aside.
     #[error("the store is damaged or incomplete: {why}. Nothing was deleted: it is now in {}. Restore a backup with `countersign restore`", .copy.display())]
     Damaged {

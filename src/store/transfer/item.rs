@@ -5,6 +5,7 @@ use crate::domain::budget::Budget;
 use crate::domain::id::{AggregateId, InstitutionId, PublisherId};
 use crate::domain::recipient::{Recipient, RecipientKey};
 use crate::store::codec::Encoder;
+use crate::store::form::Form;
 use crate::store::rows;
 use crate::vault::Vault;
 use aws_lc_rs::digest;
@@ -175,11 +176,11 @@ impl Item {
             Self::DataKey { wrapped, .. } => out.bytes(wrapped),
             Self::Aggregate { value, seqs, .. } => {
                 out.list(seqs, |out, it| out.number(*it));
-                out.bytes(&rows::encode_aggregate(value, 0));
+                out.bytes(&rows::encode_aggregate(value, Form::OLDEST, 0));
             }
-            Self::Budget { budget, .. } => out.bytes(&rows::encode_budget(budget, 0)),
+            Self::Budget { budget, .. } => out.bytes(&rows::encode_budget(budget, Form::OLDEST, 0)),
             Self::OptOut { .. } => {}
-            Self::Recipient(it) => out.bytes(&rows::encode_recipient(it, 0)),
+            Self::Recipient(it) => out.bytes(&rows::encode_recipient(it, Form::OLDEST, 0)),
             Self::Note { value, .. } => out.bytes(value),
             Self::Feed { last, .. } => out.number(*last),
             Self::Opened { count, .. } => out.number(*count),

@@ -1,11 +1,12 @@
 //! Items as lines of JSON: what `docs/export.md` describes. What is sealed in a store is sealed here, under the same keys: clear
-//! are ids, times, names of publishers and institutions, and numbers.
+//! are ids, times, names of publishers and institutions, and numbers. Sealed values have the oldest form: any version reads them.
 
 use super::item::Item;
 use crate::domain::aggregate::Aggregate;
 use crate::domain::budget::Budget;
 use crate::domain::id::AggregateId;
 use crate::domain::time::Timestamp;
+use crate::store::form::Form;
 use crate::store::key::{Key, Keys, kind};
 use crate::store::prepare::{decode_note, encode_note};
 use crate::store::{row, rows};
@@ -76,7 +77,7 @@ impl Line {
             }
             Item::Recipient(it) => {
                 let key = Keys(vault).recipient(&it.key);
-                let sealed = row::seal_in_place(vault, &key, rows::encode_recipient(it, ROOM), true);
+                let sealed = row::seal_in_place(vault, &key, rows::encode_recipient(it, Form::OLDEST, ROOM), true);
                 let (publisher, institution) = (it.key.publisher.to_string(), it.key.institution.to_string());
                 Self::Recipient { key: hex::encode(key.rest()), publisher, institution, sealed: text(&sealed) }
             }
@@ -97,7 +98,7 @@ impl Line {
             Self::Session { id, events, key_day, sealed, .. } | Self::Message { id, events, key_day, sealed, .. } => {
                 let key = Key::aggregate(AggregateId::parse(id).ok_or(Wrong)?);
                 let plain = vault.open_row(*key_day, &key.0, &bytes(sealed)?).map_err(|_| Wrong)?;
-                let value = Box::new(rows::decode_aggregate(&plain).map_err(|_| Wrong)?);
+                let value = Box::new(rows::decode_aggregate(&plain, Form::NEWEST).map_err(|_| Wrong)?);
                 if value.id() != key.id()
                     || clear(&value, events.clone(), *key_day, sealed.clone()) != *self
                     || value.events().len() != events.len()
@@ -116,7 +117,7 @@ impl Line {
             Self::Recipient { key, publisher, institution, sealed } => {
                 let key = Key::new(kind::RECIPIENT, route(key)?);
                 let plain = vault.open_row(STANDING, &key.0, &bytes(sealed)?).map_err(|_| Wrong)?;
-                let it = rows::decode_recipient(&plain).map_err(|_| Wrong)?;
+                let it = rows::decode_recipient(&plain, Form::NEWEST).map_err(|_| Wrong)?;
                 if it.key.publisher.as_str() != publisher
                     || it.key.institution.as_str() != institution
                     || Keys(vault).recipient(&it.key) != key
@@ -158,7 +159,7 @@ fn aggregate(value: &Aggregate, seqs: Vec<u64>, day: u32, vault: &Vault) -> Resu
     if day != STANDING && !vault.set_day(day) {
         return Err(Wrong);
     }
-    let sealed = row::seal_in_place(vault, &Key::aggregate(value.id()), rows::encode_aggregate(value, ROOM), day == STANDING);
+    let sealed = row::seal_in_place(vault, &Key::aggregate(value.id()), rows::encode_aggregate(value, Form::OLDEST, ROOM), day == STANDING);
     Ok(clear(value, seqs, sealed.day, text(&sealed)))
 }
 

@@ -6,7 +6,7 @@ mod payload;
 mod values;
 
 use crate::domain::challenge::{Mode, RepeatKey, Slot, SlotSubject};
-use crate::domain::code::{CodeKind, HashKind, Secret, Wiped};
+use crate::domain::code::{CodeKind, HashKind, Secret};
 use crate::domain::contact::Address;
 use crate::domain::fault::Violation;
 use crate::domain::id::InstitutionId;
@@ -63,8 +63,6 @@ pub struct Wish {
     pub bus_correl_id: Option<String>,
     /// The idempotency key and the payload's MAC.
     pub repeat: Option<RepeatKey>,
-    /// What that MAC is over: the parsed body fields, in a form that no two requests share; empty where there is no key.
-    pub fields: Wiped,
 }
 
 /// The level (contract, behaviour 1).
@@ -142,13 +140,8 @@ impl Wish {
 /// Judges all field rules at once; the violations come in schema order.
 pub fn check(origin: Origin, mut request: OobValidate, publisher: &Publisher, keyring: &dyn Keyring) -> Result<Wish, Vec<Violation>> {
     let mut found = Findings(Vec::new());
-    let (repeat, fields) = match request.header.as_ref().and_then(repeat_key) {
-        Some(key) => {
-            let fields = canonical(&request);
-            (Some(RepeatKey { key, payload: keyring.payload_tag(&fields) }), fields)
-        }
-        None => (None, Wiped::default()),
-    };
+    let key = request.header.as_ref().and_then(repeat_key);
+    let repeat = key.map(|key| RepeatKey { key, payload: keyring.payload_tag(&canonical(&request)) });
     let header = found.header(&mut request, publisher);
     let recipient = found.recipient(&mut request);
     let parameters = found.parameters(request.data);
@@ -170,7 +163,6 @@ pub fn check(origin: Origin, mut request: OobValidate, publisher: &Publisher, ke
     match (target, found.0.is_empty()) {
         (Some(target), true) => Ok(Wish {
             repeat,
-            fields,
             consumer_name: header.valid_consm_name.or_else(|| publisher.defaults.valid_consm_name.clone()),
             tracking_id: header.tracking_id,
             bus_correl_id: header.bus_correl_id,

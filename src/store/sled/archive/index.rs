@@ -8,6 +8,7 @@ use super::run::{Cover, Input, Run, stretch};
 use super::tail::{self, Indexed, Tail, Tally};
 use crate::domain::aggregate::Aggregate;
 use crate::store::facts::Facts;
+use crate::store::form::Form;
 use crate::store::key::Key;
 use crate::store::{row, rows};
 use crate::vault::Vault;
@@ -206,5 +207,5 @@ fn indexed(record: &Record, vault: &Vault) -> Indexed {
 pub(in super::super) fn opened(record: &Record, vault: &Vault) -> Option<(Aggregate, Vec<u64>)> {
     let key = Key::aggregate(record.id);
     let (head, plain) = row::open(vault, &key, &record.bytes).ok()?;
-    Some((rows::decode_aggregate(&plain).ok()?, head.seqs))
+    Some((rows::decode_aggregate(&plain, Form::NEWEST).ok()?, head.seqs))
 }

@@ -1,5 +1,7 @@
 use super::*;
+use crate::store::form::Form;
 use crate::store::published::{Aside, Published, Row, Shown};
+use crate::store::row::Opener;
 use crate::store::sled::content;
 use crate::store::sled::settings::{Clock, Settings};
 use crate::store::stage::meta_value;
@@ -254,13 +256,13 @@ fn a_data_key_that_a_journal_destroys_is_not_learned_from_the_table() {
         let body = row::seal(&vault, &day, &wrapped, true);
         let mut batch = ::sled::Batch::default();
         batch.insert(&day.0, row::assemble(&day, 1, None, &[], &body));
-        batch.insert(&Key::META.0, meta_value(&vault, 1, 1));
+        batch.insert(&Key::META.0, meta_value(&vault, Form::NEWEST, (1, 1)));
         Table::open(dir.path(), CACHE).unwrap().apply(batch).unwrap();
         let mut journal = Journal::create(dir.path(), 1).unwrap();
         if destroyed {
-            journal.append((1, 2), &[(day, None), (Key::META, Some(meta_value(&vault, 2, 0).into()))]).unwrap();
+            journal.append((1, 2), &[(day, None), (Key::META, Some(meta_value(&vault, Form::NEWEST, (2, 0)).into()))]).unwrap();
         }
-        let read = content::read(&Opened::open(dir.path(), CACHE).unwrap(), &vault, 1);
+        let read = content::read(&Opened::open(dir.path(), CACHE).unwrap(), Opener { vault: &vault, newest: Form::NEWEST }, 1);
         assert!(read.is_ok());
         assert_eq!(vault.set_day(7), !destroyed);
     }
