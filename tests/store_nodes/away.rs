@@ -36,13 +36,18 @@ async fn when_nothing_answers_everybody_hears_so_and_too_many_are_sent_away() {
     let (proxy, store, _) = behind(few).await;
     store.commit(put(&one(1)), Vec::new()).await.unwrap();
     proxy.silence();
+    // One after the other: a commit reads, too, and would take the readers' places.
     let (mut reads, mut commits) = (tokio::task::JoinSet::new(), tokio::task::JoinSet::new());
-    for n in 0..8 {
-        let (reader, writer) = (store.clone(), store.clone());
+    for _ in 0..8 {
+        let reader = store.clone();
         reads.spawn(async move { reader.load(&Query::One(id(1))).await.map(drop) });
+    }
+    let reads = reads.join_all().await;
+    for n in 0..8 {
+        let writer = store.clone();
         commits.spawn(async move { writer.commit(put(&one(10 + n)), vec![Expect::Aggregate(id(10 + n), 0)]).await });
     }
-    let (reads, commits) = (reads.join_all().await, commits.join_all().await);
+    let commits = commits.join_all().await;
     for (what, outcomes) in [("reads", reads), ("commits", commits)] {
         let busy = outcomes.iter().filter(|it| **it == Err(StoreError::Busy)).count();
         let away = outcomes.iter().filter(|it| is_away(it)).count();
