@@ -28,18 +28,18 @@ use sample::*;
 use std::sync::Arc;
 use std::time::Duration;
 use versions::*;
-use wrappers::{Counted, Moved};
+use wrappers::Kept;
 
 trait Engine: Store + Notes {}
 impl<T: Store + Notes> Engine for T {}
 
 /// A store in a database of its own.
-async fn on_postgres(node: i64, form: Form) -> Counted {
+async fn on_postgres(node: i64, form: Form) -> Kept<PostgresStore> {
     let cluster = postgres::shared();
     let mut settings = cluster.settings(&cluster.database());
     settings.migrate = true;
     let options = Options { clock: Arc::new(|| at(0)), look_every: Duration::ZERO, database_time: false, form, ..Options::default() };
-    Counted(PostgresStore::open(&settings, options, vault(), node).await.expect("the store opens"))
+    Kept(PostgresStore::open(&settings, options, vault(), node).await.expect("the store opens"))
 }
 
 macro_rules! suite {
@@ -82,7 +82,7 @@ macro_rules! suite {
             $(#[tokio::test]
             async fn $name() {
                 let dir = tempfile::tempdir().unwrap();
-                super::$name(&super::Moved(super::open(dir.path(), &super::Time::at(40_000)))).await;
+                super::$name(&super::Kept(super::open(dir.path(), &super::Time::at(40_000)))).await;
             })*
         }
     };
