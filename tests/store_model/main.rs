@@ -58,7 +58,7 @@ impl Bench {
     fn moved() -> Self {
         Self::new(|_| {
             let (dir, time) = (tempfile::tempdir().unwrap(), Time::at(0));
-            let nodes: Vec<Box<dyn Engine>> = vec![Box::new(sound(Arc::new(wrappers::Moved(open(dir.path(), &time))), dir))];
+            let nodes: Vec<Box<dyn Engine>> = vec![Box::new(sound(Arc::new(wrappers::Kept(open(dir.path(), &time))), dir))];
             Subject { nodes, time, hides: None, revives: true }
         })
     }
