@@ -1,7 +1,8 @@
 //! The loop that everything goes through: load → decide → commit, and what happens later.
 //!
 //! [`Engine`] answers requests; [`outbox`] hands messages to carriers; [`timers`] end sessions; [`feed`] pages events and
-//! [`push`] takes them to subscribers. All of them write through the same [`Engine::carry_out`].
+//! [`push`] takes them to subscribers. All of them write through the same [`Engine::carry_out`]. [`templates`] are what messages of
+//! the REST and bus flows are made of.
 
 pub mod draw;
 pub mod feed;
@@ -10,6 +11,7 @@ pub mod handsets;
 pub mod outbox;
 pub mod push;
 pub mod render;
+pub mod templates;
 pub mod timers;
 pub mod turns;
 
@@ -33,6 +35,7 @@ use rand::RngExt;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use templates::Templates;
 use tokio::sync::watch;
 use turns::Turns;
 
@@ -101,14 +104,17 @@ pub struct Engine {
     rates: Mutex<HashMap<PublisherId, (i64, u32)>>,
     guesses: Guesses,
     handsets: Handsets,
+    templates: Arc<Templates>,
 }
 
 impl Engine {
     /// An engine over its parts, with nothing registered yet.
     pub fn new(parts: Parts) -> Self {
         let mut generator = parts.chance.generator();
+        let templates = Arc::new(Templates::new(parts.notes.clone(), parts.clock.clone()));
         Self {
             parts,
+            templates,
             registry: ArcSwap::default(),
             turns: Turns::new(generator.random()),
             changes: watch::channel(0).0,
@@ -221,6 +227,11 @@ impl Engine {
     /// Small durable values.
     pub fn notes(&self) -> &Arc<dyn Notes> {
         &self.parts.notes
+    }
+
+    /// Message templates of the REST and bus flows.
+    pub fn templates(&self) -> &Arc<Templates> {
+        &self.templates
     }
 
     /// load → decide → commit, again while what was relied on changes meanwhile.
