@@ -9,7 +9,7 @@ use countersign::domain::id::PublisherId;
 use countersign::domain::message::{Kind, Language, Rendered, Values};
 use countersign::http::Settings;
 use http_stand::*;
-use process::bank::Bank;
+use process::bank::{Bank, PASSWORD, Server};
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -284,7 +284,8 @@ impl countersign::engine::draw::Clock for Later {
 async fn a_restart_keeps_them_and_the_audit_log_tells() {
     let bank = Bank::new("");
     let server = bank.start();
-    let sent = server.request(reqwest::Method::POST, "/api/template").header("content-type", "application/json");
+    let request = |server: &Server, method, path: &str| server.request(method, path).basic_auth("bank", Some(PASSWORD));
+    let sent = request(&server, reqwest::Method::POST, "/api/template").header("content-type", "application/json");
     let answer = sent.body(fixture("otpMail")).send().await.unwrap();
     assert_eq!((answer.status().as_u16(), answer.headers()["etag"].to_str().unwrap()), (201, "\"1\""));
     server.stop();
@@ -292,7 +293,7 @@ async fn a_restart_keeps_them_and_the_audit_log_tells() {
     let told = server.get("/api/template/otpMail", &[("version", "1")]).await;
     let told: Value = serde_json::from_str(&told.body).unwrap();
     assert_eq!(told["subject"], "otp for [(${clientId})]");
-    let gone = server.request(reqwest::Method::DELETE, "/api/template/otpMail").send().await.unwrap();
+    let gone = request(&server, reqwest::Method::DELETE, "/api/template/otpMail").send().await.unwrap();
     assert_eq!(gone.status().as_u16(), 204);
     let log = bank.read("data/audit.jsonl");
     let lines: Vec<Value> = log.lines().map(|it| serde_json::from_str(it).unwrap()).collect();

@@ -12,10 +12,10 @@ use countersign::domain::feed::FeedEvent;
 use countersign::domain::id::{AggregateId, EventId, PublisherId};
 use countersign::domain::request::{OobValidate, Origin, Sms};
 use countersign::domain::time::Timestamp;
+use countersign::engine::templates::Templates;
 use countersign::engine::{Page, Trouble};
 use countersign::http::auth::Mac;
 use countersign::http::settings::AuthSettings;
-use countersign::engine::templates::Templates;
 use countersign::http::{
     Action, Ask, Credentials, Extra, Gateway, Gateways, Metrics, Operators, Parts, Pulse, Served, Server, Service, Settings, Step, Trail,
 };

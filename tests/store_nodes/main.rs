@@ -12,6 +12,7 @@ mod feed;
 mod handing;
 mod over;
 mod races;
+mod templates;
 
 use countersign::domain::challenge::Challenge;
 use countersign::domain::snapshot::{Query, View, Write};
