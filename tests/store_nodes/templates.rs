@@ -120,7 +120,7 @@ async fn on_sled() {
     let (nodes, time) = (Nodes::sled(), Time::at(0));
     let one = templates(nodes.node(0), &time);
     crowd(&[one.clone(), one.clone()]).await.unwrap();
-    one_wins(&[one.clone()]).await;
+    one_wins(std::slice::from_ref(&one)).await;
     seen_elsewhere(&[one], &time).await;
 }
 

@@ -2,6 +2,7 @@
 //! whose with `?publisher=`. Each change is in the audit log before it is answered.
 
 mod access;
+mod answer;
 mod form;
 
 use super::peer::Peer;
@@ -14,12 +15,13 @@ use crate::domain::segment::count;
 use crate::engine::Trouble;
 use crate::engine::templates::{Entry, Refused};
 use access::{Caller, Wanted, body, caller, condition, recorded};
+use answer::{All, Linted, Listed, Previewed, Told};
 use axum::body::Body;
 use axum::extract::{Path, Query, State as Reach};
 use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use form::{All, Linted, Listed, Previewed, Told, Written, language};
+use form::{Written, language};
 use serde_json::json;
 use std::sync::Arc;
 
