@@ -194,6 +194,20 @@ fn subjects_are_linted() {
     check(Kind::Push, None, &[]);
 }
 
+/// End tags that end nothing hide how deep elements stand; the sanitiser works on any depth without a deep stack.
+#[test]
+fn depth_takes_no_stack() {
+    let check = |body: String, value: String| {
+        let small = std::thread::Builder::new().stack_size(256 * 1024);
+        let work = move || shown(&source(Kind::Mail, &body), &[("a", &value)]).map(drop);
+        assert_eq!(small.spawn(work).unwrap().join().expect("it ends"), Ok(()));
+    };
+    for element in ["div", "span", "b", "table", "li"] {
+        check(format!("<{element}></x>").repeat(40_000 / (element.len() + 6)), String::new());
+        check("<p>[(${a})]</p>".to_owned(), format!("<{element}>").repeat(4_000 / (element.len() + 2)));
+    }
+}
+
 /// Pieces of which hostile templates are made.
 fn hostile() -> impl Strategy<Value = String> {
     let piece = prop_oneof![

@@ -73,13 +73,15 @@ impl From<Trouble> for Refused {
 }
 
 impl Templates {
-    /// Stores a template as a new version. New challenges use it on this node at once, on others within a second.
+    /// Stores a template as a new version. New challenges use it on this node at once, on others within a second. Whoever waits for
+    /// it must wait to its end (in a task of its own): a change that is dropped half-way may still be made, unseen by the next one.
     pub async fn put(&self, publisher: &PublisherId, source: Source, condition: Condition) -> Result<Put, Refused> {
         Compiled::new(&source).map_err(Refused::Invalid)?;
         self.change(publisher, &source.key, condition, Some(&source)).await
     }
 
-    /// Removes a template; the version that this makes is told. Challenges that were opened with it still use it.
+    /// Removes a template; the version that this makes is told. Challenges that were opened with it still use it. To be waited
+    /// for as [`Templates::put`].
     pub async fn remove(&self, publisher: &PublisherId, key: &Key, condition: Condition) -> Result<u32, Refused> {
         Ok(self.change(publisher, key, condition, None).await?.version)
     }
