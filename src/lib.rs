@@ -23,8 +23,8 @@
 //! | [`vault`] | all keys, and the only place that uses them |
 //! | [`store`] | everything durable, behind one contract; on sled, on PostgreSQL, and in memory for tests |
 //! | [`connect`] | the ways out: SMS gateways, mail relays, subscribers of events |
-//! | [`engine`] | the loop: decisions, the outbox, timers, the push of events |
-//! | [`http`] | the listener: SOAP, replies from gateways, the feed, health, metrics |
+//! | [`engine`] | the loop: decisions, the outbox, timers, the push of events, message templates |
+//! | [`http`] | the listener: SOAP, replies from gateways, the feed, message templates, health, metrics |
 //! | [`admin`] | operators' commands over a Unix socket, and their audit log |
 //! | [`demo`] | the virtual handset and what it needs; none of it exists outside `countersign demo` |
 //! | [`bench`](mod@bench) | the load generator: what this machine can do, measured from outside |

@@ -72,7 +72,7 @@ impl Server {
         let dir = tempfile::tempdir().expect("a directory");
         let audit = Audit::open(dir.path()).expect("opened");
         let clock = Box::new(|| Timestamp::from_millis(1_000));
-        let office = Arc::new(Office { operations: Arc::new(Fake), audit, clock });
+        let office = Arc::new(Office { operations: Arc::new(Fake), audit: Arc::new(audit), clock });
         let listener = Listener::bind(&dir.path().join("s")).expect("bound");
         let running = tokio::spawn(async move { listener.run(office).await });
         Self { dir, running }
@@ -221,7 +221,7 @@ async fn a_command_whose_record_fails_is_not_begun() {
     let dir = tempfile::tempdir().expect("a directory");
     std::os::unix::fs::symlink("/dev/full", dir.path().join(FILE)).expect("linked");
     let audit = Audit::open(dir.path()).expect("opened");
-    let office = Arc::new(Office { operations: Arc::new(Fake), audit, clock: Box::new(Timestamp::default) });
+    let office = Arc::new(Office { operations: Arc::new(Fake), audit: Arc::new(audit), clock: Box::new(Timestamp::default) });
     let socket = dir.path().join("s");
     let listener = Listener::bind(&socket).expect("bound");
     let running = tokio::spawn(async move { listener.run(office).await });

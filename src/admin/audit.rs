@@ -39,10 +39,10 @@ pub enum Step {
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct Line<'a, P> {
     time: String,
     #[serde(flatten)]
-    peer: Peer,
+    peer: P,
     action: &'a str,
     arguments: Value,
     result: Step,
@@ -56,8 +56,8 @@ impl Audit {
         Ok(Self(Mutex::new(file)))
     }
 
-    /// Writes one line and makes it durable. Blocks: not for a runtime's worker.
-    pub fn write(&self, now: Timestamp, peer: Peer, command: &Entry, result: Step) -> io::Result<()> {
+    /// Writes one line and makes it durable. `peer` is who did it, as an object. Blocks: not for a runtime's worker.
+    pub fn write(&self, now: Timestamp, peer: impl Serialize, command: &Entry, result: Step) -> io::Result<()> {
         let line = Line { time: now.to_string(), peer, action: command.action, arguments: command.arguments.clone(), result };
         let mut bytes = serde_json::to_vec(&line)?;
         bytes.push(b'\n');
@@ -72,6 +72,13 @@ impl Audit {
 pub struct Entry {
     action: &'static str,
     arguments: Value,
+}
+
+impl Entry {
+    /// An action that is no command.
+    pub fn new(action: &'static str, arguments: Value) -> Self {
+        Self { action, arguments }
+    }
 }
 
 impl From<&Command> for Entry {

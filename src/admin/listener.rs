@@ -31,7 +31,7 @@ pub struct Office {
     /// The server's side of each command.
     pub operations: Arc<dyn Operations>,
     /// Where each is recorded.
-    pub audit: Audit,
+    pub audit: Arc<Audit>,
     /// Tells the time for the record.
     pub clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
 }

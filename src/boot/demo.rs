@@ -4,8 +4,10 @@ use super::data::Data;
 use super::house::{Front, House};
 use super::operations::register_recipients;
 use super::stage::Backstage;
+use super::trail::Recorded;
 use super::ways::Ways;
 use super::{now, prepare, stop_on_signal};
+use crate::admin::audit::Audit;
 use crate::config::Store;
 use crate::connect::sandbox::Sandbox;
 use crate::demo::{self, registration};
@@ -52,6 +54,7 @@ pub async fn demo(listen: SocketAddr, data: Option<PathBuf>) -> Result<()> {
         operators: Operators::new(Some(("demo".to_owned(), crate::domain::code::Secret::new("demo"))), None, vault),
         gateways: gateways()?,
         http: settings,
+        trail: Arc::new(Recorded(Arc::new(Audit::open(&data.join("store"))?))),
         extra: Some(Box::new(move |router| demo::add(router, stage))),
     };
     let bound = house.open(front).await?;

@@ -9,7 +9,7 @@ use crate::engine::outbox::{Outbox, Term};
 use crate::engine::push::{self, Subscriber};
 use crate::engine::tally::Tally;
 use crate::engine::{Engine, Parts, timers};
-use crate::http::{Credentials, Extra, Gateways, Metrics, Operators, Parts as HttpParts, Server, Settings};
+use crate::http::{Credentials, Extra, Gateways, Metrics, Operators, Parts as HttpParts, Server, Settings, Trail};
 use crate::vault::Vault;
 use anyhow::Result;
 use futures_util::FutureExt;
@@ -51,6 +51,8 @@ pub struct Front {
     pub operators: Operators,
     /// Gateways that bring replies.
     pub gateways: Gateways,
+    /// Where changes over HTTP are recorded.
+    pub trail: Arc<dyn Trail>,
     /// What the demonstration adds.
     pub extra: Option<Extra>,
 }
@@ -81,6 +83,8 @@ impl House {
         let lag = move || lags.since(&ends(&engine));
         let parts = HttpParts {
             service: self.engine.clone(),
+            templates: self.engine.templates().clone(),
+            trail: front.trail,
             credentials: front.credentials.clone(),
             operators: front.operators,
             gateways: front.gateways,

@@ -12,6 +12,7 @@ mod migrate;
 mod moves;
 mod operations;
 mod stage;
+mod trail;
 mod ways;
 
 use crate::admin::audit::Audit;
@@ -36,6 +37,7 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use trail::Recorded;
 
 pub use demo::demo;
 pub use migrate::migrate;
@@ -53,12 +55,14 @@ pub async fn serve(settings: Settings) -> Result<()> {
     let data = Data::open(&settings.store, term.lease, vault.clone()).await?;
     let tally = Tally::new(data.counters(settings.http.auth.nonces), vault.clone());
     let audit = Audit::open(&settings.store.dir).with_context(|| format!("the audit log in {}", settings.store.dir.display()))?;
+    let audit = Arc::new(audit);
     let ways = ways::build(&settings, now())?;
     let front = Front {
         operators: Operators::load(&settings.http, vault.clone()).map_err(anyhow::Error::msg)?,
         credentials: Arc::new(Credentials::new(&registered.credentials, vault.clone(), &settings.http.auth, tally.clone())),
         gateways: Gateways::load(settings.inbound.clone()).map_err(anyhow::Error::msg)?,
         http: settings.http.clone(),
+        trail: Arc::new(Recorded(audit.clone())),
         extra: None,
     };
     let house = House::build(tally, (vault, data, term), registered.registry, ways);

@@ -25,6 +25,7 @@ pub mod keyring;
 pub mod keyword;
 pub mod lint;
 pub mod material;
+pub mod message;
 pub mod publisher;
 pub mod recipient;
 pub mod reply;

@@ -1,7 +1,8 @@
 //! The loop that everything goes through: load → decide → commit, and what happens later.
 //!
 //! [`Engine`] answers requests; [`outbox`] hands messages to carriers; [`timers`] end sessions; [`feed`] pages events and
-//! [`push`] takes them to subscribers. All of them write through the same [`Engine::carry_out`].
+//! [`push`] takes them to subscribers. All of them write through the same [`Engine::carry_out`]. [`templates`] are what messages of
+//! the REST and bus flows are made of.
 
 pub mod draw;
 pub mod feed;
@@ -12,6 +13,7 @@ pub mod push;
 pub mod rates;
 pub mod render;
 pub mod tally;
+pub mod templates;
 pub mod timers;
 pub mod turns;
 
@@ -35,6 +37,7 @@ use rates::Rates;
 use std::sync::Arc;
 use std::time::Duration;
 use tally::Tally;
+use templates::Templates;
 use tokio::sync::watch;
 use turns::Turns;
 
@@ -110,6 +113,7 @@ pub struct Engine {
     rates: Rates,
     guesses: Guesses,
     handsets: Handsets,
+    templates: Arc<Templates>,
 }
 
 impl Engine {
@@ -117,8 +121,10 @@ impl Engine {
     pub fn new(parts: Parts) -> Self {
         let mut generator = parts.chance.generator();
         let tally = parts.tally.clone();
+        let templates = Arc::new(Templates::new(parts.notes.clone(), parts.clock.clone()));
         Self {
             parts,
+            templates,
             registry: ArcSwap::default(),
             turns: Turns::new(generator.random()),
             changes: watch::channel(0).0,
@@ -231,6 +237,11 @@ impl Engine {
     /// Small durable values.
     pub fn notes(&self) -> &Arc<dyn Notes> {
         &self.parts.notes
+    }
+
+    /// Message templates of the REST and bus flows.
+    pub fn templates(&self) -> &Arc<Templates> {
+        &self.templates
     }
 
     /// load → decide → commit, again while what was relied on changes meanwhile.

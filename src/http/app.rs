@@ -6,14 +6,14 @@ use super::peer::Peer;
 use super::problem::Problem;
 use super::settings::Settings;
 use super::state::{Answered, Correlation, Counted, State};
-use super::{feed, ims, inbound, status};
+use super::{feed, ims, inbound, status, templates};
 use crate::telemetry;
 use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::http::request::Parts as Head;
 use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use std::sync::Arc;
 use std::time::Instant;
 use tower::ServiceExt;
@@ -124,6 +124,10 @@ fn routes(state: Arc<State>) -> Router {
         .route(ims::PATH, any(ims::routed))
         .route("/v1/events", get(feed::events))
         .route("/inbound/sms/{gateway}", get(inbound::routed).post(inbound::routed))
+        .route("/api/template", get(templates::list).post(templates::store))
+        .route("/api/template/lint", post(templates::lint))
+        .route("/api/template/preview", post(templates::preview))
+        .route("/api/template/{name}", get(templates::show).put(templates::replace).delete(templates::remove))
         .route("/health/live", get(status::live))
         .route("/health/ready", get(status::ready))
         .route("/metrics", get(status::metrics))

@@ -1,7 +1,7 @@
-//! The HTTP side: SOAP, replies from gateways, the feed, health and metrics.
+//! The HTTP side: SOAP, replies from gateways, the feed, message templates, health and metrics.
 //!
 //! In reading order: [`settings`] (what an operator sets), [`Parts`] (what boot hands in), [`Server`] (binds and serves),
-//! `listener` (connections; `places`: how many, `activity`: which are idle), `app` (dispatch, with the SOAP path before the router), `ims` (SOAP), `inbound` (replies), `feed`,
+//! `listener` (connections; `places`: how many, `activity`: which are idle), `app` (dispatch, with the SOAP path before the router), `ims` (SOAP), `inbound` (replies), `feed`, `templates`,
 //! `status` (health, metrics), `state` (what they share), [`auth`] (who calls), [`Service`] (what is asked of the engine).
 
 mod activity;
@@ -24,7 +24,9 @@ mod service;
 pub mod settings;
 mod state;
 mod status;
+mod templates;
 mod tls;
+mod trail;
 
 pub use auth::{Credentials, Operators};
 pub use gateways::{Gateway, Gateways};
@@ -36,3 +38,4 @@ pub use server::{HttpError, Server};
 pub use service::{Ask, Pulse, Served, Service};
 pub use settings::Settings;
 pub use tls::{Tls, TlsError};
+pub use trail::{Action, Step, Trail};

@@ -4,6 +4,8 @@ use super::auth::{Credentials, Operators};
 use super::gateways::Gateways;
 use super::metrics::Metrics;
 use super::service::Service;
+use super::trail::Trail;
+use crate::engine::templates::Templates;
 use axum::Router;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -12,6 +14,10 @@ use tokio_util::sync::CancellationToken;
 pub struct Parts {
     /// The engine.
     pub service: Arc<dyn Service>,
+    /// Message templates.
+    pub templates: Arc<Templates>,
+    /// Where changes are recorded.
+    pub trail: Arc<dyn Trail>,
     /// Publishers' credentials; boot keeps its own handle for reloads.
     pub credentials: Arc<Credentials>,
     /// Who may read the metrics.

@@ -17,6 +17,9 @@ pub(super) struct Problem {
     retry_after_seconds: Option<u64>,
     #[serde(skip)]
     challenge: bool,
+    /// Which problem it is, for programs; none: the status says it all (`about:blank`).
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
     status: u16,
     title: &'static str,
     detail: String,
@@ -25,7 +28,12 @@ pub(super) struct Problem {
 impl Problem {
     pub(super) fn new(code: StatusCode, detail: impl Into<String>) -> Self {
         let title = code.canonical_reason().unwrap_or("Error");
-        Self { code, retry_after_seconds: None, challenge: false, status: code.as_u16(), title, detail: detail.into() }
+        Self { code, retry_after_seconds: None, challenge: false, kind: None, status: code.as_u16(), title, detail: detail.into() }
+    }
+
+    /// The same, of a kind that programs can tell: a URI that stays.
+    pub(super) fn typed(self, kind: &'static str) -> Self {
+        Self { kind: Some(kind), ..self }
     }
 
     /// 401, asking for Basic.

@@ -30,7 +30,7 @@ pub struct Settings {
     pub limits: Limits,
     /// How credentials are checked.
     pub auth: AuthSettings,
-    /// User name of the operator for `/metrics`, by Basic; needs `operator_password_file`.
+    /// User name of the operator for `/metrics` and `/api/template`, by Basic; needs `operator_password_file`.
     pub operator_user: Option<String>,
     /// File with the operator's password; white space around it is ignored.
     pub operator_password_file: Option<PathBuf>,

@@ -9,7 +9,9 @@ use super::problem::Problem;
 use super::proxies::Proxies;
 use super::service::Service;
 use super::settings::{Limits, Settings};
+use super::trail::Trail;
 use crate::domain::id::PublisherId;
+use crate::engine::templates::Templates;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use std::sync::Arc;
@@ -21,6 +23,8 @@ use uuid::fmt::Hyphenated;
 /// What a handler can reach.
 pub(super) struct State {
     pub(super) service: Arc<dyn Service>,
+    pub(super) templates: Arc<Templates>,
+    pub(super) trail: Arc<dyn Trail>,
     pub(super) credentials: Arc<Credentials>,
     pub(super) operators: Operators,
     pub(super) gateways: Gateways,
@@ -69,6 +73,8 @@ impl State {
         parts.credentials.begin(parts.service.now());
         Self {
             service: parts.service,
+            templates: parts.templates,
+            trail: parts.trail,
             credentials: parts.credentials,
             operators: parts.operators,
             gateways: parts.gateways,

@@ -13,10 +13,14 @@ use countersign::domain::id::{AggregateId, EventId, PublisherId};
 use countersign::domain::request::{OobValidate, Origin, Sms};
 use countersign::domain::time::Timestamp;
 use countersign::engine::tally::Tally;
+use countersign::engine::templates::Templates;
 use countersign::engine::{Page, Trouble};
 use countersign::http::auth::Mac;
 use countersign::http::settings::AuthSettings;
-use countersign::http::{Ask, Credentials, Extra, Gateway, Gateways, Metrics, Operators, Parts, Pulse, Served, Server, Service, Settings};
+use countersign::http::{
+    Action, Ask, Credentials, Extra, Gateway, Gateways, Metrics, Operators, Parts, Pulse, Served, Server, Service, Settings, Step, Trail,
+};
+use countersign::store::memory::MemoryStore;
 use countersign::vault::Vault;
 use prometheus_client::registry::Registry;
 use std::net::SocketAddr;
@@ -169,8 +173,37 @@ impl Service for Fake {
     }
 }
 
+/// The service's clock.
+struct FakeClock(Arc<Fake>);
+
+impl countersign::engine::draw::Clock for FakeClock {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+}
+
+/// Keeps what is recorded, one line an entry; can be made to fail.
+#[derive(Default)]
+pub struct Recorder {
+    pub lines: Mutex<Vec<String>>,
+    pub broken: AtomicBool,
+}
+
+impl Trail for Recorder {
+    fn write(&self, _: Timestamp, act: &Action, step: Step) -> std::io::Result<()> {
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(std::io::Error::other("no space"));
+        }
+        self.lines.lock().unwrap().push(format!("{} {} {} {step:?}", act.user, act.action, act.arguments));
+        Ok(())
+    }
+}
+
 /// A server that runs.
 pub struct Stand {
+    pub notes: Arc<MemoryStore>,
+    pub templates: Arc<Templates>,
+    pub trail: Arc<Recorder>,
     pub fake: Arc<Fake>,
     pub credentials: Arc<Credentials>,
     pub address: SocketAddr,
@@ -202,8 +235,12 @@ pub async fn stand_with(
     let tally = Tally::alone(settings.auth.nonces, Arc::new(Vault::from_root(&[7; 32])));
     let credentials = Arc::new(Credentials::new(credentials, Arc::new(FixedMac), &settings.auth, tally));
     let operators = Operators::new(Some(("operator".into(), Secret::new("watch"))), Some(Secret::new("scrape-token")), Arc::new(FixedMac));
+    let notes = Arc::new(MemoryStore::new(Arc::new(Vault::from_root(&[7; 32]))));
+    let (templates, trail) = (Arc::new(Templates::new(notes.clone(), Arc::new(FakeClock(fake.clone())))), Arc::<Recorder>::default());
     let parts = Parts {
         service: fake.clone(),
+        templates: templates.clone(),
+        trail: trail.clone(),
         credentials: credentials.clone(),
         operators,
         gateways: gateways(),
@@ -214,7 +251,7 @@ pub async fn stand_with(
     let server = Server::bind(&settings, parts).await.unwrap();
     let (address, tls) = (server.address(), server.tls());
     *fake.clock.lock().unwrap() = NOW;
-    Stand { fake, credentials, address, tls, shutdown, served: tokio::spawn(server.serve()) }
+    Stand { notes, templates, trail, fake, credentials, address, tls, shutdown, served: tokio::spawn(server.serve()) }
 }
 
 pub fn auth(change: impl FnOnce(&mut AuthSettings)) -> Settings {

@@ -14,6 +14,7 @@ mod handing;
 mod limits;
 mod over;
 mod races;
+mod templates;
 
 use countersign::domain::challenge::Challenge;
 use countersign::domain::snapshot::{Query, View, Write};

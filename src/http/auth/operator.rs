@@ -1,4 +1,4 @@
-//! Who may read the metrics: an operator by Basic, or a scraper by a bearer token.
+//! Who may read the metrics: an operator by Basic, or a scraper by a bearer token. Only the former may change anything.
 
 use super::basic::{basic, bearer};
 use super::claim::Proof;
@@ -36,11 +36,16 @@ impl Operators {
         Self { mac, user, token }
     }
 
-    /// Whether the request is an operator's.
+    /// Whether the request is an operator's, or a scraper's.
     pub fn admit(&self, headers: &HeaderMap) -> bool {
         if let (Some(expected), Some(given)) = (&self.token, bearer(headers)) {
             return *expected == self.mac.tag(TOKEN, given.expose());
         }
+        self.admit_person(headers)
+    }
+
+    /// Whether the request is an operator's.
+    pub fn admit_person(&self, headers: &HeaderMap) -> bool {
         match (&self.user, basic(headers)) {
             (Some((name, expected)), Some(claim)) => match claim.proof {
                 // The tag covers the name, so that both are compared at once and in constant time.
