@@ -66,8 +66,8 @@ async fn whoever_is_killed_nothing_is_lost_and_nothing_happens_twice() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "slow tier: nodes"]
-async fn thirty_nodes_are_killed() {
-    must_hold(&rounds(&Cluster::durable(), 30, |_| {}).await, "after the kills");
+async fn twenty_nodes_are_killed() {
+    must_hold(&rounds(&Cluster::durable(), 20, |_| {}).await, "after the kills");
 }
 
 /// The judge looks at what is really there: a challenge that the database lost is seen.
