@@ -73,7 +73,7 @@ impl Incoming {
     pub(in crate::store) async fn begin(&self, found: Found) -> Result<(), StoreError> {
         let shared = &self.store.shared;
         if found == Found::Unfinished {
-            shared.execute("TRUNCATE record, aggregate, event, feed, opened, duty, node", &[]).await?;
+            shared.execute("TRUNCATE record, aggregate, event, feed, opened, duty, node, counted, taken", &[]).await?;
         }
         keep::check_root(shared).await?;
         self.note(UNFINISHED, Some(b"1")).await?;
