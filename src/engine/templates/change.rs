@@ -88,7 +88,7 @@ impl Templates {
 
     // `None` removes it.
     async fn change(&self, publisher: &PublisherId, key: &Key, condition: Condition, to: Option<&Source>) -> Result<Put, Refused> {
-        let _turn = self.turn.lock().await;
+        let _turn = self.turns.wait(publisher).await;
         let duty = self.duty(publisher).await?;
         let changed = self.change_on(duty.clone(), publisher, (key, condition, to)).await;
         // Others need not wait for its end. When this fails, they do.

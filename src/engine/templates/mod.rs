@@ -12,6 +12,7 @@ pub use record::Entry;
 
 use super::Trouble;
 use super::draw::Clock;
+use super::turns::Turns;
 use crate::domain::id::PublisherId;
 use crate::domain::message::language::DEFAULT;
 use crate::domain::message::{Compiled, Key, Kind, Language, Source};
@@ -31,13 +32,13 @@ const COMPILED: u64 = 512;
 
 type List = Arc<Vec<Entry>>;
 
-/// Templates of all publishers. One a process: changes at once queue in it.
+/// Templates of all publishers. One a process: a publisher's changes at once queue in it.
 pub struct Templates {
     notes: Arc<dyn Notes>,
     clock: Arc<dyn Clock>,
     lists: Mutex<HashMap<PublisherId, (Timestamp, List)>>,
     compiled: Cache<(PublisherId, Key, u32), Arc<Compiled>>,
-    turn: tokio::sync::Mutex<()>,
+    turns: Turns,
 }
 
 /// A template for a new challenge. The challenge keeps key and version: with these it is found again, whatever changed meanwhile.
@@ -65,7 +66,7 @@ pub struct Stored {
 impl Templates {
     /// Over small durable values; reads nothing yet.
     pub fn new(notes: Arc<dyn Notes>, clock: Arc<dyn Clock>) -> Self {
-        Self { notes, clock, lists: Mutex::default(), compiled: Cache::new(COMPILED), turn: tokio::sync::Mutex::default() }
+        Self { notes, clock, lists: Mutex::default(), compiled: Cache::new(COMPILED), turns: Turns::new(0) }
     }
 
     /// The template for a new challenge in `language`: of that language, else of what it leads to (`en-US`, `en`), else the one
