@@ -1,14 +1,15 @@
 //! What happened to a challenge, as one timeline that an operator reads at night: no code, no text, no whole address.
 
 use super::aggregate::Aggregate;
-use super::answer::Verdict;
 use super::assurance::{Standing, verdict};
 use super::challenge::{Challenge, Level, Mode, State};
 use super::contact::Channel;
 use super::delivery::{Delivery, Purpose, Status};
+use super::direct::Message;
 use super::event::Event;
 use super::inbound::Inbound;
 use super::time::Timestamp;
+use super::verdict::Verdict;
 use std::fmt::Write as _;
 
 /// The timeline of an aggregate, oldest first, a line each, under a short heading.
@@ -36,8 +37,20 @@ fn challenge_heading(it: &Challenge) -> String {
     let level = match &it.level {
         Level::Native { alert, version, recipient, .. } => format!("alert \"{alert}\" {version} to recipient {recipient}"),
         Level::Explicit { phone } => format!("text to {}", phone.masked()),
+        Level::Direct(direct) => {
+            let what = match &direct.message {
+                Message::Text => "text".to_owned(),
+                Message::Template(it) => format!("template \"{}\" {}", it.name, it.version),
+            };
+            let client = direct.client.as_ref().map(|it| format!(" for client {it}")).unwrap_or_default();
+            format!("{what} by {} to {}{client}", direct.channel.name(), direct.address.masked())
+        }
     };
-    let mode = if it.mode == Mode::TwoWay { "TwoWay" } else { "OneWay" };
+    let mode = match it.mode {
+        Mode::TwoWay => "TwoWay",
+        Mode::OneWay => "OneWay",
+        Mode::OnCall => "verified by a call",
+    };
     let state = match it.state {
         State::Open => format!("open until {}", it.expires_at),
         State::Ended { outcome, at } => format!("{} at {at}", outcome.code()),
@@ -65,7 +78,8 @@ fn inbound_heading(it: &Inbound) -> String {
 
 fn challenge_lines(it: &Challenge) -> Vec<(Timestamp, String)> {
     let opened = (it.opened_at, "opened".to_owned());
-    let replies = it.seen.iter().map(|seen| (seen.at, format!("reply: {}", said(seen.verdict))));
+    let came = if it.mode == Mode::OnCall { "answer" } else { "reply" };
+    let replies = it.seen.iter().filter(|it| !it.is_wish()).map(|seen| (seen.at, format!("{came}: {}", said(seen.verdict))));
     [opened].into_iter().chain(replies).collect()
 }
 
@@ -75,7 +89,11 @@ fn event_line(event: &Event, deliveries: &[Delivery]) -> String {
 }
 
 fn delivery_line(it: &Delivery) -> String {
-    let channel = if it.channel == Channel::Sms { "SMS" } else { "mail" };
+    let channel = match it.channel {
+        Channel::Sms => "SMS",
+        Channel::Mail => "mail",
+        Channel::Push => "push",
+    };
     let what = if it.purpose == Purpose::Challenge { "challenge" } else { "answer" };
     let status = match &it.status {
         Status::Queued { next_at } => format!("waits until {next_at}"),

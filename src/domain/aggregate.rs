@@ -81,6 +81,14 @@ impl Aggregate {
         }
     }
 
+    /// The challenge, if it is one, taken out.
+    pub fn into_challenge(self) -> Option<Challenge> {
+        match self {
+            Self::Challenge(it) => Some(*it),
+            Self::Inbound(_) => None,
+        }
+    }
+
     /// When its session ends by itself; `None` when it has none, or has ended.
     pub fn timer(&self) -> Option<Timestamp> {
         self.challenge().and_then(Challenge::timer)

@@ -3,6 +3,9 @@
 use super::code::{Sealed, Secret};
 use super::fault::Violation;
 use super::id::AggregateId;
+use super::told::{Checked, Closed, Created, Resent};
+
+pub use super::verdict::Verdict;
 
 /// The answer to a [`super::decide::Request`].
 #[derive(Clone, Debug)]
@@ -25,38 +28,14 @@ pub enum Answer {
     Refused(Vec<Violation>),
     /// A reply was judged.
     Replied(Verdict),
+    /// A challenge was asked for over REST or Kafka.
+    Created(Created),
+    /// An answer that a publisher brought was judged.
+    Checked(Checked),
+    /// A message was asked for again.
+    Resent(Resent),
+    /// A publisher ended its challenge.
+    Closed(Closed),
     /// Nothing to tell.
     Done,
-}
-
-/// What a reply from a handset came to. Kept with it, so that a duplicate is answered alike.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Verdict {
-    /// It was right.
-    Verified,
-    /// It was wrong; so many attempts are left.
-    Wrong {
-        /// Attempts left in the newest session it was tried against.
-        left: u8,
-    },
-    /// It was wrong, and the last attempt.
-    Failed,
-    /// The person says it wasn't them.
-    Denied,
-    /// It named the code of a session that is over.
-    Expired,
-    /// It named a code that a newer one replaced.
-    Superseded,
-    /// It held no answer that could be read; no attempt was counted.
-    Unread,
-    /// It was STOP.
-    Stopped,
-    /// It was HELP.
-    Helped,
-    /// It was START.
-    Started,
-    /// There was no session to try it against.
-    NoSession,
-    /// The failure budget blocks this number.
-    Blocked,
 }

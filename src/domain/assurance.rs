@@ -2,6 +2,7 @@
 //! (`standards.md`). Computed from the challenge itself, so it is the same whenever it is asked for.
 
 use super::challenge::{Challenge, Check, Mode, Shape};
+use super::code::CodeShape;
 use super::contact::Channel;
 use super::delivery::Purpose;
 use std::time::Duration;
@@ -45,6 +46,7 @@ pub fn verdict(challenge: &Challenge) -> Vec<Finding> {
     let value = generated(challenge);
     let returns = match (challenge.mode, sent(Channel::Sms)) {
         (Mode::TwoWay, true) => (Standing::Missed, "the code goes out and comes back by SMS"),
+        (_, _) if sent(Channel::Push) => (Standing::Met, "the code moves from the app to the session"),
         _ => (Standing::Met, "the code moves from one channel to the other"),
     };
     let mail = if sent(Channel::Mail) { (Standing::Missed, "e-mail is no out-of-band channel") } else { (Standing::Met, "no e-mail") };
@@ -76,10 +78,41 @@ pub fn verdict(challenge: &Challenge) -> Vec<Finding> {
 fn generated(challenge: &Challenge) -> (Standing, &'static str) {
     match &challenge.verifier {
         None => (Standing::NotApplicable, "nothing is verified here"),
-        Some(it) if matches!(it.shape, Shape::Otpa | Shape::OtpThen | Shape::OtpaThen) => {
-            (Standing::Met, "a code of ours, drawn at random")
+        Some(it) if matches!(it.shape, Shape::OtpThen | Shape::OtpaThen) => (Standing::Met, "a code of ours, drawn at random"),
+        Some(it) => match (it.code_shape(), &it.check) {
+            (None, _) => (Standing::Missed, "the publisher's own value, perhaps a static one"),
+            (Some(shape), Check::Any { tags, .. }) if !is_enough(shape, tags.len()) => {
+                (Standing::Missed, "several codes of the session count at once")
+            }
+            (Some(shape), _) if !is_enough(shape, 1) => (Standing::Missed, "a code of less than six digits' worth"),
+            (Some(_), _) => (Standing::Met, "a code of ours, drawn at random"),
+        },
+    }
+}
+
+// Whether one guess at so many codes that count at once is as unlikely as one at six digits.
+fn is_enough(shape: CodeShape, count: usize) -> bool {
+    let all = (shape.alphabet().len() as u64).pow(shape.len() as u32);
+    all / count.max(1) as u64 >= 1_000_000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn six_digits_are_enough_and_several_at_once_are_not() {
+        for (shape, count, expected) in [
+            (CodeShape::Digits(5), 1, false),
+            (CodeShape::Digits(6), 1, true),
+            (CodeShape::Digits(6), 2, false),
+            (CodeShape::Digits(7), 4, true),
+            (CodeShape::Digits(10), 4, true),
+            (CodeShape::Alphanumeric(4), 1, false),
+            (CodeShape::Alphanumeric(5), 4, true),
+            (CodeShape::Alphanumeric(10), 4, true),
+        ] {
+            assert_eq!(is_enough(shape, count), expected, "{count} of {shape:?}");
         }
-        Some(it) if matches!(it.check, Check::Value { fold: false, .. }) => (Standing::Met, "a code of ours, drawn at random"),
-        Some(_) => (Standing::Missed, "the publisher's own value, perhaps a static one"),
     }
 }

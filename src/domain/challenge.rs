@@ -1,14 +1,19 @@
 //! A challenge: one code, one attempt counter, n deliveries, exactly one outcome (decisions 13, 14).
 
 use super::budget::BudgetKey;
-use super::code::{CodeKind, HashKind, Sealed, Secret, Tag};
+use super::code::{Sealed, Tag};
 use super::contact::Address;
-use super::delivery::Delivery;
+use super::delivery::{Delivery, Purpose};
+use super::direct::Direct;
 use super::event::{Act, Event};
 use super::id::{AggregateId, InstitutionId, PublisherId};
 use super::time::Timestamp;
 
-/// The aggregate behind one `OOBValidate`: its session, deliveries, attempts and events, stored as one record.
+pub use super::slot::{Slot, SlotSubject};
+pub use super::verifier::{CODES_A_SESSION, Check, Shape, Verifier};
+
+/// The aggregate behind one `OOBValidate`, or one request over REST or Kafka: its session, deliveries, attempts and events, stored as
+/// one record.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Challenge {
     /// `AlrtPkgId`
@@ -49,23 +54,37 @@ pub struct Challenge {
     pub deliveries: Vec<Delivery>,
     /// Events, in the order they happened.
     pub events: Vec<Event>,
-    /// Provider ids of replies already counted, with what was answered: duplicates are answered alike. Newest last, at
-    /// most [`SEEN_REPLIES`].
+    /// Provider ids of replies already counted, and keys of calls, with what was answered: duplicates are answered alike. Newest
+    /// last, at most [`SEEN_REPLIES`].
     pub seen: Vec<Seen>,
 }
 
 /// How many provider ids a challenge remembers: more than the attempts it can have.
 pub const SEEN_REPLIES: usize = 24;
 
-/// A reply that was counted.
+/// An answer that was counted.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Seen {
-    /// Gateway and the provider's message id, joined by `/`; empty where the provider gives none.
+    /// Gateway and the provider's message id, joined by `/`, or the key of a call ([`call_key`]); empty where there is none.
     pub provider_id: String,
     /// When it reached our edge.
     pub at: Timestamp,
     /// What came of it.
-    pub verdict: super::answer::Verdict,
+    pub verdict: super::verdict::Verdict,
+}
+
+/// How the key of a publisher's call is remembered: apart from the messages of gateways, whose names have no such character.
+pub fn call_key(publisher: &PublisherId, key: &str) -> String {
+    format!("{CALL}{publisher}/{key}")
+}
+
+const CALL: char = '\u{1}';
+
+impl Seen {
+    /// Whether it was no answer, but a wish of the publisher to have the message sent again.
+    pub fn is_wish(&self) -> bool {
+        self.verdict == super::verdict::Verdict::Unread && self.provider_id.starts_with(CALL)
+    }
 }
 
 /// How a challenge was addressed (contract `oobvalidate.md`, behaviour 1).
@@ -93,6 +112,8 @@ pub enum Level {
         /// Where to.
         phone: Address,
     },
+    /// One address of any channel, over REST or Kafka.
+    Direct(Direct),
 }
 
 impl Level {
@@ -100,18 +121,28 @@ impl Level {
     pub fn alert(&self) -> Option<&str> {
         match self {
             Self::Native { alert, .. } => Some(alert),
-            Self::Explicit { .. } => None,
+            Self::Explicit { .. } | Self::Direct(_) => None,
+        }
+    }
+
+    /// What was asked for over REST or Kafka.
+    pub fn direct(&self) -> Option<&Direct> {
+        match self {
+            Self::Direct(direct) => Some(direct),
+            Self::Native { .. } | Self::Explicit { .. } => None,
         }
     }
 }
 
-/// `OOBModeType`
+/// `OOBModeType`, and what REST and Kafka add to it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mode {
     /// The publisher verifies; a reply has no route here.
     OneWay,
     /// An SMS reply is verified by us.
     TwoWay,
+    /// The publisher brings the answer by a call, and we verify it; a reply has no route here.
+    OnCall,
 }
 
 /// Whether a challenge is open, or how it ended. An end is final.
@@ -128,57 +159,11 @@ pub enum State {
     },
 }
 
-/// How an answer is judged, without the value itself.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Verifier {
-    /// What an answer looks like: what the reply reader looks for.
-    pub shape: Shape,
-    /// What it must equal.
-    pub check: Check,
-}
-
-/// What an answer looks like. Says nothing of the value (decision 18).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
-pub enum Shape {
-    /// So many digits: our OTP, or a publisher's numeric value.
-    Digits(u8),
-    /// Five letters and digits: our OTPA.
-    Otpa,
-    /// Anything: a publisher's static or hashed value.
-    Free,
-    /// Our OTP, then a publisher's value, nothing between.
-    OtpThen,
-    /// Our OTPA, then a publisher's value, nothing between.
-    OtpaThen,
-}
-
-/// What an answer must equal.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Check {
-    /// MAC of the whole answer. `fold`: compared in upper case (OTPA and plain values; decision 18).
-    Value {
-        /// MAC(pepper, id ‖ value)
-        tag: Tag,
-        /// Whether letters' case is ignored.
-        fold: bool,
-    },
-    /// The publisher's own hash of `value ‖ salt`, kept as a MAC of the digest; before it, possibly our code.
-    Hashed {
-        /// Our code's kind and MAC, when the value follows one.
-        prefix: Option<(CodeKind, Tag)>,
-        /// MAC(pepper, id ‖ digest)
-        tag: Tag,
-        /// The publisher's hash.
-        kind: HashKind,
-        /// The publisher's salt.
-        salt: Secret,
-    },
-}
-
 /// Who repeats which request (decision 1).
 #[derive(Clone, PartialEq, Debug)]
 pub struct RepeatKey {
-    /// The value as sent, after its kind: `B:` BusCorrelId or `T:` jXLogTrackingId.
+    /// The value as sent, after its kind: `B:` BusCorrelId, `T:` jXLogTrackingId, `K:` the `Idempotency-Key` of REST, or `P:` what
+    /// tells a record of the bus from every other (decision 25).
     pub key: String,
     /// MAC over the parsed body fields.
     pub payload: Tag,
@@ -195,6 +180,11 @@ impl Challenge {
         self.mode == Mode::TwoWay && self.verifier.is_some()
     }
 
+    /// Whether we verify the answer, however it comes: then it has exactly one outcome event (decision 14).
+    pub fn is_judged(&self) -> bool {
+        self.mode != Mode::OneWay && self.verifier.is_some()
+    }
+
     /// When it ends by itself: never, once it has ended.
     pub fn timer(&self) -> Option<Timestamp> {
         (self.state == State::Open).then_some(self.expires_at)
@@ -208,9 +198,26 @@ impl Challenge {
             Level::Native { recipient, .. } => {
                 Some(BudgetKey::Recipient(self.institution.clone(), self.publisher.clone(), recipient.clone()))
             }
-            Level::Explicit { .. } => None,
+            Level::Direct(Direct { client: Some(client), .. }) => {
+                Some(BudgetKey::Recipient(self.institution.clone(), self.publisher.clone(), client.clone()))
+            }
+            Level::Explicit { .. } | Level::Direct(_) => None,
         };
         [address].into_iter().chain(recipient)
+    }
+
+    /// Whose failures an answer by a call counts against: those of every address that its messages went to, and of its recipient.
+    /// Each once.
+    pub fn own_budgets(&self) -> Vec<BudgetKey> {
+        let mut keys = Vec::with_capacity(2);
+        for delivery in self.deliveries.iter().filter(|it| it.purpose == Purpose::Challenge) {
+            for key in self.budgets(&delivery.address) {
+                if !keys.contains(&key) {
+                    keys.push(key);
+                }
+            }
+        }
+        keys
     }
 
     /// What stands in for it when a newer challenge asks for the same (decision 16).
@@ -218,37 +225,8 @@ impl Challenge {
         let asks = match &self.level {
             Level::Native { alert, recipient, .. } => SlotSubject::Native { recipient: recipient.clone(), alert: alert.clone() },
             Level::Explicit { phone } => SlotSubject::Explicit { phone: phone.clone(), product: self.product.clone() },
+            Level::Direct(direct) => SlotSubject::of(direct, &self.product),
         };
         Slot { publisher: self.publisher.clone(), institution: self.institution.clone(), subject: asks }
     }
-}
-
-/// The place that only one open challenge holds (decision 16).
-#[derive(Clone, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
-pub struct Slot {
-    /// Whose.
-    pub publisher: PublisherId,
-    /// Where.
-    pub institution: InstitutionId,
-    /// For what.
-    pub subject: SlotSubject,
-}
-
-/// What a [`Slot`] is for.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
-pub enum SlotSubject {
-    /// (recipient, alert)
-    Native {
-        /// `ConsmRecipId`
-        recipient: String,
-        /// `AlrtName`
-        alert: String,
-    },
-    /// (phone, product)
-    Explicit {
-        /// The number.
-        phone: Address,
-        /// `ConsumerProd`
-        product: String,
-    },
 }

@@ -97,19 +97,64 @@ pub enum CodeKind {
 }
 
 impl CodeKind {
+    /// What a code of this kind looks like.
+    pub const fn shape(self) -> CodeShape {
+        match self {
+            Self::Otp => CodeShape::Digits(6),
+            Self::Otpa => CodeShape::Alphanumeric(5),
+        }
+    }
+
     /// The characters a code of this kind is drawn from, each equally likely.
     pub const fn alphabet(self) -> &'static [u8] {
+        self.shape().alphabet()
+    }
+
+    /// Number of characters.
+    pub const fn len(self) -> usize {
+        self.shape().len()
+    }
+
+    /// Never: a code has characters.
+    pub const fn is_empty(self) -> bool {
+        false
+    }
+}
+
+/// What a code of ours looks like where the caller may choose: so many characters, [`CodeShape::SHORTEST`] to [`CodeShape::LONGEST`]
+/// (contract `dialog-flow.md`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
+pub enum CodeShape {
+    /// Decimal digits.
+    Digits(u8),
+    /// Upper-case letters and digits without the look-alikes 0 O 1 I L.
+    Alphanumeric(u8),
+}
+
+impl CodeShape {
+    /// Fewest characters.
+    pub const SHORTEST: u8 = 4;
+    /// Most characters.
+    pub const LONGEST: u8 = 10;
+
+    /// The shape of so many characters; `None` when that is too few or too many.
+    pub fn new(len: u8, alphanumeric: bool) -> Option<Self> {
+        let shape = if alphanumeric { Self::Alphanumeric(len) } else { Self::Digits(len) };
+        (Self::SHORTEST..=Self::LONGEST).contains(&len).then_some(shape)
+    }
+
+    /// The characters a code of this shape is drawn from, each equally likely.
+    pub const fn alphabet(self) -> &'static [u8] {
         match self {
-            Self::Otp => b"0123456789",
-            Self::Otpa => b"23456789ABCDEFGHJKMNPQRSTUVWXYZ",
+            Self::Digits(_) => b"0123456789",
+            Self::Alphanumeric(_) => b"23456789ABCDEFGHJKMNPQRSTUVWXYZ",
         }
     }
 
     /// Number of characters.
     pub const fn len(self) -> usize {
         match self {
-            Self::Otp => 6,
-            Self::Otpa => 5,
+            Self::Digits(len) | Self::Alphanumeric(len) => len as usize,
         }
     }
 
@@ -119,17 +164,17 @@ impl CodeKind {
     }
 }
 
-/// Candidates for a code of one kind, one after the other in one place; wiped when dropped.
+/// Candidates for a code of one shape, one after the other in one place; wiped when dropped.
 #[derive(Debug)]
 pub struct Candidates {
-    kind: CodeKind,
+    shape: CodeShape,
     text: Secret,
 }
 
 impl Candidates {
     /// `count` different ones, each character of them drawn by `pick`: a uniform number below the one it is given.
-    pub fn draw(kind: CodeKind, count: usize, mut pick: impl FnMut(u32) -> u32) -> Self {
-        let (alphabet, len) = (kind.alphabet(), kind.len());
+    pub fn draw(shape: CodeShape, count: usize, mut pick: impl FnMut(u32) -> u32) -> Self {
+        let (alphabet, len) = (shape.alphabet(), shape.len());
         let mut text = String::with_capacity(count * len);
         while text.len() < count * len {
             let begun = text.len();
@@ -139,12 +184,17 @@ impl Candidates {
                 text.truncate(begun);
             }
         }
-        Self { kind, text: Secret::new(text) }
+        Self { shape, text: Secret::new(text) }
+    }
+
+    /// What each of them looks like.
+    pub fn shape(&self) -> CodeShape {
+        self.shape
     }
 
     /// Each candidate, in the order in which they were drawn.
     pub fn iter(&self) -> impl Iterator<Item = &str> + '_ {
-        let len = self.kind.len();
+        let len = self.shape.len();
         let text = self.text.expose();
         (0..text.len() / len).filter_map(move |at| text.get(at * len..(at + 1) * len))
     }

@@ -10,14 +10,33 @@ pub enum Channel {
     Sms,
     /// E-mail with a text body (`EmailText`) or text and HTML (`EmailHTML`).
     Mail,
+    /// A notification to an app or a browser. ENS has no such contact; it is asked for over REST or Kafka.
+    Push,
 }
 
-/// A phone number in E.164 (`+12025550123`) or an e-mail address. `Debug` masks it; [`Address::expose`] shows it.
+impl Channel {
+    /// As the bus writes it (contract `otp-bus.md`): `SMS`, `MAIL` or `PUSH`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sms => "SMS",
+            Self::Mail => "MAIL",
+            Self::Push => "PUSH",
+        }
+    }
+
+    /// Reads the bus's word, and no other.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Sms, Self::Mail, Self::Push].into_iter().find(|it| it.name() == text)
+    }
+}
+
+/// A phone number in E.164 (`+12025550123`), an e-mail address, or where a push message goes. `Debug` masks it;
+/// [`Address::expose`] shows it.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Address(Box<str>);
 
 impl Address {
-    /// Takes a text that is already in its canonical form: what a store wrote, or [`phone`] and [`mail`] made.
+    /// Takes a text that is already in its canonical form: what a store wrote, or [`phone`], [`mail`] and [`push`] made.
     pub fn canonical(text: &str) -> Self {
         Self(Box::from(text))
     }
@@ -27,9 +46,15 @@ impl Address {
         &self.0
     }
 
-    /// All but the last four characters of a phone hidden; of a mail address, all but the first letter and the domain.
+    /// Whether it is a browser's push subscription, not a device's token ([`push`]).
+    pub fn is_subscription(&self) -> bool {
+        self.0.starts_with('{')
+    }
+
+    /// All but the last four characters of a phone or a device hidden; of a mail address, all but the first letter and the domain.
     pub fn masked(&self) -> String {
-        match self.0.split_once('@') {
+        // A push subscription may have an `@` somewhere; what is around it is no domain.
+        match self.0.split_once('@').filter(|(_, domain)| domain_ok(domain)) {
             Some((name, domain)) => format!("{}***@{domain}", name.chars().next().unwrap_or('*')),
             None => {
                 let shown: String = self.0.chars().rev().take(4).collect::<Vec<_>>().into_iter().rev().collect();
@@ -56,6 +81,8 @@ pub enum AddressError {
     Country,
     /// Not an e-mail address.
     Mail,
+    /// Not a device token, nor a subscription.
+    Push,
 }
 
 /// Reads a phone number: ten digits of the North American plan with or without punctuation or a leading +1 (or 1); with
@@ -86,6 +113,18 @@ pub fn mail(text: &str) -> Result<Address, AddressError> {
         }
         _ => Err(AddressError::Mail),
     }
+}
+
+/// Longest device token or push subscription, in bytes.
+pub const PUSH_MAX: usize = 2_048;
+
+/// Reads where a push message goes: an app's device token, or a browser's subscription as JSON text (W3C Push API). 16 to
+/// [`PUSH_MAX`] bytes of printable ASCII, white space around it left out; spaces may stand only in a subscription.
+pub fn push(text: &str) -> Result<Address, AddressError> {
+    let text = text.trim();
+    let (subscription, long) = (text.starts_with('{') && text.ends_with('}'), (16..=PUSH_MAX).contains(&text.len()));
+    let allowed = |b: u8| b.is_ascii_graphic() || (subscription && b == b' ');
+    if long && text.bytes().all(allowed) { Ok(Address::canonical(text)) } else { Err(AddressError::Push) }
 }
 
 fn domain_ok(domain: &str) -> bool {
@@ -171,103 +210,4 @@ fn number(country: i32, digits: &[u8]) -> Option<PhoneNumber> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn check(text: &str, countries: &[&str], expected: Result<&str, AddressError>) {
-        let countries: Vec<String> = countries.iter().map(|it| (*it).to_owned()).collect();
-        let read = phone(text, &countries);
-        assert_eq!(read.as_ref().map(Address::expose).map_err(|it| *it), expected, "{text}");
-    }
-
-    #[test]
-    fn ten_digits_of_the_plan_are_read() {
-        for (text, expected) in [
-            ("2025550123", Ok("+12025550123")),
-            ("(202) 555-0123", Ok("+12025550123")),
-            ("202.555.0123", Ok("+12025550123")),
-            ("+1 202 555 0123", Ok("+12025550123")),
-            ("1-202-555-0123", Ok("+12025550123")),
-            (" 202\u{2011}555\u{2013}0123 ", Ok("+12025550123")),
-            ("\u{ff0b}\u{ff11}\u{ff12}\u{ff10}\u{ff12}5550123", Ok("+12025550123")),
-            ("4165550123", Ok("+14165550123")),
-            ("8765550123", Ok("+18765550123")),
-            ("202555012", Err(AddressError::NotTenDigits)),
-            ("20255501234", Err(AddressError::NotTenDigits)),
-            ("+2025550123", Err(AddressError::NotTenDigits)),
-            ("", Err(AddressError::NotTenDigits)),
-            ("+", Err(AddressError::NotTenDigits)),
-            ("1", Err(AddressError::NotTenDigits)),
-            ("202555CALL", Err(AddressError::NotTenDigits)),
-            ("2025550123 x5", Err(AddressError::NotTenDigits)),
-            ("2025550123;2025550124", Err(AddressError::NotTenDigits)),
-            ("1234567890123456", Err(AddressError::NotTenDigits)),
-            ("0000000000", Err(AddressError::NotInPlan)),
-            ("1025550123", Err(AddressError::NotInPlan)),
-            ("2021550123", Err(AddressError::NotInPlan)),
-            ("5555550123", Err(AddressError::NotInPlan)),
-        ] {
-            check(text, &[], expected);
-        }
-    }
-
-    #[test]
-    fn other_countries_only_when_listed() {
-        for (text, countries, expected) in [
-            ("+33 6 12 34 56 78", &["FR"][..], Ok("+33612345678")),
-            ("+33 6 12 34 56 78", &["fr", "DE"], Ok("+33612345678")),
-            ("+33612345678", &["DE"], Err(AddressError::Country)),
-            ("+33612345678", &[], Err(AddressError::Country)),
-            ("+4915123456789", &["DE"], Ok("+4915123456789")),
-            ("+39 02 1234 5678", &["IT"], Ok("+390212345678")),
-            ("+3312", &["FR"], Err(AddressError::NotTenDigits)),
-            ("0612345678", &["FR"], Err(AddressError::NotInPlan)),
-            ("+999123456789", &["FR"], Err(AddressError::NotTenDigits)),
-            ("2025550123", &["FR"], Ok("+12025550123")),
-        ] {
-            check(text, countries, expected);
-        }
-    }
-
-    #[test]
-    fn mail_addresses_are_plain() {
-        for (text, expected) in [
-            ("han@Example.COM", Some("han@example.com")),
-            ("a.b+c@x.co", Some("a.b+c@x.co")),
-            ("han@localhost", None),
-            ("han@-x.com", None),
-            ("a b@x.com", None),
-            ("a@b@x.com", None),
-            ("a@x.com\r\nBcc: b@x.com", None),
-            ("<a@x.com>", None),
-            ("", None),
-        ] {
-            assert_eq!(mail(text).ok().as_ref().map(Address::expose), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn addresses_hide_themselves() {
-        assert_eq!(Address::canonical("+12025550123").masked(), "******0123");
-        assert_eq!(Address::canonical("han@example.com").masked(), "h***@example.com");
-        assert_eq!(format!("{:?}", Address::canonical("+12025550123")), "[address]");
-    }
-
-    proptest! {
-        #[test]
-        fn asking_for_the_united_states_first_changes_nothing(ten in "[2-9][0-9]{2}[2-9][0-9]{6}") {
-            let number = number(1, ten.as_bytes()).unwrap();
-            prop_assert_eq!(is_valid(&number), PHONE_NUMBER_UTIL.is_valid_number(&number));
-        }
-
-        #[test]
-        fn whatever_is_read_is_canonical(text in "[+0-9() \u{ff10}-\u{ff19}-]{0,20}|\\PC{0,50}") {
-            let countries = ["FR".to_owned(), "DE".to_owned()];
-            if let Ok(address) = phone(&text, &countries) {
-                prop_assert_eq!(phone(address.expose(), &countries), Ok(address.clone()));
-                prop_assert!(address.expose()[1..].bytes().all(|b| b.is_ascii_digit()));
-            }
-        }
-    }
-}
+mod tests;

@@ -16,6 +16,8 @@ pub struct Draw {
     pub otp: Candidates,
     /// Alphanumeric candidates, all different.
     pub otpa: Candidates,
+    /// Candidates of the shape that a request over REST or Kafka asks for, all different; else none.
+    pub chosen: Candidates,
     /// Nonce for the one thing that a decision seals.
     pub nonce: [u8; 12],
     /// Where the ids of deliveries and events of this decision come from: random, never reused.

@@ -74,6 +74,7 @@ fn feedback_data(challenge: &Challenge, event: &Event, publisher: Option<&Publis
         Level::Native { alert, recipient, recipient_uid, name, account, .. } => {
             (Some(alert.clone()), Some(recipient_uid.clone()), Some(recipient.clone()), name.clone(), account.clone())
         }
+        Level::Direct(direct) => (None, None, direct.client.clone(), None, None),
         Level::Explicit { .. } => Default::default(),
     };
     let pairs = [

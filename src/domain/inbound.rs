@@ -25,7 +25,7 @@ pub struct Inbound {
     /// Gateway and the provider's message id, joined by `/`.
     pub provider_id: Option<String>,
     /// What was answered.
-    pub verdict: super::answer::Verdict,
+    pub verdict: super::verdict::Verdict,
     /// Our answer, if one is sent.
     pub deliveries: Vec<Delivery>,
     /// Its events.

@@ -4,6 +4,7 @@ use super::budget::BudgetRule;
 use super::contact::{Address, Channel};
 use super::event::Act;
 use super::id::{InstitutionId, PublisherId};
+use super::quota::Quotas;
 use super::smart::Zone;
 use super::template::Template;
 use std::collections::{BTreeMap, HashMap};
@@ -54,6 +55,8 @@ pub struct Publisher {
     pub act_names: BTreeMap<Act, String>,
     /// Limits (decision 22).
     pub limits: Limits,
+    /// Quotas: limits that are off unless they are set.
+    pub quotas: Quotas,
     /// The failure budget's rule.
     pub budget: BudgetRule,
 }
@@ -145,6 +148,8 @@ impl Alert {
         match channel {
             Channel::Sms => self.sms.iter().collect(),
             Channel::Mail if self.text.is_none() && self.html.is_none() => Vec::new(),
+            // ENS has no such contact.
+            Channel::Push => Vec::new(),
             Channel::Mail => [&self.subject, &self.text, &self.html].into_iter().flatten().collect(),
         }
     }

@@ -4,6 +4,8 @@ use super::code::Secret;
 use super::contact::Address;
 use super::id::PublisherId;
 use super::time::Timestamp;
+use ipnet::IpNet;
+use std::time::Duration;
 
 /// An element that may be missing, empty of meaning (`xsi:nil`, `JHANull`) or there.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -119,6 +121,38 @@ pub struct Origin {
     pub publisher: PublisherId,
     /// When the request's last byte had been read.
     pub received_at: Timestamp,
+    /// How it came, where that is known: what quotas count by.
+    pub via: Option<Via>,
+}
+
+impl Origin {
+    /// A request of which is known who asks, and when it came.
+    pub fn new(publisher: PublisherId, received_at: Timestamp) -> Self {
+        Self { publisher, received_at, via: None }
+    }
+
+    /// The same, and how it came.
+    pub fn by(self, via: Via) -> Self {
+        Self { via: Some(via), ..self }
+    }
+}
+
+/// How a request came.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Via {
+    /// What counts as one address: an IPv4 address, or an IPv6 /64.
+    pub network: IpNet,
+    /// The id of the caller's API key, if it has one.
+    pub key: Option<String>,
+}
+
+impl Via {
+    /// From this address, with this key.
+    pub fn new(address: impl Into<IpNet>, key: Option<String>) -> Self {
+        let host = IpNet::from(address.into().addr().to_canonical());
+        let length = if matches!(host, IpNet::V6(_)) { 64 } else { 32 };
+        Self { network: IpNet::new(host.addr(), length).map_or(host, |it| it.trunc()), key }
+    }
 }
 
 /// A message from a handset.
@@ -136,4 +170,146 @@ pub struct Sms {
     pub text: Secret,
     /// When it reached our edge.
     pub received_at: Timestamp,
+}
+
+/// A challenge asked for over REST or Kafka, as it came (contracts `dialog-flow.md` and `otp-bus.md`). `None` where a field is absent
+/// or null. Its field rules: [`super::decide::order::check`].
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    /// The institution; absent: the publisher's default or only one.
+    pub institution: Option<String>,
+    /// The product; absent: the publisher's default.
+    pub product: Option<String>,
+    /// `SMS`, `MAIL` or `PUSH`.
+    pub channel: Option<String>,
+    /// Where to: a phone number, a mail address, a device token or a push subscription.
+    pub recipient: Option<Secret>,
+    /// A stored template.
+    pub template: Option<TemplateName>,
+    /// A text with `<%$otp%>` in it.
+    pub text: Option<Secret>,
+    /// Values for the template, by key.
+    pub parameters: Vec<(String, Secret)>,
+    /// Characters of the code: 4 to 10; absent: 6.
+    pub length: Option<i64>,
+    /// The code has letters, too; absent: no.
+    pub alphanumeric: Option<bool>,
+    /// Seconds for which an answer counts; absent: 300.
+    pub validity: Option<i64>,
+    /// Wrong answers at which it fails: 1 to 10; absent: the publisher's setting.
+    pub attempts: Option<i64>,
+    /// A language tag (RFC 5646).
+    pub locale: Option<String>,
+    /// What the caller knows it by.
+    pub reference: Option<String>,
+    /// `clientId` of the bus.
+    pub client: Option<String>,
+    /// An SMS can be answered by an SMS, too; absent: no.
+    pub reply: Option<bool>,
+    /// Everything but the hand-over to a carrier; absent: no.
+    pub test: Option<bool>,
+    /// The idempotency key after its kind (see [`super::challenge::RepeatKey`]).
+    pub key: Option<String>,
+}
+
+/// A stored template as a caller names it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct TemplateName {
+    /// Its name.
+    pub name: String,
+    /// The wanted language; absent: the caller's locale, else the template that stands in for every language.
+    pub language: Option<String>,
+}
+
+/// An answer that a publisher brings.
+#[derive(Clone, Debug)]
+pub struct Verify {
+    /// The authenticated publisher.
+    pub publisher: PublisherId,
+    /// What the person typed.
+    pub typed: Secret,
+    /// What tells this call from every other, as it is remembered ([`super::challenge::call_key`]).
+    pub key: Option<String>,
+    /// When the call reached our edge (decision 9).
+    pub received_at: Timestamp,
+}
+
+/// A wish to have a message sent again.
+#[derive(Clone, Debug)]
+pub struct Resend {
+    /// The authenticated publisher.
+    pub publisher: PublisherId,
+    /// With which code.
+    pub policy: Policy,
+    /// How often it may be.
+    pub pace: Pace,
+    /// What tells this call from every other, as it is remembered ([`super::challenge::call_key`]).
+    pub key: Option<String>,
+    /// When the call reached our edge.
+    pub received_at: Timestamp,
+}
+
+/// Which code a message that is sent again shows, and which codes count then.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Policy {
+    /// `same-code`: the same text again.
+    SameCode,
+    /// `supersede`: a new code; those before it count no more.
+    Supersede,
+    /// `any-of-session`: a new code; all codes of the session count.
+    AnyOfSession,
+}
+
+impl Policy {
+    /// As the interface writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SameCode => "same-code",
+            Self::Supersede => "supersede",
+            Self::AnyOfSession => "any-of-session",
+        }
+    }
+
+    /// Reads the interface's word, and no other.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::SameCode, Self::Supersede, Self::AnyOfSession].into_iter().find(|it| it.name() == text)
+    }
+}
+
+/// How often a challenge's message may be sent again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Pace {
+    /// Between two of its messages, at least.
+    pub gap: Duration,
+    /// How often, beside the first.
+    pub most: u8,
+}
+
+/// Half a minute, and three times.
+impl Default for Pace {
+    fn default() -> Self {
+        Self { gap: Duration::from_secs(30), most: 3 }
+    }
+}
+
+/// A publisher's wish to end its challenge.
+#[derive(Clone, Debug)]
+pub struct Close {
+    /// The authenticated publisher.
+    pub publisher: PublisherId,
+    /// How.
+    pub ending: Ending,
+    /// When the call reached our edge.
+    pub received_at: Timestamp,
+}
+
+/// How a publisher ends its challenge.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ending {
+    /// It is of no use any more.
+    Cancelled,
+    /// The publisher verified the answer itself, and it was right.
+    Verified,
+    /// The publisher verified the answer itself, and it was wrong.
+    Failed,
 }

@@ -7,6 +7,8 @@ use super::challenge::{Challenge, Slot};
 use super::code::{Sealed, Tag};
 use super::contact::Address;
 use super::id::{AggregateId, DeliveryId, InstitutionId, PublisherId};
+use super::limit::Limit;
+use super::material::Material;
 use super::recipient::{Recipient, RecipientKey};
 use super::time::Timestamp;
 
@@ -30,14 +32,31 @@ pub enum Query {
         institution: InstitutionId,
         /// The idempotency key, if the request has one.
         repeat: Option<String>,
-        /// The recipient, at the native level.
+        /// The recipient, at the native level; over the bus the client, who need not be registered.
         recipient: Option<RecipientKey>,
-        /// The phone, at the explicit level. At the native level the addresses are those of the recipient's contacts.
+        /// The phone, at the explicit level; the address, over REST or Kafka. At the native level the addresses are those of the
+        /// recipient's contacts.
         phone: Option<Address>,
         /// The place it would take.
         slot: Slot,
         /// For counting what this address and publisher had lately.
         now: Timestamp,
+    },
+    /// For judging an answer that a publisher brings to a challenge.
+    Call {
+        /// Which.
+        id: AggregateId,
+        /// What the call is remembered by ([`super::challenge::call_key`]), if it has a key.
+        key: Option<String>,
+        /// An address that its message is to be sent to again, and when.
+        again: Option<(Address, Timestamp)>,
+    },
+    /// The same, to whichever open challenge holds a slot.
+    Slot {
+        /// Which.
+        slot: Slot,
+        /// What the call is remembered by.
+        key: Option<String>,
     },
     /// For judging a reply.
     Reply {
@@ -65,21 +84,27 @@ pub struct View {
     pub recipient: Option<Versioned<Recipient>>,
     /// Failure budgets concerned (version 0 and empty where there is none yet). For opening: of each address at the query's
     /// institution, and of the recipient. For a reply: of the handset at the institution of each challenge in `open` and
-    /// `ended`, and of those challenges' recipients. Each key once.
+    /// `ended`, and of those challenges' recipients. For a call: those that an answer to the challenge counts against
+    /// ([`Challenge::own_budgets`]). Each key once.
     pub budgets: Vec<(BudgetKey, Versioned<Budget>)>,
     /// Each address concerned: the phone, or all of the recipient's contacts (without repeats).
     pub addresses: Vec<AddressView>,
     /// The open challenge that holds the slot.
     pub holder: Option<Versioned<Challenge>>,
-    /// The aggregate asked for by id.
+    /// The aggregate asked for by id, or the challenge that holds the slot asked for.
     pub one: Option<Versioned<Aggregate>>,
-    /// For a reply that was seen before: what was answered.
+    /// For a reply or a call that was seen before: what was answered.
     pub seen: Option<super::answer::Verdict>,
+    /// What the messages of the challenge in `one` are made of, for sending one with another code. The engine opens it; a store
+    /// leaves it out.
+    pub material: Option<Material>,
     /// Challenges that this publisher opened in the UTC day of `now`.
     pub publisher_today: u64,
     /// Challenges that this publisher asked for in the second of `now`, this one included. The engine counts them; a store leaves
     /// it zero.
     pub publisher_this_second: u32,
+    /// A quota that the message would go beyond. The engine counts them; a store leaves it out.
+    pub quota: Option<Limit>,
     /// Messages that came from the handset in the last hour or so, this one included. The engine counts them; a
     /// store leaves it zero.
     pub messages_this_hour: u32,

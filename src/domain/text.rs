@@ -2,9 +2,9 @@
 //! answer to replies. Each is one SMS of the default alphabet, names a code nowhere but by its tag, and can't be mistaken for a
 //! reply by our own reader (two auto-responders must not keep each other busy).
 
-use super::answer::Verdict;
 use super::challenge::Mode;
 use super::segment::gsm;
+use super::verdict::Verdict;
 use std::time::Duration;
 
 /// Longest name of a publisher in our texts, in septets; a longer one is cut.
@@ -18,8 +18,8 @@ pub fn challenge(mode: Mode, combined: bool, display_name: &str, valid: Duration
     let how = match (mode, combined) {
         (Mode::TwoWay, false) => "Reply with this code to confirm. Not you? Reply NO.",
         (Mode::TwoWay, true) => "Reply with it and right after it your PIN. Not you? Reply NO.",
-        (Mode::OneWay, false) => "Enter it where you asked for it. We never call to ask for it.",
-        (Mode::OneWay, true) => "Enter it and right after it your PIN. We never call to ask for it.",
+        (Mode::OneWay | Mode::OnCall, false) => "Enter it where you asked for it. We never call to ask for it.",
+        (Mode::OneWay | Mode::OnCall, true) => "Enter it and right after it your PIN. We never call to ask for it.",
     };
     format!("{name}: Your code is <%$otp%>. {how} Valid for {valid}.")
 }

@@ -165,6 +165,8 @@ pub enum Kind {
     Messages = b'm',
     /// Challenges that a publisher asked for in a second.
     Requests = b'q',
+    /// Messages that count against a publisher's quota.
+    Quota = b'u',
     /// The nonce of a token.
     Nonce = b'n',
 }

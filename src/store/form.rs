@@ -3,9 +3,11 @@
 //! Nodes of two versions may share a database: then all write the newest form that every one of them reads (see
 //! `postgres::node`). A store of one process writes the newest.
 //!
-//! To add a third: a variant here; where it writes otherwise than the second, `Encoder` and `Decoder` (see `codec`) or a form's
-//! own functions ask for it with `>=`; what the first two write never changes, and the tests go over all of them by
-//! themselves. Release it so that nodes can go from any version that reads the second: nothing else is to be done.
+//! To add another: a variant here; where it writes otherwise than the one before, `Encoder` and `Decoder` (see `codec`) or a form's
+//! own functions ask for it with `>=`; what the older ones write never changes, and the tests go over all of them by themselves.
+//! What an older form has no words for ([`rows::oldest`](super::rows::oldest)) can't be written while it is in use: such a commit
+//! is refused as [`Busy`](super::contract::StoreError::Busy), until every node is of the newer version. Release it so that nodes
+//! can go from any version that reads the one before: nothing else is to be done.
 
 /// A form of stored values.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -13,15 +15,17 @@ pub enum Form {
     /// Times, ids and texts written out.
     One = 1,
     /// Times as what lies between them and the first, and what the same value has already not again: about two thirds of the first.
-    #[default]
     Two = 2,
+    /// The second, with words for challenges that were asked for over REST or Kafka.
+    #[default]
+    Three = 3,
 }
 
 impl Form {
     /// What every version reads.
     pub const OLDEST: Self = Self::One;
     /// The newest that this program reads and writes.
-    pub const NEWEST: Self = Self::Two;
+    pub const NEWEST: Self = Self::Three;
 
     /// Its number: the first byte of a value.
     pub const fn number(self) -> u8 {
@@ -33,13 +37,14 @@ impl Form {
         match number {
             1 => Some(Self::One),
             2 => Some(Self::Two),
+            3 => Some(Self::Three),
             _ => None,
         }
     }
 
     /// All of them, oldest first.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 2] = [Self::One, Self::Two];
+    pub(crate) const ALL: [Self; 3] = [Self::One, Self::Two, Self::Three];
 }
 
 /// What to tell where values of form `number` are, and the program reads forms up to `newest`.

@@ -2,7 +2,7 @@
 
 use crate::domain::budget::BudgetKey;
 use crate::domain::challenge::{Slot, SlotSubject};
-use crate::domain::contact::Address;
+use crate::domain::contact::{Address, Channel};
 use crate::domain::id::{AggregateId, DeliveryId, InstitutionId, PublisherId};
 use crate::domain::recipient::RecipientKey;
 use crate::vault::Vault;
@@ -167,6 +167,8 @@ impl Keys<'_> {
         let (form, one, two): (&[u8], _, _) = match &slot.subject {
             SlotSubject::Native { recipient, alert } => (b"n", recipient.as_str(), alert.as_str()),
             SlotSubject::Explicit { phone, product } => (b"e", phone.expose(), product.as_str()),
+            SlotSubject::Direct { address, channel, product } => (by(*channel, [b"ds", b"dm", b"dp"]), address.expose(), product.as_str()),
+            SlotSubject::Client { client, channel } => (by(*channel, [b"cs", b"cm", b"cp"]), client.as_str(), ""),
         };
         self.0.index_tag(kind::SLOT, &[form, publisher, institution, one.as_bytes(), two.as_bytes()])
     }
@@ -177,5 +179,14 @@ impl Keys<'_> {
 
     pub(crate) fn seen(&self, provider_id: &str) -> Route {
         self.0.index_tag(kind::SEEN, &[provider_id.as_bytes()])
+    }
+}
+
+// The name of a channel among three.
+fn by(channel: Channel, [sms, mail, push]: [&'static [u8; 2]; 3]) -> &'static [u8] {
+    match channel {
+        Channel::Sms => sms,
+        Channel::Mail => mail,
+        Channel::Push => push,
     }
 }

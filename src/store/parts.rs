@@ -1,6 +1,7 @@
 //! Stored forms of what aggregates are made of: deliveries, events, verdicts, verifiers.
 
 use super::codec::{Decoder, Encoder, Malformed};
+use super::form::Form;
 use crate::domain::answer::Verdict;
 use crate::domain::challenge::{Check, Shape, Verifier};
 use crate::domain::code::{CodeKind, HashKind, Tag};
@@ -68,6 +69,7 @@ pub(crate) fn put_channel(out: &mut Encoder, it: Channel) {
     out.byte(match it {
         Channel::Sms => 0,
         Channel::Mail => 1,
+        Channel::Push => 2,
     });
 }
 
@@ -75,12 +77,14 @@ pub(crate) fn channel(from: &mut Decoder<'_>) -> Result<Channel, Malformed> {
     match from.byte()? {
         0 => Ok(Channel::Sms),
         1 => Ok(Channel::Mail),
+        2 => from.since(Form::Three).map(|()| Channel::Push),
         _ => Err(Malformed),
     }
 }
 
-// What events say, as of form 2. Never changed: where what they say is another text now, that is written out until a form has it.
-const SAID: [&str; 16] = [
+// What events say: the first 16 as of form 2, all as of form 3. Never changed: where what they say is another text now, that is
+// written out until a form has it.
+const SAID: [&str; 21] = [
     "The message is accepted for sending.",
     "The carrier took the message.",
     "The recipient verified by reply.",
@@ -97,14 +101,23 @@ const SAID: [&str; 16] = [
     "HELP",
     "START",
     "(no open session)",
+    "The recipient's answer was verified.",
+    "The message is accepted for sending again.",
+    "Too many failed answers: this answer was not judged.",
+    "The publisher cancelled it.",
+    "The publisher verified the answer itself.",
 ];
+
+fn said(form: Form) -> &'static [&'static str] {
+    if form < Form::Three { &SAID[..16] } else { &SAID }
+}
 
 /// An event of an aggregate with these deliveries.
 pub(crate) fn put_event(out: &mut Encoder, it: &Event, deliveries: &[Delivery]) {
     out.uuid(it.id.0);
     out.time(it.at);
     put_act(out, it.act);
-    out.usual(&it.feedback, &SAID);
+    out.usual(&it.feedback, said(out.form()));
     out.option(it.delivery, |out, id| out.known(id.0, deliveries.iter().map(|it| it.id.0)));
 }
 
@@ -113,7 +126,7 @@ pub(crate) fn event(from: &mut Decoder<'_>, deliveries: &[Delivery]) -> Result<E
         id: EventId(from.uuid()?),
         at: from.time()?,
         act: act(from)?,
-        feedback: from.usual(&SAID)?,
+        feedback: from.usual(said(from.form()))?,
         delivery: from.option(|from| from.known(deliveries.iter().map(|it| it.id.0)))?.map(DeliveryId),
     })
 }
@@ -189,6 +202,7 @@ pub(crate) fn put_verifier(out: &mut Encoder, it: &Verifier) {
         Shape::Free => (2, 0),
         Shape::OtpThen => (3, 0),
         Shape::OtpaThen => (4, 0),
+        Shape::Alphanumeric(count) => (5, count),
     };
     out.byte(shape);
     out.byte(digits);
@@ -196,6 +210,11 @@ pub(crate) fn put_verifier(out: &mut Encoder, it: &Verifier) {
         Check::Value { tag, fold } => {
             out.byte(0);
             out.tag(tag);
+            out.flag(*fold);
+        }
+        Check::Any { tags, fold } => {
+            out.byte(2);
+            out.list(tags, Encoder::tag);
             out.flag(*fold);
         }
         Check::Hashed { prefix, tag, kind, salt } => {
@@ -215,10 +234,15 @@ pub(crate) fn verifier(from: &mut Decoder<'_>) -> Result<Verifier, Malformed> {
         (2, 0) => Shape::Free,
         (3, 0) => Shape::OtpThen,
         (4, 0) => Shape::OtpaThen,
+        (5, count) => from.since(Form::Three).map(|()| Shape::Alphanumeric(count))?,
         _ => return Err(Malformed),
     };
     let check = match from.byte()? {
         0 => Check::Value { tag: from.tag()?, fold: from.flag()? },
+        2 => {
+            from.since(Form::Three)?;
+            Check::Any { tags: from.list(Decoder::tag)?, fold: from.flag()? }
+        }
         1 => Check::Hashed { prefix: from.option(prefix)?, tag: from.tag()?, kind: hash_kind(from)?, salt: from.secret()? },
         _ => return Err(Malformed),
     };

@@ -75,6 +75,7 @@ pub(crate) struct Commit {
 impl Commit {
     /// Seals what a decision wants. Of two writes of one record the last stands.
     pub(crate) fn prepare(vault: &Vault, form: Form, writes: &[Write], expects: &[Expect]) -> Result<Self, StoreError> {
+        written_in(form, writes)?;
         let given = Given::by(vault, expects);
         let mut changes: Vec<Change> = Vec::with_capacity(writes.len());
         for write in writes {
@@ -135,6 +136,12 @@ impl Change {
             Self::Move(_) | Self::Forget(_) | Self::Record { body: None, .. } => 0,
         }
     }
+}
+
+/// Whether a form has words for all that is to be written. If not, nodes of an older version are still there: come again.
+pub(crate) fn written_in(form: Form, writes: &[Write]) -> Result<(), StoreError> {
+    let lacks = |it: &Write| matches!(it, Write::Aggregate(it) if rows::oldest(it) > form);
+    if writes.iter().any(lacks) { Err(StoreError::Busy) } else { Ok(()) }
 }
 
 // What is found otherwise than before: by an address, in a slot, by an idempotency key, by a provider's message.

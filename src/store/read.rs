@@ -18,7 +18,7 @@ use crate::domain::challenge::Challenge;
 use crate::domain::contact::Address;
 use crate::domain::id::{AggregateId, InstitutionId, PublisherId};
 use crate::domain::recipient::{Recipient, RecipientKey};
-use crate::domain::snapshot::{Lease, Query, Versioned, View};
+use crate::domain::snapshot::{AddressView, Lease, Query, Versioned, View};
 use crate::domain::time::Timestamp;
 use crate::vault::Vault;
 use address::{Glance, Look};
@@ -55,6 +55,21 @@ impl Reader<'_> {
         match query {
             Query::Open { .. } => self.opening(query, search),
             Query::Reply { from, provider_id, now } => self.reply((from, provider_id.as_deref()), *now, search),
+            Query::Call { id, key, again } => {
+                let view =
+                    self.call((Some(*id), |published| published.entries.get(id).map(|it| Hit::of(*id, it))), key.as_deref(), search)?;
+                let glance = again.as_ref().map(|(address, now)| (address, Glance { now: *now, with_ended: false }));
+                let addresses = glance.map(|(it, glance)| self.looked_at(it, glance, search)).transpose()?;
+                Ok(View { addresses: addresses.into_iter().collect(), ..view })
+            }
+            Query::Slot { slot, key } => {
+                let route = Keys(self.vault).slot(slot);
+                let held = |published: &Published| {
+                    let id = published.holder(&route)?;
+                    published.entries.get(&id).map(|it| Hit::of(id, it))
+                };
+                self.call((None, held), key.as_deref(), search)
+            }
             Query::One(id) => Ok(View { one: self.find(*id, search)?, ..View::default() }),
             Query::Budget(key) => Ok(View { budgets: vec![(key.clone(), self.budget(key)?)], ..View::default() }),
             Query::Recipient(key) => Ok(View { recipient: self.recipient(key)?, ..View::default() }),
@@ -66,7 +81,7 @@ impl Reader<'_> {
         let hit = self.published.read().entries.get(&id).map(|it| Hit::of(id, it));
         match hit {
             Some(hit) => self.aggregate(hit, search),
-            None => Ok(search.ask(Key::aggregate(id)).first().map(|it| Versioned { value: it.aggregate.clone(), version: it.version })),
+            None => Ok(self.buried(id, search)),
         }
     }
 
@@ -173,6 +188,43 @@ impl Reader<'_> {
         }
         let seen = here.or_else(|| seen.and_then(|route| seen_before(route, search)));
         Ok(View { addresses: vec![address], budgets, seen, ..View::default() })
+    }
+
+    // What was answered before, and the challenge, are of one moment: else a duplicate might find it ended, and not why.
+    fn call(
+        &self,
+        (id, find): (Option<AggregateId>, impl FnOnce(&Published) -> Option<Hit>),
+        key: Option<&str>,
+        search: &Search<'_>,
+    ) -> Result<View, StoreError> {
+        let seen = key.map(|it| Keys(self.vault).seen(it));
+        let (here, hit) = {
+            let published = self.published.read();
+            (seen.and_then(|route| published.seen(&route)), find(&published))
+        };
+        let one = match (hit, id) {
+            (Some(hit), _) => self.aggregate(hit, search)?,
+            (None, Some(id)) => self.buried(id, search),
+            (None, None) => None,
+        };
+        let mut budgets = Vec::new();
+        for key in one.as_ref().and_then(|it| it.value.challenge()).map(Challenge::own_budgets).unwrap_or_default() {
+            let budget = self.budget(&key)?;
+            budgets.push((key, budget));
+        }
+        let seen = here.or_else(|| seen.and_then(|route| seen_before(route, search)));
+        Ok(View { one, budgets, seen, ..View::default() })
+    }
+
+    fn looked_at(&self, address: &Address, glance: Glance, search: &Search<'_>) -> Result<AddressView, StoreError> {
+        let route = Keys(self.vault).address(address);
+        let look = Look::at(&self.published.read(), route, glance);
+        self.address((address.clone(), look), glance, search)
+    }
+
+    // As history has it.
+    fn buried(&self, id: AggregateId, search: &Search<'_>) -> Option<Versioned<Aggregate>> {
+        search.ask(Key::aggregate(id)).first().map(|it| Versioned { value: it.aggregate.clone(), version: it.version })
     }
 
     fn budget(&self, key: &BudgetKey) -> Result<Versioned<Budget>, StoreError> {

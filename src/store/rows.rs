@@ -1,5 +1,7 @@
 //! Stored forms of the records: written by hand, versioned by their first byte, read strictly.
 
+mod direct;
+
 use super::codec::{Decoder, Encoder, Malformed, Unread, whole};
 use super::form::Form;
 use super::parts;
@@ -11,13 +13,14 @@ use crate::domain::contact::Address;
 use crate::domain::id::{AggregateId, InstitutionId, PublisherId};
 use crate::domain::inbound::Inbound;
 use crate::domain::recipient::{Contact, Recipient, RecipientKey, Subscription};
+pub(crate) use direct::oldest;
 
 // Bytes of an aggregate, mostly less: growing would copy it.
 const USUAL: usize = 1536;
 
-/// The stored form of an aggregate, with `room` bytes before it.
+/// The stored form of an aggregate, with `room` bytes before it: `form`, or the oldest that has words for it.
 pub(crate) fn encode_aggregate(it: &Aggregate, form: Form, room: usize) -> Vec<u8> {
-    let mut out = Encoder::of(form, room, USUAL);
+    let mut out = Encoder::of(form.max(oldest(it)), room, USUAL);
     match it {
         Aggregate::Challenge(it) => {
             out.byte(0);
@@ -117,7 +120,11 @@ fn put_challenge(out: &mut Encoder, it: &Challenge) {
     out.text(it.institution.as_str());
     out.text(&it.product);
     put_level(out, &it.level);
-    out.flag(it.mode == Mode::TwoWay);
+    out.byte(match it.mode {
+        Mode::OneWay => 0,
+        Mode::TwoWay => 1,
+        Mode::OnCall => 2,
+    });
     out.flag(it.test);
     out.option(it.tracking_id.as_deref(), Encoder::text);
     out.option(it.bus_correl_id.as_deref(), Encoder::text);
@@ -155,7 +162,7 @@ fn challenge(from: &mut Decoder<'_>) -> Result<Challenge, Malformed> {
         institution: InstitutionId::from(from.str()?),
         product: from.text()?,
         level: level(from)?,
-        mode: if from.flag()? { Mode::TwoWay } else { Mode::OneWay },
+        mode: mode(from)?,
         test: from.flag()?,
         tracking_id: from.option(Decoder::text)?,
         bus_correl_id: from.option(Decoder::text)?,
@@ -176,6 +183,15 @@ fn challenge(from: &mut Decoder<'_>) -> Result<Challenge, Malformed> {
     Ok(it)
 }
 
+fn mode(from: &mut Decoder<'_>) -> Result<Mode, Malformed> {
+    match from.byte()? {
+        0 => Ok(Mode::OneWay),
+        1 => Ok(Mode::TwoWay),
+        2 => from.since(Form::Three).map(|()| Mode::OnCall),
+        _ => Err(Malformed),
+    }
+}
+
 fn put_level(out: &mut Encoder, it: &Level) {
     match it {
         Level::Native { alert, version, recipient, recipient_uid, account, name, utc_offset_minutes } => {
@@ -188,6 +204,10 @@ fn put_level(out: &mut Encoder, it: &Level) {
         Level::Explicit { phone } => {
             out.byte(1);
             out.address(phone);
+        }
+        Level::Direct(it) => {
+            out.byte(2);
+            direct::put_direct(out, it);
         }
     }
 }
@@ -204,6 +224,7 @@ fn level(from: &mut Decoder<'_>) -> Result<Level, Malformed> {
             utc_offset_minutes: from.option(offset)?,
         }),
         1 => Ok(Level::Explicit { phone: from.address()? }),
+        2 => direct::direct(from).map(Level::Direct),
         _ => Err(Malformed),
     }
 }

@@ -1,13 +1,14 @@
 //! Opening a challenge (contract `oobvalidate.md`, behaviour).
 
 use super::Facts;
+use super::limits;
 use super::look_up::{Found, Place, look_up};
 use super::rules::{Goal, Wish};
 use super::session::{end, record};
-use super::verify::{collides, verifier};
+use super::verify::{fresh, verifier};
 use crate::domain::aggregate::Aggregate;
 use crate::domain::answer::Answer;
-use crate::domain::budget::{BudgetKey, Standing};
+use crate::domain::budget::BudgetKey;
 use crate::domain::challenge::{Challenge, Level, State};
 use crate::domain::code::{CodeKind, Sealed, Secret};
 use crate::domain::contact::Channel;
@@ -15,10 +16,15 @@ use crate::domain::delivery::{Delivery, Purpose, Status};
 use crate::domain::draw::Draw;
 use crate::domain::event::Act;
 use crate::domain::fault::{Violation, own};
+use crate::domain::id::AggregateId;
+use crate::domain::limit::Limit;
 use crate::domain::material;
 use crate::domain::publisher::Publisher;
 use crate::domain::snapshot::{AddressView, Decision, Expect, Write};
 use std::time::Duration;
+
+/// What is said of a challenge whose slot a newer one takes.
+pub const SUPERSEDED: &str = "A newer challenge took its place.";
 
 /// Opens a challenge, repeats an earlier answer, or refuses.
 pub fn open(facts: &Facts<'_>, wish: &Wish, draw: &mut Draw) -> Decision {
@@ -33,14 +39,15 @@ pub fn open(facts: &Facts<'_>, wish: &Wish, draw: &mut Draw) -> Decision {
     if !refusals.is_empty() {
         return Decision::only(Answer::Refused(refusals));
     }
-    let code = found.code.map(|kind| (kind, pick(facts, kind, draw)));
+    let candidates = |kind| if kind == CodeKind::Otp { &draw.otp } else { &draw.otpa };
+    let code = found.code.map(|kind| (kind, fresh(facts, candidates(kind))));
     let challenge = build(facts, wish, &found, code.as_ref(), draw);
     let (mut writes, mut expects) = (Vec::with_capacity(2), expectations(facts, wish, &found));
     if found.publisher.supersede
         && let Some(older) = &facts.view.holder
     {
         let mut ended = older.value.clone();
-        end(&mut ended, Act::Superseded, "A newer challenge took its place.", draw);
+        end(&mut ended, Act::Superseded, SUPERSEDED, draw);
         expects.push(Expect::Aggregate(ended.id, older.version));
         writes.push(Write::Aggregate(Aggregate::Challenge(Box::new(ended))));
     }
@@ -64,40 +71,44 @@ fn repeated(facts: &Facts<'_>, wish: &Wish) -> Option<Answer> {
 fn limits(facts: &Facts<'_>, wish: &Wish, found: &Found<'_>, draw: &Draw) -> Vec<Violation> {
     let (publisher, element) = (found.publisher, element_of(wish));
     let mut violations = Vec::new();
-    let mut add = |code, text: String| {
-        let violation = Violation::new(code, element, text);
+    let mut add = |limit| {
+        let violation = violation(limit, element);
         if !violations.contains(&violation) {
             violations.push(violation);
         }
     };
     for (_, budget) in facts.view.budgets.iter().filter(|(key, _)| concerns(found, key)) {
-        match budget.value.standing(publisher.budget, draw.now) {
-            Standing::Free => {}
-            Standing::Until(at) => add(own::BLOCKED, format!("Too many failed replies: blocked until {at}.")),
-            Standing::Locked => add(own::BLOCKED, "Too many failed replies: locked until an operator unlocks.".to_owned()),
-        }
+        limits::of_failures(&budget.value, publisher.budget, draw.now).into_iter().for_each(&mut add);
     }
+    let leaves = holder(facts).filter(|_| publisher.supersede);
     for place in found.places.iter().filter(|it| it.channel == Channel::Sms) {
         let Some(view) = address(facts, place) else { continue };
         // Two contacts may have one phone: each gets a message.
         let more = found.places.iter().filter(|it| it.address == place.address).count();
-        let with = |span: u64| view.sends.iter().filter(|at| **at > draw.now.minus(Duration::from_secs(span))).count() + more;
-        if with(600) > publisher.limits.per_phone_ten_minutes as usize || with(86_400) > publisher.limits.per_phone_day as usize {
-            add(own::RATE_LIMITED, "Too many messages to this phone; try again later.".to_owned());
-        }
-        // The one that will be superseded makes room for this one.
-        let staying = view.open.iter().filter(|it| it.value.awaits_reply() && !(publisher.supersede && Some(it.value.id) == holder(facts)));
-        if staying.count() >= publisher.limits.open_per_phone as usize {
-            add(own::TOO_MANY_OPEN, "Too many open sessions on this phone; wait until one ends.".to_owned());
-        }
+        limits::of_messages(view, more, &publisher.limits, draw.now).into_iter().for_each(&mut add);
+        limits::of_open(view, leaves, &publisher.limits).into_iter().for_each(&mut add);
     }
-    if facts.view.publisher_this_second > publisher.limits.per_second {
-        add(own::RATE_LIMITED, "This publisher asks for too many challenges a second; slow down.".to_owned());
-    }
-    if facts.view.publisher_today >= publisher.limits.per_day {
-        add(own::RATE_LIMITED, "This publisher's challenges for today are used up.".to_owned());
-    }
+    facts.view.quota.into_iter().for_each(&mut add);
+    limits::of_publisher(&facts.view, &publisher.limits, draw.now).for_each(add);
     violations
+}
+
+fn violation(limit: Limit, element: &'static str) -> Violation {
+    let (code, text) = match limit {
+        Limit::Failures { until: Some(at) } => (own::BLOCKED, format!("Too many failed replies: blocked until {at}.")),
+        Limit::Failures { until: None } => (own::BLOCKED, "Too many failed replies: locked until an operator unlocks.".to_owned()),
+        Limit::Messages { .. } => (own::RATE_LIMITED, "Too many messages to this phone; try again later.".to_owned()),
+        Limit::Open { .. } => (own::TOO_MANY_OPEN, "Too many open sessions on this phone; wait until one ends.".to_owned()),
+        Limit::Network { .. } | Limit::Key { .. } => {
+            (own::RATE_LIMITED, "Too many messages asked for from here; try again later.".to_owned())
+        }
+        Limit::Prefix { .. } => (own::RATE_LIMITED, "Too many messages to numbers like this one; try again later.".to_owned()),
+        Limit::Country { .. } => (own::RATE_LIMITED, "Too many messages to this country; try again later.".to_owned()),
+        Limit::Money { .. } => (own::RATE_LIMITED, "This publisher's money for today is spent.".to_owned()),
+        Limit::Rate => (own::RATE_LIMITED, "This publisher asks for too many challenges a second; slow down.".to_owned()),
+        Limit::Day { .. } => (own::RATE_LIMITED, "This publisher's challenges for today are used up.".to_owned()),
+    };
+    Violation::new(code, element, text)
 }
 
 fn element_of(wish: &Wish) -> &'static str {
@@ -107,23 +118,12 @@ fn element_of(wish: &Wish) -> &'static str {
     }
 }
 
-fn holder(facts: &Facts<'_>) -> Option<crate::domain::id::AggregateId> {
+fn holder(facts: &Facts<'_>) -> Option<AggregateId> {
     facts.view.holder.as_ref().map(|it| it.value.id)
 }
 
 fn address<'a>(facts: &'a Facts<'_>, place: &Place) -> Option<&'a AddressView> {
     facts.view.addresses.iter().find(|it| it.address == place.address)
-}
-
-// Decision 17: a code differs from those that are open on any phone concerned. There are more candidates than sessions.
-fn pick(facts: &Facts<'_>, kind: CodeKind, draw: &mut Draw) -> Secret {
-    let candidates = if kind == CodeKind::Otp { &draw.otp } else { &draw.otpa };
-    let taken = |code: &str| {
-        let open = facts.view.addresses.iter().flat_map(|it| &it.open);
-        open.filter_map(|it| it.value.verifier.as_ref().map(|verifier| (it.value.id, verifier)))
-            .any(|(id, verifier)| collides(facts.keyring, id, verifier, code))
-    };
-    candidates.iter().find(|code| !taken(code)).or(candidates.iter().next()).map(Secret::new).unwrap_or_default()
 }
 
 fn build(facts: &Facts<'_>, wish: &Wish, found: &Found<'_>, code: Option<&(CodeKind, Secret)>, draw: &mut Draw) -> Challenge {
@@ -212,6 +212,7 @@ pub fn sender(publisher: &Publisher, channel: Channel) -> Option<String> {
     match channel {
         Channel::Sms => publisher.sms_sender.as_ref().map(|it| it.expose().to_owned()),
         Channel::Mail => publisher.mail_sender.clone(),
+        Channel::Push => None,
     }
 }
 

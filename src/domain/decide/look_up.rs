@@ -182,7 +182,11 @@ fn bodies(native: &Native<'_>, places: &[Place], publisher: &Publisher, wish: &W
     for channel in channels {
         let templates = native.alert.bodies(channel);
         if templates.is_empty() {
-            let name = if channel == Channel::Sms { "SMS" } else { "e-mail" };
+            let name = match channel {
+                Channel::Sms => "SMS",
+                Channel::Mail => "e-mail",
+                Channel::Push => "push",
+            };
             found.push(Violation::new(own::NO_BODY, "AlrtName", format!("The alert has no {name} body, which a chosen contact needs.")));
         }
         for template in templates {

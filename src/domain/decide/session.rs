@@ -19,7 +19,7 @@ pub fn end(challenge: &mut Challenge, outcome: Act, feedback: &str, draw: &mut D
     challenge.material = None;
     take_back(challenge, outcome, draw);
     // OneWay opens no session for replies, so its time just passes (decision 13).
-    if outcome == Act::Expired && !challenge.awaits_reply() {
+    if outcome == Act::Expired && !challenge.is_judged() {
         return;
     }
     let replied = only_delivery(challenge);
@@ -65,7 +65,7 @@ pub fn tick(read: Option<Versioned<Aggregate>>, draw: &mut Draw) -> Decision {
     }
     let feedback = match challenge.mode {
         Mode::TwoWay => "No reply received.",
-        Mode::OneWay => "The time to answer has passed.",
+        Mode::OneWay | Mode::OnCall => "The time to answer has passed.",
     };
     end(&mut challenge, Act::Expired, feedback, draw);
     let expects = vec![Expect::Aggregate(challenge.id, version)];

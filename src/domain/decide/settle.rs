@@ -1,5 +1,6 @@
 //! What a carrier's word does to a delivery, and to its challenge's events.
 
+use super::receipt::has_arrived;
 use super::session::record;
 use crate::domain::aggregate::Aggregate;
 use crate::domain::answer::Answer;
@@ -23,6 +24,8 @@ pub fn settle(read: Option<Versioned<Aggregate>>, lease: Lease, outcome: &Outcom
     let Some(Versioned { value: mut aggregate, version }) = read else { return Decision::only(Answer::Done) };
     let open = aggregate.challenge().is_none_or(|it| it.state == State::Open);
     let ends_at = aggregate.challenge().map(|it| it.expires_at);
+    // A receipt that was quicker than the answer has told both.
+    let arrived = aggregate.challenge().is_some_and(|it| has_arrived(it, id));
     let Some(delivery) = aggregate.deliveries_mut().iter_mut().find(|it| it.id == id) else {
         return Decision::only(Answer::Done);
     };
@@ -30,7 +33,7 @@ pub fn settle(read: Option<Versioned<Aggregate>>, lease: Lease, outcome: &Outcom
     let step = match outcome {
         Outcome::Accepted { provider_id } => {
             delivery.status = Status::Accepted { at: draw.now, provider_id: provider_id.clone() };
-            Some((Act::MsgSent, "The carrier took the message."))
+            (!arrived).then_some((Act::MsgSent, "The carrier took the message."))
         }
         _ if !waiting => return Decision::only(Answer::Done),
         Outcome::Refused { .. } => {

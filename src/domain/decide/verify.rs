@@ -1,8 +1,9 @@
 //! Making a verifier, and judging an answer by it, without ever seeing a stored code (decisions 2, 18, 26).
 
+use super::Facts;
 use super::rules::OwnValue;
 use crate::domain::challenge::{Check, Shape, Verifier};
-use crate::domain::code::{CodeKind, Secret};
+use crate::domain::code::{Candidates, CodeKind, CodeShape, Secret, Tag};
 use crate::domain::id::AggregateId;
 use crate::domain::keyring::Keyring;
 use crate::domain::reply::canonical;
@@ -13,10 +14,7 @@ pub fn verifier(keyring: &dyn Keyring, id: AggregateId, code: Option<(CodeKind, 
     let tag = |text: &str| keyring.code_tag(id, text.as_bytes());
     Some(match (code, own) {
         (None, None) => return None,
-        (Some((kind, code)), None) => {
-            let shape = if kind == CodeKind::Otp { Shape::Digits(6) } else { Shape::Otpa };
-            Verifier { shape, check: Check::Value { tag: tag(code.expose()), fold: kind == CodeKind::Otpa } }
-        }
+        (Some((kind, code)), None) => of_code(keyring, id, kind.shape(), code),
         (None, Some(OwnValue::Plain(value))) => {
             let value = folded(value.expose());
             Verifier { shape: shape_of(value.expose()), check: Check::Value { tag: tag(value.expose()), fold: true } }
@@ -37,6 +35,23 @@ pub fn verifier(keyring: &dyn Keyring, id: AggregateId, code: Option<(CodeKind, 
     })
 }
 
+/// The verifier for a code of ours.
+pub fn of_code(keyring: &dyn Keyring, id: AggregateId, shape: CodeShape, code: &Secret) -> Verifier {
+    let fold = matches!(shape, CodeShape::Alphanumeric(_));
+    Verifier { shape: shape.into(), check: Check::Value { tag: keyring.code_tag(id, code.expose().as_bytes()), fold } }
+}
+
+/// A code for a new challenge: it differs from those that are open on any address concerned (decision 17). There are more
+/// candidates than sessions.
+pub fn fresh(facts: &Facts<'_>, candidates: &Candidates) -> Secret {
+    let taken = |code: &str| {
+        let open = facts.view.addresses.iter().flat_map(|it| &it.open);
+        open.filter_map(|it| it.value.verifier.as_ref().map(|verifier| (it.value.id, verifier)))
+            .any(|(id, verifier)| collides(facts.keyring, id, verifier, code))
+    };
+    candidates.iter().find(|code| !taken(code)).or(candidates.iter().next()).map(Secret::new).unwrap_or_default()
+}
+
 /// Whether `typed` is the answer. It is compared trimmed, and without spaces (decision 18).
 pub fn is_right(keyring: &dyn Keyring, id: AggregateId, verifier: &Verifier, typed: &Secret) -> bool {
     let typed = typed.expose();
@@ -45,6 +60,10 @@ pub fn is_right(keyring: &dyn Keyring, id: AggregateId, verifier: &Verifier, typ
         Check::Value { tag, fold } => {
             let value = if *fold { folded(typed) } else { joined() };
             keyring.code_tag(id, value.expose().as_bytes()) == *tag
+        }
+        Check::Any { tags, fold } => {
+            let value = if *fold { folded(typed) } else { joined() };
+            is_among(keyring.code_tag(id, value.expose().as_bytes()), tags)
         }
         Check::Hashed { prefix: None, tag, kind, salt } => [typed.trim(), joined().expose()].into_iter().any(|text| {
             let digest = keyring.hash(*kind, text.as_bytes(), salt.expose().as_bytes());
@@ -65,11 +84,17 @@ pub fn is_right(keyring: &dyn Keyring, id: AggregateId, verifier: &Verifier, typ
 
 /// Whether a fresh code is what an open challenge already waits for, in whole or as its first part (decision 17).
 pub fn collides(keyring: &dyn Keyring, id: AggregateId, verifier: &Verifier, code: &str) -> bool {
-    let theirs = match &verifier.check {
-        Check::Value { tag, .. } => Some(tag),
-        Check::Hashed { prefix, .. } => prefix.as_ref().map(|(_, tag)| tag),
-    };
-    theirs.is_some_and(|tag| keyring.code_tag(id, code.as_bytes()) == *tag)
+    let tag = || keyring.code_tag(id, code.as_bytes());
+    match &verifier.check {
+        Check::Value { tag: theirs, .. } | Check::Hashed { prefix: Some((_, theirs)), .. } => tag() == *theirs,
+        Check::Any { tags, .. } => is_among(tag(), tags),
+        Check::Hashed { prefix: None, .. } => false,
+    }
+}
+
+// All are compared, so that the time tells nothing of which it was.
+fn is_among(tag: Tag, tags: &[Tag]) -> bool {
+    tags.iter().fold(false, |found, it| found | (tag == *it))
 }
 
 fn followed(kind: CodeKind) -> Shape {

@@ -91,7 +91,8 @@ impl Reading {
         let own = self.own.expose();
         let found = match shape {
             Shape::Digits(n) => number(own, usize::from(n)),
-            Shape::Otpa => single(mixed::find(own)),
+            Shape::Otpa => single(mixed::find(own, CodeKind::Otpa.len())),
+            Shape::Alphanumeric(n) => single(mixed::find(own, usize::from(n))),
             Shape::Free => free(own),
             Shape::OtpThen => after_number(own),
             Shape::OtpaThen => after_mixed(own),
@@ -165,7 +166,7 @@ fn after_mixed(own: &str) -> Candidate {
     let taken: String = head.chars().filter(|c| !matches!(c, ' ' | '-' | '\n')).collect();
     // A sentence begins with five letters too: a code has a digit, or is typed in capitals.
     let telling = taken.bytes().any(|b| b.is_ascii_digit()) || taken.bytes().all(|b| b.is_ascii_uppercase());
-    if mixed::is_code(&taken) && telling { joined(taken, rest) } else { Candidate::None }
+    if mixed::is_code(&taken, CodeKind::Otpa.len()) && telling { joined(taken, rest) } else { Candidate::None }
 }
 
 fn joined(mut taken: String, rest: &str) -> Candidate {

@@ -234,6 +234,21 @@ fn our_code_and_then_the_publishers_value() {
 }
 
 #[test]
+fn codes_of_other_lengths_are_read() {
+    for (text, len, expected) in [
+        ("AB3K", 4, one_of("AB3K")),
+        ("code: ab3k9mnp, thanks", 8, one_of("ab3k9mnp")),
+        ("ABKMNPQR", 8, one_of("ABKMNPQR")),
+        ("AB3K 9MNP", 8, one_of("AB3K9MNP")),
+        ("AB3K or CD4M", 4, Candidate::Ambiguous),
+        ("Please SEND another", 4, Candidate::None),
+        ("AB3K9", 4, Candidate::None),
+    ] {
+        check(text, Shape::Alphanumeric(len), expected);
+    }
+}
+
+#[test]
 fn the_exact_text_is_kept() {
     assert_eq!(read("  Yes \n").exact().expose(), "Yes");
     assert!(read("  Yes \n").matches_exactly(&Secret::new("Yes ")));
@@ -245,15 +260,16 @@ proptest! {
     #[test]
     fn any_text_has_a_reading(text in "(\\PC|[0-9]{3}|[\n >\"-]|no|code){0,60}", n in 0u8..20) {
         let reading = read(&text);
-        for shape in [Shape::Digits(n), Shape::Otpa, Shape::Free, Shape::OtpThen, Shape::OtpaThen] {
+        for shape in [Shape::Digits(n), Shape::Otpa, Shape::Alphanumeric(n), Shape::Free, Shape::OtpThen, Shape::OtpaThen] {
             if let Candidate::One(found) = reading.candidate(shape) {
                 let found = found.expose();
                 prop_assert!(!found.is_empty() && !found.contains(char::is_whitespace));
                 match shape {
                     Shape::Digits(n) => prop_assert!(found.len() == usize::from(n) && found.bytes().all(|b| b.is_ascii_digit())),
-                    Shape::Otpa => prop_assert!(mixed::is_code(found)),
+                    Shape::Otpa => prop_assert!(mixed::is_code(found, 5)),
+                    Shape::Alphanumeric(n) => prop_assert!(mixed::is_code(found, n.into())),
                     Shape::OtpThen => prop_assert!(found.len() > 6 && found.as_bytes()[..6].iter().all(u8::is_ascii_digit)),
-                    Shape::OtpaThen => prop_assert!(found.len() > 5 && mixed::is_code(&found[..5])),
+                    Shape::OtpaThen => prop_assert!(found.len() > 5 && mixed::is_code(&found[..5], 5)),
                     Shape::Free => {}
                 }
             }

@@ -29,6 +29,16 @@ impl<'a> Decoder<'a> {
         Self { rest, form, base: None, address: None }
     }
 
+    /// The form that is read.
+    pub(crate) fn form(&self) -> Form {
+        self.form
+    }
+
+    /// What this form has no words for is none of its values.
+    pub(crate) fn since(&self, form: Form) -> Result<(), Malformed> {
+        if self.form >= form { Ok(()) } else { Err(Malformed) }
+    }
+
     /// Whether nothing is left.
     pub(crate) fn is_at_end(&self) -> bool {
         self.rest.is_empty()

@@ -37,6 +37,11 @@ impl Encoder {
         out
     }
 
+    /// The form that is written.
+    pub(crate) fn form(&self) -> Form {
+        self.form
+    }
+
     pub(crate) fn finish(self) -> Vec<u8> {
         self.out
     }

@@ -20,7 +20,7 @@ const WAITING: usize = 20_000;
 /// Things whose counts by others are known at once.
 const KNOWN: usize = 200_000;
 /// All kinds that are counted.
-const KINDS: [Kind; 5] = [Kind::Failures, Kind::Proved, Kind::Guesses, Kind::Messages, Kind::Requests];
+const KINDS: [Kind; 6] = [Kind::Failures, Kind::Proved, Kind::Guesses, Kind::Messages, Kind::Requests, Kind::Quota];
 
 /// A mark as it is stored: the kind's byte, then the MAC.
 pub(super) type Key = [u8; 17];

@@ -100,8 +100,8 @@ impl Places<'_> {
     pub(super) fn slot(&self, slot: &Slot) -> (Place, Route) {
         let route = self.keys().slot(slot);
         match &slot.subject {
-            SlotSubject::Explicit { phone, .. } => (self.address(phone), route),
-            SlotSubject::Native { .. } => (Place::of(&slot.institution, Key::new(kind::SLOT, route)), route),
+            SlotSubject::Explicit { phone: address, .. } | SlotSubject::Direct { address, .. } => (self.address(address), route),
+            SlotSubject::Native { .. } | SlotSubject::Client { .. } => (Place::of(&slot.institution, Key::new(kind::SLOT, route)), route),
         }
     }
 

@@ -6,7 +6,7 @@ use super::place::{Place, Places};
 use super::rec::{AddressRow, Rec, SlotRow, decode_repeat, decode_seen, ids};
 use crate::domain::aggregate::Aggregate;
 use crate::domain::budget::{Budget, BudgetKey};
-use crate::domain::challenge::{Challenge, State};
+use crate::domain::challenge::{Challenge, Slot, State};
 use crate::domain::contact::Address;
 use crate::domain::id::AggregateId;
 use crate::domain::recipient::{Recipient, RecipientKey};
@@ -47,6 +47,16 @@ pub(super) fn wanted(vault: &Vault, query: &Query) -> Wanted {
             let opened = vec![(places.publisher(publisher), day_of(*now))];
             Wanted { places: all, around: recipient.is_some(), held: true, opened, ..Wanted::default() }
         }
+        Query::Call { id, key, again } => {
+            let mut all: Vec<Place> = key.iter().map(|it| places.seen(it)).collect();
+            all.extend(again.iter().map(|(address, _)| places.address(address)));
+            Wanted { places: all, ids: vec![*id], held: again.is_some(), beside: true, ..Wanted::default() }
+        }
+        Query::Slot { slot, key } => {
+            let mut all = vec![places.slot(slot).0];
+            all.extend(key.iter().map(|it| places.seen(it)));
+            Wanted { places: all, held: true, beside: true, ..Wanted::default() }
+        }
         Query::Reply { from, provider_id, .. } => {
             let mut all = vec![places.address(from)];
             all.extend(provider_id.iter().map(|it| places.seen(it)));
@@ -72,6 +82,11 @@ impl Viewer<'_> {
         match query {
             Query::Open { .. } => self.opening(query),
             Query::Reply { from, provider_id, now } => self.reply(from, provider_id.as_deref(), *now),
+            Query::Call { id, key, again } => {
+                let addresses = again.iter().map(|(address, now)| self.address(address.clone(), *now, false)).collect::<Result<_, _>>()?;
+                Ok(View { addresses, ..self.call(Some(*id), key.as_deref())? })
+            }
+            Query::Slot { slot, key } => self.call(self.holder(slot)?, key.as_deref()),
             Query::One(id) => Ok(View { one: self.aggregate(*id)?, ..View::default() }),
             Query::Recipient(key) => Ok(View { recipient: self.recipient(key)?, ..View::default() }),
             Query::Budget(key) => Ok(View { budgets: vec![self.budget(key.clone())?], ..View::default() }),
@@ -101,11 +116,7 @@ impl Viewer<'_> {
             views.push(self.address(it, *now, false)?);
         }
         let prior = repeat.as_ref().map(|it| self.prior(places.repeat(publisher, institution, it))).transpose()?.flatten();
-        let (place, route) = places.slot(slot);
-        let holder = match place.is_address() {
-            true => self.opened(place, AddressRow::decode)?.and_then(|it| it.1.holder(&route)),
-            false => self.opened(place, SlotRow::decode)?.and_then(|it| it.1.holder()),
-        };
+        let holder = self.holder(slot)?;
         Ok(View {
             recipient,
             budgets,
@@ -131,6 +142,29 @@ impl Viewer<'_> {
         let place = provider_id.map(|it| Places(self.opener.vault).seen(it));
         let seen = place.map(|it| self.opened(it, decode_seen)).transpose()?.flatten().map(|it| it.1);
         Ok(View { addresses: vec![address], budgets, seen, ..View::default() })
+    }
+
+    // What a commit may need to know is noted: the slot, and the addresses.
+    fn call(&self, id: Option<AggregateId>, key: Option<&str>) -> Result<View, StoreError> {
+        let (places, one) = (Places(self.opener.vault), id.map(|id| self.aggregate(id)).transpose()?.flatten());
+        let mut budgets = Vec::new();
+        if let Some(challenge) = one.as_ref().and_then(|it| it.value.challenge()) {
+            self.note(places.slot(&challenge.slot()).0);
+            challenge.deliveries.iter().for_each(|it| self.note(places.address(&it.address)));
+            for key in challenge.own_budgets() {
+                budgets.push(self.budget(key)?);
+            }
+        }
+        let seen = key.map(|it| self.opened(places.seen(it), decode_seen)).transpose()?.flatten().map(|it| it.1);
+        Ok(View { one, budgets, seen, ..View::default() })
+    }
+
+    fn holder(&self, slot: &Slot) -> Result<Option<AggregateId>, StoreError> {
+        let (place, route) = Places(self.opener.vault).slot(slot);
+        Ok(match place.is_address() {
+            true => self.opened(place, AddressRow::decode)?.and_then(|it| it.1.holder(&route)),
+            false => self.opened(place, SlotRow::decode)?.and_then(|it| it.1.holder()),
+        })
     }
 
     fn address(&self, address: Address, now: Timestamp, with_ended: bool) -> Result<AddressView, StoreError> {

@@ -3,6 +3,7 @@
 use super::place::{Place, Places};
 use crate::domain::aggregate::Aggregate;
 use crate::domain::budget::BudgetKey;
+use crate::domain::challenge::Mode;
 use crate::domain::id::{AggregateId, PublisherId};
 use crate::domain::recipient::{Recipient, RecipientKey};
 use crate::domain::snapshot::{Expect, Lease, Write};
@@ -11,7 +12,7 @@ use crate::store::facts::Facts;
 use crate::store::form::Form;
 use crate::store::given::Given;
 use crate::store::key::{Key, Route};
-use crate::store::prepare::encode_note;
+use crate::store::prepare::{encode_note, written_in};
 use crate::store::{row, rows};
 use crate::vault::{ROOM, SealedRow, Vault};
 use std::collections::HashMap;
@@ -82,6 +83,7 @@ impl Wish {
 
     /// Seals what a decision wants. Of two writes of one record the last stands.
     pub(super) fn of(vault: &Vault, form: Form, writes: &[Write], expects: &[Expect]) -> Result<Self, StoreError> {
+        written_in(form, writes)?;
         let mut wish = Self::new(form);
         expects.iter().for_each(|it| wish.expect(&Places(vault), it));
         let given = Given::by(vault, expects);
@@ -178,12 +180,13 @@ impl Wish {
     }
 }
 
-// What a reply to a challenge must know beside it.
+// What a reply to a challenge must know beside it. A call does not come by the address, so it must know that, too.
 fn beside(places: &Places<'_>, it: &Aggregate, slot: Option<(Place, Route)>) -> Vec<u8> {
     let Some(challenge) = it.challenge() else { return Vec::new() };
     let mut all: Vec<Place> = Vec::new();
     for delivery in &challenge.deliveries {
         all.extend(challenge.budgets(&delivery.address).map(|it| places.budget(&it)));
+        all.extend((challenge.mode == Mode::OnCall).then(|| places.address(&delivery.address)));
     }
     all.extend(slot.map(|it| it.0).filter(|it| !it.is_address()));
     all.sort_unstable();

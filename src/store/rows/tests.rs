@@ -6,6 +6,7 @@ use crate::domain::challenge::{Check, Shape, Verifier};
 use crate::domain::code::{CodeKind, HashKind, Secret, Tag};
 use crate::domain::contact::Channel;
 use crate::domain::delivery::{Delivery, Purpose, Status};
+use crate::domain::direct::{Direct, Message, TemplateRef};
 use crate::domain::event::{Act, Event};
 use crate::domain::id::{DeliveryId, EventId};
 use crate::domain::time::Timestamp;
@@ -51,11 +52,15 @@ fn status() -> impl Strategy<Value = Status> {
     })
 }
 
+fn channel() -> impl Strategy<Value = Channel> {
+    prop::sample::select(vec![Channel::Sms, Channel::Sms, Channel::Mail, Channel::Mail, Channel::Push])
+}
+
 fn delivery() -> impl Strategy<Value = Delivery> {
-    (uuid(), any::<bool>(), address(), option::of(".*"), option::of(".*"), option::of(".*"), status(), any::<u16>()).prop_map(
-        |(id, sms, address, contact, sender, answer, status, tries)| Delivery {
+    (uuid(), channel(), address(), option::of(".*"), option::of(".*"), option::of(".*"), status(), any::<u16>()).prop_map(
+        |(id, channel, address, contact, sender, answer, status, tries)| Delivery {
             id: DeliveryId(id),
-            channel: if sms { Channel::Sms } else { Channel::Mail },
+            channel,
             address: Address::canonical(&address),
             contact,
             sender,
@@ -88,20 +93,34 @@ fn naming(mut events: Vec<Event>, deliveries: &[Delivery]) -> Vec<Event> {
 fn verifier() -> impl Strategy<Value = Verifier> {
     let shape = prop_oneof![
         any::<u8>().prop_map(Shape::Digits),
+        any::<u8>().prop_map(Shape::Alphanumeric),
         prop::sample::select(vec![Shape::Otpa, Shape::Free, Shape::OtpThen, Shape::OtpaThen])
     ];
     let prefix = option::of((prop::sample::select(vec![CodeKind::Otp, CodeKind::Otpa]), tag()));
     let kind = prop::sample::select(vec![HashKind::Sha1, HashKind::Sha256, HashKind::Sha512]);
     let check = prop_oneof![
         (tag(), any::<bool>()).prop_map(|(tag, fold)| Check::Value { tag, fold }),
+        (vec(tag(), 0..5), any::<bool>()).prop_map(|(tags, fold)| Check::Any { tags, fold }),
         (prefix, tag(), kind, ".*").prop_map(|(prefix, tag, kind, salt)| Check::Hashed { prefix, tag, kind, salt: Secret::new(salt) })
     ];
     (shape, check).prop_map(|(shape, check)| Verifier { shape, check })
 }
 
+fn direct() -> impl Strategy<Value = Level> {
+    let template = (".*", channel(), option::of(".*"), any::<u32>())
+        .prop_map(|(name, kind, language, version)| Message::Template(TemplateRef { name, kind, language, version }));
+    let message = prop_oneof![Just(Message::Text), template];
+    (channel(), address(), message, option::of(".*"), option::of(".*"), option::of(".*")).prop_map(
+        |(channel, address, message, locale, reference, client)| {
+            Level::Direct(Direct { channel, address: Address::canonical(&address), message, locale, reference, client })
+        },
+    )
+}
+
 fn level() -> impl Strategy<Value = Level> {
     let native = (".*", ".*", ".*", ".*", option::of(".*"), option::of(".*"), option::of(any::<i32>()));
     prop_oneof![
+        direct(),
         address().prop_map(|phone| Level::Explicit { phone: Address::canonical(&phone) }),
         native.prop_map(|(alert, version, recipient, recipient_uid, account, name, utc_offset_minutes)| Level::Native {
             alert,
@@ -116,7 +135,8 @@ fn level() -> impl Strategy<Value = Level> {
 }
 
 fn challenge() -> impl Strategy<Value = Aggregate> {
-    let who = (uuid(), ".*", ".*", ".*", level(), any::<bool>(), any::<bool>(), option::of(".*"), option::of(".*"));
+    let mode = prop::sample::select(vec![Mode::OneWay, Mode::TwoWay, Mode::OnCall]);
+    let who = (uuid(), ".*", ".*", ".*", level(), mode, any::<bool>(), option::of(".*"), option::of(".*"));
     let how = (option::of((".*", tag())), time(), time(), option::of(verifier()), any::<[u8; 2]>(), option::of((act(), time())));
     let what = (option::of(vec(any::<u8>(), 0..40)), vec(delivery(), 0..3), vec(event(), 0..3), vec((".*", time(), verdict()), 0..3));
     (who, how, what).prop_map(|(who, how, what)| {
@@ -126,7 +146,7 @@ fn challenge() -> impl Strategy<Value = Aggregate> {
             institution: who.2.as_str().into(),
             product: who.3,
             level: who.4,
-            mode: if who.5 { Mode::TwoWay } else { Mode::OneWay },
+            mode: who.5,
             test: who.6,
             tracking_id: who.7,
             bus_correl_id: who.8,
@@ -169,6 +189,8 @@ proptest! {
     fn an_aggregate_is_read_as_written_and_cut_or_longer_it_is_refused(it in prop_oneof![challenge(), inbound()], at: prop::sample::Index) {
         for form in Form::ALL {
             let mut bytes = encode_aggregate(&it, form, 0);
+            let form = form.max(oldest(&it));
+            prop_assert_eq!(bytes[0], form.number());
             prop_assert_eq!(decode_aggregate(&bytes, form), Ok(it.clone()));
             prop_assert_eq!(decode_aggregate(&bytes, Form::NEWEST), Ok(it.clone()), "an older form is read for good");
             prop_assert_eq!(decode_aggregate(&bytes[..at.index(bytes.len())], form), Err(Malformed.into()));
@@ -180,11 +202,22 @@ proptest! {
     #[test]
     fn a_form_beyond_what_is_read_is_told_as_such(it in challenge()) {
         let mut bytes = encode_aggregate(&it, Form::Two, 0);
-        prop_assert_eq!(decode_aggregate(&bytes, Form::One), Err(Unread::Newer(2, Form::One)));
+        let form = Form::Two.max(oldest(&it));
+        prop_assert_eq!(decode_aggregate(&bytes, Form::One), Err(Unread::Newer(form.number(), Form::One)));
         bytes[0] = Form::NEWEST.number() + 1;
         prop_assert_eq!(decode_aggregate(&bytes, Form::NEWEST), Err(Unread::Newer(bytes[0], Form::NEWEST)));
         bytes[0] = 0;
         prop_assert_eq!(decode_aggregate(&bytes, Form::NEWEST), Err(Malformed.into()));
+    }
+
+    #[test]
+    fn an_older_form_has_no_words_for_what_came_later(it in challenge()) {
+        let mut bytes = encode_aggregate(&it, Form::Three, 0);
+        bytes[0] = Form::Two.number();
+        let read = decode_aggregate(&bytes, Form::NEWEST);
+        if oldest(&it) == Form::Three {
+            prop_assert_ne!(read, Ok(it));
+        }
     }
 
     #[test]

@@ -4,12 +4,13 @@ mod keywords;
 
 use super::Facts;
 use super::challenge::sender;
+use super::failures::{Failures, miss};
 use super::session::{end, record};
 use super::verify::is_right;
 use crate::domain::aggregate::Aggregate;
 use crate::domain::answer::{Answer, Verdict};
-use crate::domain::budget::{Budget, BudgetKey, Standing};
-use crate::domain::challenge::{Challenge, Check, SEEN_REPLIES, Seen, Shape, State, Verifier};
+use crate::domain::budget::Standing;
+use crate::domain::challenge::{Challenge, Check, SEEN_REPLIES, Seen, State, Verifier};
 use crate::domain::code::Secret;
 use crate::domain::contact::Channel;
 use crate::domain::delivery::{Delivery, Purpose, Status};
@@ -32,7 +33,7 @@ pub fn reply(facts: &Facts<'_>, sms: &Sms, draw: &mut Draw) -> Decision {
         return Decision::only(Answer::Replied(Verdict::NoSession));
     };
     let reading = read(sms.text.expose());
-    let mut judge = Judge { facts, sms, view, draw, touched: Vec::new(), budgets: Vec::new() };
+    let mut judge = Judge { facts, sms, view, draw, touched: Vec::new(), failures: Failures::of(&facts.view.budgets) };
     let open = judge.reachable();
     if let Some(it) = open.iter().find(|it| judge.is_static_value(it, &reading)) {
         let verdict = judge.verified(it);
@@ -56,7 +57,7 @@ struct Judge<'a> {
     view: &'a AddressView,
     draw: &'a mut Draw,
     touched: Vec<Versioned<Challenge>>,
-    budgets: Vec<(BudgetKey, Versioned<Budget>)>,
+    failures: Failures<'a>,
 }
 
 impl<'a> Judge<'a> {
@@ -106,7 +107,7 @@ impl<'a> Judge<'a> {
         let Some(verifier) = &challenge.verifier else { return false };
         let right = |typed| is_right(self.facts.keyring, challenge.id, verifier, typed);
         match reading.candidate(verifier.shape) {
-            Candidate::One(typed) if is_ours(verifier) => right(&typed),
+            Candidate::One(typed) if verifier.is_ours() => right(&typed),
             // A publisher's value may look like a label, or be of several words: the whole text may be it, too.
             Candidate::One(typed) => right(&typed) || right(reading.exact()),
             Candidate::None | Candidate::Ambiguous => false,
@@ -117,7 +118,7 @@ impl<'a> Judge<'a> {
     // anybody, while a publisher's static value is.
     fn late(&self, reading: &Reading) -> Option<(&'a Versioned<Challenge>, Secret, Verdict)> {
         let over = self.view.open.iter().filter(|it| !it.value.is_open_at(self.sms.received_at));
-        let made = |it: &&Versioned<Challenge>| it.value.awaits_reply() && it.value.verifier.as_ref().is_some_and(is_ours);
+        let made = |it: &&Versioned<Challenge>| it.value.awaits_reply() && it.value.verifier.as_ref().is_some_and(Verifier::is_ours);
         let session = self.view.ended.iter().chain(over).filter(made).find(|it| self.matches(&it.value, reading))?;
         let Candidate::One(typed) = reading.candidate(session.value.verifier.as_ref()?.shape) else { return None };
         let verdict = match session.value.state {
@@ -139,15 +140,7 @@ impl<'a> Judge<'a> {
 
     fn verified(&mut self, session: &Versioned<Challenge>) -> Verdict {
         let mut challenge = session.value.clone();
-        for key in challenge.budgets(&self.sms.from) {
-            let budget = self.budget(&key);
-            // Nothing to reset, nothing to write.
-            if budget.value.consecutive > 0 {
-                let mut reset = budget;
-                reset.value.succeed();
-                self.budgets.push((key, reset));
-            }
-        }
+        self.failures.forgive(challenge.budgets(&self.sms.from));
         end(&mut challenge, Act::Verified, "The recipient verified by reply.", self.draw);
         self.touch(challenge, session.version);
         Verdict::Verified
@@ -160,10 +153,7 @@ impl<'a> Judge<'a> {
         let left = newest.value.attempts_allowed.saturating_sub(newest.value.attempts.saturating_add(1));
         for session in &missed {
             let mut challenge = session.value.clone();
-            challenge.attempts = challenge.attempts.saturating_add(1);
-            if challenge.attempts >= challenge.attempts_allowed {
-                end(&mut challenge, Act::Failed, "The allowed attempts are used up.", self.draw);
-            }
+            miss(&mut challenge, self.draw);
             self.touch(challenge, session.version);
         }
         self.count_failure(&missed);
@@ -174,14 +164,7 @@ impl<'a> Judge<'a> {
     fn count_failure(&mut self, sessions: &[&Versioned<Challenge>]) {
         for session in sessions {
             let rule = self.publisher(&session.value.publisher).map(|it| it.budget).unwrap_or_default();
-            for key in session.value.budgets(&self.sms.from) {
-                if self.budgets.iter().any(|(counted, _)| *counted == key) {
-                    continue;
-                }
-                let mut budget = self.budget(&key);
-                budget.value.fail(rule, self.draw.now);
-                self.budgets.push((key, budget));
-            }
+            self.failures.count(session.value.budgets(&self.sms.from), rule, self.draw.now);
         }
     }
 
@@ -235,17 +218,12 @@ impl<'a> Judge<'a> {
     fn finish(self, verdict: Verdict, mut writes: Vec<Write>) -> Decision {
         let mut expects = vec![Expect::Address(self.view.address.clone(), self.view.version)];
         expects.extend(provider_key(self.sms).map(Expect::Unseen));
-        // Also of a budget that stays as it is: it let the answer count (decision 5).
-        let kept = self.facts.view.budgets.iter().filter(|(key, _)| !self.budgets.iter().any(|(changed, _)| changed == key));
-        expects.extend(kept.map(|(key, budget)| Expect::Budget(key.clone(), budget.version)));
+        expects.extend(self.failures.expectations());
         for session in self.touched {
             expects.push(Expect::Aggregate(session.value.id, session.version));
             writes.push(Write::Aggregate(Aggregate::Challenge(Box::new(session.value))));
         }
-        for (key, budget) in self.budgets {
-            expects.push(Expect::Budget(key.clone(), budget.version));
-            writes.push(Write::Budget(key, budget.value));
-        }
+        writes.extend(self.failures.into_writes());
         Decision { answer: Answer::Replied(verdict), writes, expects }
     }
 
@@ -255,23 +233,12 @@ impl<'a> Judge<'a> {
 
     fn standing(&self, challenge: &Challenge) -> Standing {
         let rule = self.publisher(&challenge.publisher).map(|it| it.budget).unwrap_or_default();
-        let standings = challenge.budgets(&self.sms.from).map(|key| self.budget(&key).value.standing(rule, self.draw.now));
-        standings.into_iter().find(|it| *it != Standing::Free).unwrap_or(Standing::Free)
-    }
-
-    fn budget(&self, key: &BudgetKey) -> Versioned<Budget> {
-        let known = self.facts.view.budgets.iter().find(|(it, _)| it == key);
-        known.map_or(Versioned { value: Budget::default(), version: 0 }, |(_, budget)| budget.clone())
+        self.failures.standing(challenge.budgets(&self.sms.from), rule, self.draw.now)
     }
 
     fn publisher(&self, id: &PublisherId) -> Option<&'a Publisher> {
         self.facts.registry.publishers.get(id).map(AsRef::as_ref)
     }
-}
-
-// A code that we made, whole: nothing of the publisher's in it.
-fn is_ours(verifier: &Verifier) -> bool {
-    verifier.shape == Shape::Otpa || matches!(verifier.check, Check::Value { fold: false, .. })
 }
 
 // Whether the text holds nothing for this session but, perhaps, the same code again.

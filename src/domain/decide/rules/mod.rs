@@ -2,7 +2,7 @@
 //! anything up but its publisher's settings.
 
 mod fields;
-mod payload;
+pub mod payload;
 mod values;
 
 use crate::domain::challenge::{Mode, RepeatKey, Slot, SlotSubject};
@@ -16,7 +16,7 @@ use crate::domain::recipient::RecipientKey;
 use crate::domain::request::{OobValidate, Origin};
 use crate::domain::snapshot::Query;
 use fields::Findings;
-use payload::{canonical, repeat_key};
+use payload::{canonical, each_field, repeat_key};
 
 /// Characters an SMSText may have.
 pub const SMS_TEXT_MAX: usize = 1_600;
@@ -141,7 +141,7 @@ impl Wish {
 pub fn check(origin: Origin, mut request: OobValidate, publisher: &Publisher, keyring: &dyn Keyring) -> Result<Wish, Vec<Violation>> {
     let mut found = Findings(Vec::new());
     let key = request.header.as_ref().and_then(repeat_key);
-    let repeat = key.map(|key| RepeatKey { key, payload: keyring.payload_tag(&canonical(&request)) });
+    let repeat = key.map(|key| RepeatKey { key, payload: keyring.payload_tag(&canonical(|put| each_field(&request, put))) });
     let header = found.header(&mut request, publisher);
     let recipient = found.recipient(&mut request);
     let parameters = found.parameters(request.data);

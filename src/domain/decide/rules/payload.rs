@@ -9,20 +9,20 @@ pub(super) fn repeat_key(header: &Header) -> Option<String> {
     business.or_else(|| header.tracking_id.as_ref().map(|id| ["T:", id].concat()))
 }
 
-// The parsed body fields in a fixed order, each with its length, so that no two requests read alike. Reserved at once: what grows
-// leaves copies behind that nobody wipes.
-pub(super) fn canonical(request: &OobValidate) -> Wiped {
+/// The parsed body fields, in the fixed order in which `each` gives them, each with its length, so that no two requests read alike.
+/// Reserved at once: what grows leaves copies behind that nobody wipes.
+pub fn canonical(each: impl Fn(&mut dyn FnMut(Option<&str>))) -> Wiped {
     let mut len = 0;
-    each_field(request, |text| len += 4 + text.map_or(0, str::len));
+    each(&mut |text| len += 4 + text.map_or(0, str::len));
     let mut out = Wiped(Vec::with_capacity(len));
-    each_field(request, |text| {
+    each(&mut |text| {
         out.extend_from_slice(&text.map_or(u32::MAX, |it| u32::try_from(it.len()).unwrap_or(u32::MAX)).to_le_bytes());
         out.extend_from_slice(text.unwrap_or_default().as_bytes());
     });
     out
 }
 
-fn each_field(request: &OobValidate, mut put: impl FnMut(Option<&str>)) {
+pub(super) fn each_field(request: &OobValidate, put: &mut dyn FnMut(Option<&str>)) {
     put(request.alrt_name.as_deref());
     if let Some(choice) = &request.recipient {
         put(choice.id.text());
