@@ -1,6 +1,6 @@
 //! Where time and chance come from: the operating system in service, a seed in tests.
 
-use crate::domain::code::{Candidates, CodeKind};
+use crate::domain::code::{Candidates, CodeKind, CodeShape};
 use crate::domain::draw::Draw;
 use crate::domain::time::Timestamp;
 use rand::rngs::StdRng;
@@ -42,25 +42,40 @@ impl Chance for SystemChance {
     }
 }
 
-/// Draws for one decision, with `codes` candidates of each kind (at most 1,000): one more than it may have to differ from
-/// (decision 17), none where no code is needed.
-pub fn draw(now: Timestamp, chance: &dyn Chance, codes: usize) -> Draw {
+/// Which candidates for a code a decision needs, and how many: one more than it may have to differ from (decision 17).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Codes {
+    /// It makes no code.
+    None,
+    /// So many of either kind that a text can show.
+    Usual(usize),
+    /// So many of a shape that the caller chose.
+    Chosen(CodeShape, usize),
+}
+
+/// Draws for one decision, with candidates for its code, at most 1,000.
+pub fn draw(now: Timestamp, chance: &dyn Chance, codes: Codes) -> Draw {
     let mut generator = chance.generator();
-    let count = codes.min(MOST);
+    let (usual, (shape, chosen)) = match codes {
+        Codes::None => (0, (CodeKind::Otp.shape(), 0)),
+        Codes::Usual(count) => (count.min(MOST), (CodeKind::Otp.shape(), 0)),
+        Codes::Chosen(shape, count) => (0, (shape, count.min(MOST))),
+    };
     Draw {
         now,
         aggregate: uuid::Uuid::from_bytes(generator.random()),
-        otp: candidates(&mut generator, CodeKind::Otp, count),
-        otpa: candidates(&mut generator, CodeKind::Otpa, count),
+        otp: candidates(&mut generator, CodeKind::Otp.shape(), usual),
+        otpa: candidates(&mut generator, CodeKind::Otpa.shape(), usual),
         nonce: generator.random(),
         seed: generator.random(),
         taken: 0,
+        chosen: candidates(&mut generator, shape, chosen),
     }
 }
 
 // Each character uniform over the alphabet: `random_range` rejects, it does not fold.
-fn candidates(generator: &mut StdRng, kind: CodeKind, count: usize) -> Candidates {
-    Candidates::draw(kind, count, |below| generator.random_range(0..below))
+fn candidates(generator: &mut StdRng, shape: CodeShape, count: usize) -> Candidates {
+    Candidates::draw(shape, count, |below| generator.random_range(0..below))
 }
 
 #[cfg(test)]
@@ -71,15 +86,23 @@ mod tests {
 
     #[test]
     fn candidates_differ_and_keep_to_their_alphabet() {
-        let draw = draw(Timestamp::default(), &SystemChance, COUNT);
-        for (codes, kind) in [(&draw.otp, CodeKind::Otp), (&draw.otpa, CodeKind::Otpa)] {
-            let codes: Vec<&str> = codes.iter().collect();
-            assert_eq!(codes.len(), COUNT);
+        let check = |candidates: &Candidates, shape: CodeShape| {
+            let codes: Vec<&str> = candidates.iter().collect();
+            assert_eq!((codes.len(), candidates.shape()), (COUNT, shape));
             for (index, code) in codes.iter().enumerate() {
-                assert_eq!(code.len(), kind.len());
-                assert!(code.bytes().all(|b| kind.alphabet().contains(&b)));
+                assert_eq!(code.len(), shape.len());
+                assert!(code.bytes().all(|b| shape.alphabet().contains(&b)));
                 assert!(!codes[..index].contains(code));
             }
+        };
+        let usual = draw(Timestamp::default(), &SystemChance, Codes::Usual(COUNT));
+        check(&usual.otp, CodeShape::Digits(6));
+        check(&usual.otpa, CodeShape::Alphanumeric(5));
+        assert_eq!(usual.chosen.iter().count(), 0);
+        for shape in (4..=10).flat_map(|len| [CodeShape::Digits(len), CodeShape::Alphanumeric(len)]) {
+            let chosen = draw(Timestamp::default(), &SystemChance, Codes::Chosen(shape, COUNT));
+            check(&chosen.chosen, shape);
+            assert_eq!((chosen.otp.iter().count(), chosen.otpa.iter().count()), (0, 0));
         }
     }
 
@@ -89,7 +112,7 @@ mod tests {
     fn digits_are_uniform() {
         let mut generator = StdRng::seed_from_u64(7);
         let mut counts = [0_f64; 10];
-        for codes in (0..1_000).map(|_| candidates(&mut generator, CodeKind::Otp, 10)) {
+        for codes in (0..1_000).map(|_| candidates(&mut generator, CodeKind::Otp.shape(), 10)) {
             codes.iter().flat_map(str::bytes).for_each(|b| counts[usize::from(b - b'0')] += 1.0);
         }
         let expected = counts.iter().sum::<f64>() / 10.0;

@@ -4,14 +4,18 @@
 //! [`push`] takes them to subscribers. All of them write through the same [`Engine::carry_out`]. [`templates`] are what messages of
 //! the REST and bus flows are made of.
 
+pub mod direct;
 pub mod draw;
 pub mod feed;
 pub mod guesses;
 pub mod handsets;
+pub mod keys;
 pub mod outbox;
 pub mod push;
+pub mod quotas;
 pub mod rates;
 pub mod render;
+pub mod routes;
 pub mod tally;
 pub mod templates;
 pub mod timers;
@@ -19,19 +23,24 @@ pub mod turns;
 
 use crate::domain::answer::{Answer, Verdict};
 use crate::domain::budget::{Budget, BudgetKey};
+use crate::domain::challenge::{CODES_A_SESSION, Verifier};
+use crate::domain::contact::Channel;
 use crate::domain::decide::{Facts, Request, decide, rules};
 use crate::domain::id::AggregateId;
 use crate::domain::material::Material;
 use crate::domain::publisher::Registry;
-use crate::domain::request::{OobValidate, Origin, Sms};
+use crate::domain::receipt::{Receipt, Step};
+use crate::domain::request::{OobValidate, Origin, Policy, Sms};
 use crate::domain::snapshot::{Expect, Query, Versioned, View, Write};
 use crate::domain::time::Timestamp;
 use crate::store::contract::{Notes, Status, Store, StoreError};
 use crate::vault::Vault;
 use arc_swap::ArcSwap;
-use draw::{Chance, Clock};
+use draw::{Chance, Clock, Codes};
 use guesses::Guesses;
 use handsets::Handsets;
+use keys::Keys;
+use quotas::{Counted, Quotas};
 use rand::RngExt;
 use rates::Rates;
 use std::sync::Arc;
@@ -113,7 +122,9 @@ pub struct Engine {
     rates: Rates,
     guesses: Guesses,
     handsets: Handsets,
+    quotas: Quotas,
     templates: Arc<Templates>,
+    keys: Arc<Keys>,
 }
 
 impl Engine {
@@ -122,14 +133,18 @@ impl Engine {
         let mut generator = parts.chance.generator();
         let tally = parts.tally.clone();
         let templates = Arc::new(Templates::new(parts.notes.clone(), parts.clock.clone()));
+        let notes = parts.notes.clone();
+        let keys = Keys::new(parts.notes.clone(), parts.vault.clone(), parts.clock.clone(), parts.chance.clone());
         Self {
             parts,
             templates,
+            keys: Arc::new(keys),
             registry: ArcSwap::default(),
             turns: Turns::new(generator.random()),
             changes: watch::channel(0).0,
             rates: Rates::new(tally.clone()),
             guesses: Guesses::new(tally.clone()),
+            quotas: Quotas::new(tally.clone(), notes, generator.random()),
             handsets: Handsets::new(tally, generator.random()),
         }
     }
@@ -152,9 +167,19 @@ impl Engine {
             rules::Goal::Explicit { phone, .. } => self.turns.wait(phone).await,
             rules::Goal::Native { .. } => self.turns.wait(wish.slot()).await,
         };
+        // Of a recipient's contacts is not known yet which get a message: their own limits hold for them.
+        let taken = match &wish.target {
+            rules::Goal::Explicit { phone, .. } if !wish.test => self.count(publisher, &wish.origin, (Channel::Sms, phone)).await?,
+            _ => Counted::default(),
+        };
         let request = Request::Open(Box::new(wish));
-        let answer = self.carry_out(&query, &request, |view| view.publisher_this_second = this_second).await?;
-        Ok(match answer {
+        let asked = self.carry_out(&query, &request, |view| {
+            view.publisher_this_second = this_second;
+            view.quota = taken.full;
+        });
+        let answer = asked.await;
+        self.settle(taken, matches!(answer, Ok(Answer::Opened { .. }) | Err(_)));
+        Ok(match answer? {
             Answer::Repeated { id, material } => {
                 let otp = material.and_then(|sealed| self.open_material(id, &sealed)).and_then(|it| it.code().cloned());
                 Answer::Opened { id, otp }
@@ -174,6 +199,15 @@ impl Engine {
             Answer::Replied(verdict) => Ok(verdict),
             _ => Ok(Verdict::NoSession),
         }
+    }
+
+    /// Takes a carrier's receipt. Returns once what follows from it is durable; nothing follows from one of what is not known here.
+    pub async fn receive(&self, receipt: Receipt) -> Result<(), Trouble> {
+        if receipt.step == Step::Delayed {
+            return Ok(());
+        }
+        let query = Query::One(receipt.challenge);
+        self.carry_out(&query, &Request::Receipt(receipt), |_| {}).await.map(drop)
     }
 
     /// A person unlocks an address or recipient: its failure budget starts anew (decision 6). `false`: nothing was counted.
@@ -201,6 +235,7 @@ impl Engine {
 
     /// Swaps what is registered, as a whole.
     pub fn register(&self, registry: Registry) {
+        self.keys.register(registry.publishers.keys().cloned());
         self.registry.store(Arc::new(registry));
     }
 
@@ -242,6 +277,11 @@ impl Engine {
     /// Message templates of the REST and bus flows.
     pub fn templates(&self) -> &Arc<Templates> {
         &self.templates
+    }
+
+    /// API keys.
+    pub fn keys(&self) -> &Arc<Keys> {
+        &self.keys
     }
 
     /// load → decide → commit, again while what was relied on changes meanwhile.
@@ -296,9 +336,16 @@ impl Engine {
 }
 
 // Candidates for a code: one more than there are sessions whose codes it must differ from (decision 17).
-fn codes(request: &Request, view: &View) -> usize {
+fn codes(request: &Request, view: &View) -> Codes {
+    let count = || 1 + view.addresses.iter().map(|it| it.open.len()).sum::<usize>();
     match request {
-        Request::Open(_) => 1 + view.addresses.iter().map(|it| it.open.len()).sum::<usize>(),
-        _ => 0,
+        Request::Open(_) => Codes::Usual(count()),
+        Request::Create(order) => Codes::Chosen(order.shape, count()),
+        Request::Resend(wish) if wish.policy != Policy::SameCode => {
+            let verifier = view.one.as_ref().and_then(|it| it.value.challenge()?.verifier.as_ref());
+            // A session may count several codes at once: the new one differs from each of them.
+            verifier.and_then(Verifier::code_shape).map_or(Codes::None, |shape| Codes::Chosen(shape, CODES_A_SESSION * count()))
+        }
+        _ => Codes::None,
     }
 }

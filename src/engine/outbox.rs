@@ -1,14 +1,16 @@
 //! lease → render → send → settle. At least once, with the delivery id as the carrier's idempotency key.
 
+use super::routes::Routes;
 use super::{Engine, render};
-use crate::connect::contract::{AT_ONCE, Body, Connector, Message, TIMEOUT_MAX};
+use crate::connect::contract::{AT_ONCE, Body, Message, TIMEOUT_MAX};
 use crate::domain::aggregate::Aggregate;
 use crate::domain::challenge::Challenge;
 use crate::domain::code::Secret;
-use crate::domain::contact::Channel;
 use crate::domain::decide::Request;
 use crate::domain::delivery::{Delivery, Outcome, Purpose};
+use crate::domain::direct::{Direct, Message as Said};
 use crate::domain::material::Material;
+use crate::domain::message::Compiled;
 use crate::domain::snapshot::{Lease, Query};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,26 +23,6 @@ use tokio_util::task::TaskTracker;
 const PACE: Duration = Duration::from_millis(5);
 /// How long to wait when nothing is due; a commit wakes earlier.
 const IDLE: Duration = Duration::from_millis(250);
-
-/// Which way messages go out.
-pub struct Routes {
-    /// SMS.
-    pub sms: Option<Arc<dyn Connector>>,
-    /// Mail.
-    pub mail: Option<Arc<dyn Connector>>,
-    /// `AlrtTestType`: the test sink, instead of a carrier or relay.
-    pub test: Arc<dyn Connector>,
-}
-
-impl Routes {
-    fn connector(&self, channel: Channel, test: bool) -> Option<&Arc<dyn Connector>> {
-        match (test, channel) {
-            (true, _) => Some(&self.test),
-            (false, Channel::Sms) => self.sms.as_ref(),
-            (false, Channel::Mail) => self.mail.as_ref(),
-        }
-    }
-}
 
 /// How long a worker has a delivery to itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -156,32 +138,50 @@ impl Outbox {
 
     async fn send(&self, aggregate: &Aggregate, delivery: &Delivery) -> (&str, Outcome) {
         let test = aggregate.challenge().is_some_and(|it| it.test);
-        let Some(connector) = self.routes.connector(delivery.channel, test) else {
+        let Some(connector) = self.routes.connector(delivery, test) else {
             return ("none", Outcome::Refused { reason: "no route is configured for this channel".to_owned() });
         };
         let body = match aggregate {
-            Aggregate::Challenge(challenge) => self.body(challenge, delivery),
-            Aggregate::Inbound(_) => answer(delivery),
+            Aggregate::Challenge(challenge) => self.body(challenge, delivery).await,
+            Aggregate::Inbound(_) => answer(delivery).map_err(refused),
         };
         match body {
-            Err(reason) => {
-                tracing::error!(challenge = %aggregate.id(), reason, "a message can't be rendered");
-                (connector.name(), Outcome::Refused { reason })
+            Err(outcome) => {
+                tracing::error!(challenge = %aggregate.id(), ?outcome, "a message can't be rendered");
+                (connector.name(), outcome)
             }
             Ok(body) => {
-                let message = Message { id: delivery.id, to: delivery.address.clone(), from: delivery.sender.clone(), body };
+                let (to, from) = (delivery.address.clone(), delivery.sender.clone());
+                let message = Message { id: delivery.id, about: aggregate.id(), to, from, body };
                 (connector.name(), connector.send(&message).await)
             }
         }
     }
 
-    fn body(&self, challenge: &Challenge, delivery: &Delivery) -> Result<Body, String> {
+    // `Err`: there is none, and what that means for the hand-over.
+    async fn body(&self, challenge: &Challenge, delivery: &Delivery) -> Result<Body, Outcome> {
         let material = match &challenge.material {
-            Some(sealed) => self.engine.open_material(challenge.id, sealed).ok_or("its sealed material can't be opened")?,
+            Some(sealed) => {
+                self.engine.open_material(challenge.id, sealed).ok_or_else(|| refused("its sealed material can't be opened".to_owned()))?
+            }
             None => Material::default(),
         };
-        render::body(challenge, delivery, &material, &self.engine.registry(), self.engine.now())
+        let template = self.template(challenge).await?;
+        let registry = self.engine.registry();
+        let from = render::Sources { registry: &registry, template: template.as_deref() };
+        render::body(challenge, delivery, &material, from, self.engine.now()).map_err(refused)
     }
+
+    // In the version that the challenge was opened with.
+    async fn template(&self, challenge: &Challenge) -> Result<Option<Arc<Compiled>>, Outcome> {
+        let Some(Direct { message: Said::Template(which), .. }) = challenge.level.direct() else { return Ok(None) };
+        let found = self.engine.templates().compiled(&challenge.publisher, &which.key(), which.version).await;
+        found.map_err(|_| Outcome::Later { reason: "its template can't be read now".to_owned(), after: None })
+    }
+}
+
+fn refused(reason: String) -> Outcome {
+    Outcome::Refused { reason }
 }
 
 fn answer(delivery: &Delivery) -> Result<Body, String> {
@@ -201,7 +201,7 @@ fn tell(lease: &Lease, connector: &str, outcome: &Outcome) {
     let Lease { aggregate: challenge, delivery, .. } = lease;
     match outcome {
         Outcome::Accepted { .. } => tracing::debug!(%challenge, %delivery, connector, outcome = "accepted", "handed over"),
-        Outcome::Refused { .. } => tracing::info!(%challenge, %delivery, connector, outcome = "refused", "handed over"),
-        Outcome::Later { .. } => tracing::info!(%challenge, %delivery, connector, outcome = "later", "handed over"),
+        Outcome::Refused { reason } => tracing::info!(%challenge, %delivery, connector, outcome = "refused", reason, "handed over"),
+        Outcome::Later { reason, .. } => tracing::info!(%challenge, %delivery, connector, outcome = "later", reason, "handed over"),
     }
 }

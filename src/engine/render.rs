@@ -1,26 +1,38 @@
 //! A message's body, made at hand-over from what was sealed with the challenge (decision 3).
 
-use crate::connect::contract::Body;
+use crate::connect::contract::{Body, Push};
 use crate::domain::challenge::{Challenge, Level, Shape};
 use crate::domain::code::Secret;
 use crate::domain::contact::Channel;
 use crate::domain::delivery::{Delivery, Purpose};
+use crate::domain::direct::{Direct, Message};
 use crate::domain::material::Material;
+use crate::domain::message::{self, Compiled};
 use crate::domain::publisher::{Alert, Registry};
 use crate::domain::smart::Zone;
 use crate::domain::template::{Target, Template, Values};
-use crate::domain::text;
+use crate::domain::text as ours;
 use crate::domain::time::Timestamp;
 
+/// What bodies are made from.
+#[derive(Clone, Copy)]
+pub struct Sources<'a> {
+    /// Publishers and their alerts.
+    pub registry: &'a Registry,
+    /// The stored template that the challenge was opened with, where there is one.
+    pub template: Option<&'a Compiled>,
+}
+
 /// The body of `delivery`. `Err` says why there is none; it names no value.
-pub fn body(challenge: &Challenge, delivery: &Delivery, material: &Material, registry: &Registry, now: Timestamp) -> Result<Body, String> {
+pub fn body(challenge: &Challenge, delivery: &Delivery, material: &Material, from: Sources<'_>, now: Timestamp) -> Result<Body, String> {
+    let registry = from.registry;
     if let Purpose::Answer(text) = &delivery.purpose {
         return Ok(Body::Sms(Secret::new(text.as_str())));
     }
     let publisher = registry.publishers.get(&challenge.publisher).ok_or("the publisher is no longer registered")?;
     let offset = match &challenge.level {
         Level::Native { utc_offset_minutes, .. } => *utc_offset_minutes,
-        Level::Explicit { .. } => None,
+        Level::Explicit { .. } | Level::Direct(_) => None,
     };
     let values = Values {
         otp: material.otp.as_ref(),
@@ -34,7 +46,16 @@ pub fn body(challenge: &Challenge, delivery: &Delivery, material: &Material, reg
             let alert = registry.alert(&challenge.publisher, version, alert);
             native(alert.ok_or("the alert's version is no longer registered")?, delivery.channel, &values)
         }
-        Level::Explicit { .. } => explicit(challenge, material, &publisher.display_name, &values).map(Body::Sms),
+        Level::Explicit { .. } => text(challenge, material, (Target::Sms, &publisher.display_name), &values).map(Body::Sms),
+        Level::Direct(it) => {
+            let name = &publisher.display_name;
+            let said = match (&it.message, from.template) {
+                (Message::Template(_), Some(template)) => of_template(template, material)?,
+                (Message::Template(which), None) => return Err(format!("version {} of its template is not kept any more", which.version)),
+                (Message::Text, _) => Said { title: None, text: text(challenge, material, (target(it.channel), name), &values)? },
+            };
+            Ok(direct(challenge, it, said, name, now))
+        }
     }
 }
 
@@ -47,17 +68,56 @@ fn native(alert: &Alert, channel: Channel, values: &Values<'_>) -> Result<Body, 
             text: part(&alert.text)?,
             html: part(&alert.html)?,
         }),
+        Channel::Push => Err("an alert has no body for push messages".to_owned()),
+    }
+}
+
+// What a direct message says, whatever its channel.
+struct Said {
+    // `None`: the template has none; the publisher's name, which needs no language, stands for it.
+    title: Option<Secret>,
+    text: Secret,
+}
+
+// A template of mail makes HTML, a text of the caller's or ours is plain.
+fn direct(challenge: &Challenge, it: &Direct, said: Said, name: &str, now: Timestamp) -> Body {
+    let title = said.title.unwrap_or_else(|| Secret::new(name));
+    match (it.channel, &it.message) {
+        (Channel::Sms, _) => Body::Sms(said.text),
+        (Channel::Mail, Message::Text) => Body::Mail { subject: title, text: Some(said.text), html: None },
+        (Channel::Mail, Message::Template(_)) => Body::Mail { subject: title, text: None, html: Some(said.text) },
+        (Channel::Push, _) => Body::Push(Push {
+            title,
+            text: said.text,
+            data: vec![("challenge".to_owned(), Secret::new(challenge.id.to_string()))],
+            ttl: challenge.expires_at.since(now),
+            // Of one challenge the last message shows. Without hyphens an id is just as long as a topic may be.
+            topic: Some(challenge.id.0.simple().to_string()),
+        }),
+    }
+}
+
+fn of_template(template: &Compiled, material: &Material) -> Result<Said, String> {
+    let code = material.code().ok_or("its code is gone")?;
+    let made = template.render(&message::Values { code, parameters: &material.parameters }).map_err(|it| it.to_string())?;
+    Ok(Said { title: made.subject, text: made.body })
+}
+
+const fn target(channel: Channel) -> Target {
+    match channel {
+        Channel::Sms | Channel::Push => Target::Sms,
+        Channel::Mail => Target::Text,
     }
 }
 
 // The publisher's text, or ours; the code stands in either as a tag.
-fn explicit(challenge: &Challenge, material: &Material, name: &str, values: &Values<'_>) -> Result<Secret, String> {
+fn text(challenge: &Challenge, material: &Material, (target, name): (Target, &str), values: &Values<'_>) -> Result<Secret, String> {
     let template = match &material.text {
-        Some(text) => Template::compile(text.expose(), Target::Sms),
+        Some(text) => Template::compile(text.expose(), target),
         None => {
             let combined = challenge.verifier.as_ref().is_some_and(|it| it.shape == Shape::OtpThen);
             let valid = challenge.expires_at.since(challenge.opened_at);
-            Template::compile(&text::challenge(challenge.mode, combined, name, valid), Target::Sms)
+            Template::compile(&ours::challenge(challenge.mode, combined, name, valid), target)
         }
     };
     template.map_err(|_| "the text is no template")?.render(values).map_err(unreadable)

@@ -138,6 +138,8 @@ fn bodies(person: &Person, wanted: &Wanted, entry: &library::Entry, report: &Rep
             Some(channel) if entry.channels.contains(&channel) => {}
             Some(Channel::Sms) => lacks(it.place, "sms"),
             Some(Channel::Mail) => lacks(it.place, "text or html"),
+            // A registered contact is a phone or a mail address.
+            Some(Channel::Push) => lacks(it.place, "push"),
             None => {}
         }
     }

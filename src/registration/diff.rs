@@ -125,7 +125,7 @@ fn publisher(old: &Publisher, new: &Publisher) -> Vec<String> {
     macro_rules! shown { ($($name:ident)*) => { $(fields.shown(stringify!($name), &old.$name, &new.$name);)* } }
     shown!(oob institutions products consumer_names defaults require lifetime attempts supersede zone countries);
     fields.shown("sms_sender", &old.sms_sender.as_ref().map(Address::masked), &new.sms_sender.as_ref().map(Address::masked));
-    shown!(mail_sender display_name help_text answer_replies answers_per_session whole_contact act_names limits budget);
+    shown!(mail_sender display_name help_text answer_replies answers_per_session whole_contact act_names limits quotas budget);
     fields.0
 }
 

@@ -9,6 +9,7 @@ use crate::domain::credential::Credential;
 use crate::domain::event::Act;
 use crate::domain::id::InstitutionId;
 use crate::domain::publisher::{Defaults, Lifetime, Limits, Publisher, Required};
+use crate::domain::quota::{Money, Most, Quotas};
 use crate::domain::smart::Zone;
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -24,6 +25,9 @@ pub(super) struct Draft {
 
 /// Longest lifetime that a publisher may be set to allow: a day, in seconds.
 const LONGEST: u64 = 86_400;
+/// Largest quota, and largest amount of money.
+const MOST: u64 = 1_000_000_000;
+const MOST_MONEY: u64 = 1_000_000_000_000;
 
 /// Reads the file; `None` when it has no readable id (the report says so).
 pub(super) fn read(file: Fields<'_, '_>) -> Option<Draft> {
@@ -67,6 +71,7 @@ fn publisher(head: &Fields<'_, '_>, file: &Fields<'_, '_>, id: &str) -> Publishe
         whole_contact: head.flag("whole_contact", false),
         act_names: act_names(file),
         limits: limits(file),
+        quotas: quotas(file),
         budget: budget(file),
     }
 }
@@ -212,6 +217,42 @@ fn lifetime(file: &Fields<'_, '_>) -> Lifetime {
     }
     fields.finish();
     read
+}
+
+fn quotas(file: &Fields<'_, '_>) -> Quotas {
+    let Some(fields) = file.table("quotas") else { return Quotas::default() };
+    let most = |minute, day| Most { minute: fields.number(minute, 0..=MOST, 0), day: fields.number(day, 0..=MOST, 0) };
+    let read = Quotas {
+        network: most("per_address_minute", "per_address_day"),
+        key: most("per_key_minute", "per_key_day"),
+        prefix: most("per_prefix_minute", "per_prefix_day"),
+        prefix_digits: fields.number("prefix_digits", 1..=14, 8),
+        country: most("per_country_minute", "per_country_day"),
+        money: Money {
+            day: fields.number("money_day", 0..=MOST_MONEY, 0),
+            other: fields.number("price", 0..=MOST_MONEY, 0),
+            prices: prices(&fields),
+        },
+    };
+    if read.money.day > 0 && read.money.other == 0 && !fields.has("prices") {
+        file.report.wrong(fields.place, "`money_day` needs prices: `price`, or [quotas.prices]");
+    }
+    fields.finish();
+    read
+}
+
+fn prices(fields: &Fields<'_, '_>) -> Vec<(String, u64)> {
+    let pairs = fields.table("prices").map(Fields::pairs).unwrap_or_default();
+    let read = pairs.into_iter().filter_map(|(prefix, price)| {
+        let digits = prefix.value.strip_prefix('+').unwrap_or_default();
+        let amount = price.value.parse::<u64>().ok().filter(|it| *it <= MOST_MONEY);
+        let found = amount.filter(|_| (1..=15).contains(&digits.len()) && digits.bytes().all(|it| it.is_ascii_digit()));
+        if found.is_none() {
+            fields.report.wrong(prefix.place, "a price is written like \"+44\" = \"5\": how numbers begin, and a whole number");
+        }
+        Some((prefix.value, found?))
+    });
+    read.collect()
 }
 
 fn limits(file: &Fields<'_, '_>) -> Limits {

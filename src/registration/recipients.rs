@@ -124,6 +124,7 @@ fn why(error: AddressError) -> &'static str {
         AddressError::NotTenDigits => "not a phone number; write ten digits, or +, country and number where the publisher has `countries`",
         AddressError::NotInPlan => "no such phone number in the numbering plan; check area code and exchange",
         AddressError::Country => "a phone of a country that the publisher may not send to; add it to the publisher's `countries`",
+        AddressError::Push => "not a device token, nor a push subscription",
         AddressError::Mail => "not an e-mail address; write one like name@bank.example",
     }
 }
