@@ -1,5 +1,7 @@
 //! Gateways, webhooks and EES subscribers against an HTTP server in the same process, which answers what each test scripts.
 
+mod http_peer;
+
 use countersign::connect::client::{ANSWER_MAX, Call, Caller};
 use countersign::connect::contract::{Body, Connector, Message, Pushed, Sink};
 use countersign::connect::ees::EesSink;
@@ -14,137 +16,16 @@ use countersign::domain::event::Act;
 use countersign::domain::feed::FeedEvent;
 use countersign::domain::id::{AggregateId, DeliveryId, EventId};
 use countersign::domain::time::Timestamp;
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
+use http_peer::{Files, Got, Peer, Say, say};
 use hyper::header::HeaderMap;
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
-use parking_lot::Mutex;
-use std::convert::Infallible;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tempfile::TempDir;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
 use uuid::Uuid;
-
-/// A request that the stand-in got.
-#[derive(Clone, Debug)]
-struct Got {
-    method: String,
-    target: String,
-    headers: HeaderMap,
-    body: String,
-}
-
-impl Got {
-    fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |it| it.to_str().unwrap())
-    }
-}
-
-/// What it answers; status 0 is silence.
-#[derive(Clone, Default)]
-struct Say {
-    status: u16,
-    headers: Vec<(&'static str, String)>,
-    body: String,
-}
-
-fn say(status: u16, body: &str) -> Say {
-    Say { status, headers: Vec::new(), body: body.to_owned() }
-}
-
-/// An HTTP server on a free port of the loopback.
-#[derive(Clone)]
-struct Peer {
-    port: u16,
-    got: Arc<Mutex<Vec<Got>>>,
-    say: Arc<Mutex<Say>>,
-}
-
-impl Peer {
-    async fn start(tls: Option<tokio_rustls::TlsAcceptor>) -> Self {
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let peer = Self { port: listener.local_addr().unwrap().port(), got: Arc::default(), say: Arc::default() };
-        let shared = peer.clone();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let (peer, tls) = (shared.clone(), tls.clone());
-                tokio::spawn(async move {
-                    match tls {
-                        None => peer.serve(stream).await,
-                        Some(tls) => {
-                            // A client that doesn't trust us ends here.
-                            if let Ok(stream) = tls.accept(stream).await {
-                                peer.serve(stream).await;
-                            }
-                        }
-                    }
-                });
-            }
-        });
-        peer
-    }
-
-    async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-        let service = hyper::service::service_fn(move |request| self.clone().answer(request));
-        // A client that hangs up is no error here.
-        let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-    }
-
-    async fn answer(self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-        let (head, body) = request.into_parts();
-        let body = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
-        self.got.lock().push(Got { method: head.method.to_string(), target: head.uri.to_string(), headers: head.headers, body });
-        let say = self.say.lock().clone();
-        if say.status == 0 {
-            std::future::pending::<()>().await;
-        }
-        let mut response = Response::builder().status(say.status);
-        for (name, value) in &say.headers {
-            response = response.header(*name, value);
-        }
-        Ok(response.body(Full::from(say.body)).unwrap())
-    }
-
-    fn says(&self, say: Say) {
-        *self.say.lock() = say;
-    }
-
-    fn last(&self) -> Got {
-        self.got.lock().last().cloned().unwrap()
-    }
-
-    fn count(&self) -> usize {
-        self.got.lock().len()
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.port)
-    }
-}
-
-/// Files of secrets, gone with the test.
-struct Files(TempDir);
-
-impl Files {
-    fn new(files: &[(&str, &str)]) -> Self {
-        let dir = TempDir::new().unwrap();
-        files.iter().for_each(|(name, content)| std::fs::write(dir.path().join(name), content).unwrap());
-        Self(dir)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-}
 
 fn sms() -> Message {
     Message {
         id: DeliveryId(Uuid::from_u128(7)),
+        about: AggregateId(Uuid::from_u128(9)),
         to: Address::canonical("+12025550123"),
         from: Some("28849".to_owned()),
         body: Body::Sms(Secret::new("Code: 1&2 \"né\"\n@bank.example #123456")),

@@ -8,7 +8,7 @@ use countersign::connect::smtp::{Settings, Smtp};
 use countersign::domain::code::Secret;
 use countersign::domain::contact::Address;
 use countersign::domain::delivery::Outcome;
-use countersign::domain::id::DeliveryId;
+use countersign::domain::id::{AggregateId, DeliveryId};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -83,6 +83,7 @@ impl Identity {
 fn mail(id: u128, text: Option<&str>, html: Option<&str>) -> Message {
     Message {
         id: DeliveryId(Uuid::from_u128(id)),
+        about: AggregateId(Uuid::from_u128(9)),
         to: Address::canonical("ann@home.example"),
         from: None,
         body: Body::Mail { subject: Secret::new("Ihr Prüfcode"), text: text.map(Secret::new), html: html.map(Secret::new) },

@@ -3,7 +3,8 @@
 use super::contract::AT_ONCE;
 use super::guard::{Names, Reach};
 use super::setting::{Unusable, load_pem};
-use chrono::DateTime;
+use crate::domain::time::Timestamp;
+use chrono::{DateTime, FixedOffset};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ACCEPT, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
@@ -21,6 +22,8 @@ use url::Url;
 
 /// Most bytes of an answer that are read; what follows is left unread.
 pub const ANSWER_MAX: usize = 64 * 1024;
+/// Longest id that a peer may give a message; what follows is cut.
+pub const ID_MAX: usize = 256;
 /// Longest wait that a peer can ask of us.
 const WAIT_MAX: Duration = Duration::from_secs(24 * 3600);
 /// How long a connection is kept open without use, or without a sign of what was sent.
@@ -99,6 +102,16 @@ impl Caller {
     }
 }
 
+/// What `path` names below an operator's `base` URL, judged by `reach`. The base may have a path, but no query. The error names neither.
+pub fn below(base: &str, path: &str, reach: Reach) -> Result<Uri, String> {
+    let url = Url::parse(&format!("{}{path}", base.trim_end_matches('/'))).map_err(|error| error.to_string())?;
+    reach.check(&url).map_err(|error| error.to_string())?;
+    if base.contains(['?', '#']) {
+        return Err("the URL must end before its query".to_owned());
+    }
+    uri(&url).map_err(|error| error.0)
+}
+
 /// A URL as a request names it; its fragment stays here.
 pub fn uri(url: &Url) -> Result<Uri, Unusable> {
     url.as_str().parse().map_err(|_| Unusable::new("the URL has characters that a request can't have"))
@@ -138,18 +151,37 @@ impl Reply {
         let text = self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
         let wait = match text.parse::<u64>() {
             Ok(seconds) => Duration::from_secs(seconds),
-            Err(_) => {
-                let sent = DateTime::parse_from_rfc2822(self.headers.get(DATE)?.to_str().ok()?).ok()?;
-                (DateTime::parse_from_rfc2822(text).ok()? - sent).to_std().unwrap_or_default()
-            }
+            Err(_) => (DateTime::parse_from_rfc2822(text).ok()? - self.date()?).to_std().unwrap_or_default(),
         };
         Some(wait.min(WAIT_MAX))
+    }
+
+    /// How long until this second of Unix time, at most a day. It counts from the peer's own `Date`, or from `now` when there is none.
+    pub fn wait_until(&self, seconds: i64, now: Timestamp) -> Duration {
+        let sent = self.date().map_or(now.millis(), |it| it.timestamp_millis());
+        let millis = seconds.saturating_mul(1_000).saturating_sub(sent);
+        Duration::from_millis(u64::try_from(millis).unwrap_or(0)).min(WAIT_MAX)
+    }
+
+    /// A header's value as the peer's id for a message, fit for a log line.
+    pub fn id_in(&self, header: &str) -> Option<String> {
+        let value = self.headers.get(header)?.to_str().ok()?;
+        Some(graphic(value, ID_MAX)).filter(|it| !it.is_empty())
+    }
+
+    fn date(&self) -> Option<DateTime<FixedOffset>> {
+        DateTime::parse_from_rfc2822(self.headers.get(DATE)?.to_str().ok()?).ok()
     }
 
     /// The body as text, what is not UTF-8 replaced.
     pub fn text(&self) -> std::borrow::Cow<'_, str> {
         String::from_utf8_lossy(&self.body)
     }
+}
+
+/// What a peer said, fit for a log line: printable ASCII without spaces, cut.
+pub fn graphic(text: &str, max: usize) -> String {
+    text.chars().filter(char::is_ascii_graphic).take(max).collect()
 }
 
 /// A header whose value is kept out of `Debug` output and of header compression tables.
@@ -187,5 +219,40 @@ mod tests {
         check(&[("retry-after", "Wed, 21 Oct 2015 07:28:30 GMT")], None);
         check(&[("retry-after", "soon"), date], None);
         check(&[], None);
+    }
+
+    #[test]
+    fn a_moment_counts_from_the_peers_own_clock() {
+        let check = |date: Option<&'static str>, seconds: i64, expected: u64| {
+            let headers = date.map(|it| (DATE, HeaderValue::from_static(it))).into_iter().collect();
+            let reply = Reply { status: 429, headers, body: Vec::new() };
+            assert_eq!(reply.wait_until(seconds, Timestamp::from_millis(10_500)), Duration::from_millis(expected), "{date:?} {seconds}");
+        };
+        check(None, 12, 1_500);
+        check(None, 10, 0);
+        check(Some("Wed, 21 Oct 2015 07:28:00 GMT"), 1_445_412_483, 3_000);
+        check(Some("never"), 12, 1_500);
+        check(None, i64::MAX, 86_400_000);
+        check(None, i64::MIN, 0);
+    }
+
+    #[test]
+    fn a_path_stands_below_the_base() {
+        let check = |base: &str, expected: Result<&str, &str>| {
+            let reach = Reach { plain: false, private: true, literal: true };
+            let found = below(base, "/v3/mail/send", reach).map(|it| it.to_string());
+            match (&found, expected) {
+                (Ok(found), Ok(expected)) => assert_eq!(found, expected),
+                (Err(found), Err(expected)) => assert!(found.contains(expected), "{found}"),
+                _ => panic!("{base}: {found:?}"),
+            }
+        };
+        check("https://api.example", Ok("https://api.example/v3/mail/send"));
+        check("https://api.example/", Ok("https://api.example/v3/mail/send"));
+        check("https://proxy.example/sg/", Ok("https://proxy.example/sg/v3/mail/send"));
+        check("http://api.example", Err("allow_plain"));
+        check("https://api.example?x=1", Err("query"));
+        check("https://k:s@api.example", Err("password"));
+        check("api.example", Err("relative"));
     }
 }

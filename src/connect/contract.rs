@@ -1,10 +1,10 @@
 //! What a way out promises.
 
 use crate::domain::code::Secret;
-use crate::domain::contact::{Address, Channel};
+use crate::domain::contact::Address;
 use crate::domain::delivery::Outcome;
 use crate::domain::feed::FeedEvent;
-use crate::domain::id::DeliveryId;
+use crate::domain::id::{AggregateId, DeliveryId};
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -17,6 +17,8 @@ pub type Soon<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub struct Message {
     /// The provider's idempotency key, and what its receipt refers to.
     pub id: DeliveryId,
+    /// The challenge, or message of a recipient, that it belongs to: goes along where a receipt can give it back.
+    pub about: AggregateId,
     /// Where to.
     pub to: Address,
     /// The publisher's own number or mailbox; `None`: the connector's default.
@@ -39,16 +41,23 @@ pub enum Body {
         /// HTML.
         html: Option<Secret>,
     },
+    /// Push to a device or browser.
+    Push(Push),
 }
 
-impl Body {
-    /// The channel it is for.
-    pub fn channel(&self) -> Channel {
-        match self {
-            Self::Sms(_) => Channel::Sms,
-            Self::Mail { .. } => Channel::Mail,
-        }
-    }
+/// What a push message says.
+#[derive(Clone, Debug)]
+pub struct Push {
+    /// One line.
+    pub title: Secret,
+    /// What is shown below it.
+    pub text: Secret,
+    /// What the app gets beside, by name.
+    pub data: Vec<(String, Secret)>,
+    /// How long it is of use: what is left of the challenge. A device that wakes up later does not get it.
+    pub ttl: Duration,
+    /// A newer message of the same topic takes this one's place while it waits: at most 32 characters of URL-safe base64.
+    pub topic: Option<String>,
 }
 
 /// The longest time-out that a setting may ask for. Whoever leases a delivery leases it for longer, so that no carrier is given a message

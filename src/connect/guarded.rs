@@ -65,7 +65,7 @@ mod tests {
     use crate::connect::contract::Body;
     use crate::domain::code::Secret;
     use crate::domain::contact::Address;
-    use crate::domain::id::DeliveryId;
+    use crate::domain::id::{AggregateId, DeliveryId};
     use crate::domain::time::Timestamp;
     use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
     use std::time::Duration;
@@ -102,6 +102,7 @@ mod tests {
         let (peer, clock, now) = peer();
         let message = |to: &str| Message {
             id: DeliveryId(uuid::Uuid::nil()),
+            about: AggregateId(uuid::Uuid::nil()),
             to: Address::canonical(to),
             from: None,
             body: Body::Sms(Secret::new("x")),

@@ -34,15 +34,15 @@ impl Default for Settings {
 pub struct Kept {
     /// The delivery; also the provider's id that the sandbox reported.
     pub id: DeliveryId,
-    /// SMS or mail.
+    /// SMS, mail or push.
     pub channel: Channel,
     /// Where to.
     pub to: Address,
     /// The sender, where the message named one.
     pub from: Option<String>,
-    /// Mail only.
+    /// A mail's, or the title of a push message.
     pub subject: Option<Secret>,
-    /// The SMS, or the mail's plain text.
+    /// The SMS, the mail's plain text, or that of a push message.
     pub text: Option<Secret>,
     /// The mail's HTML.
     pub html: Option<Secret>,
@@ -78,6 +78,7 @@ impl Sandbox {
     }
 
     fn take(&self, message: &Message) {
+        let kept = keep(message, (self.now)());
         let mut ring = self.ring.lock();
         if ring.iter().rev().any(|kept| kept.id == message.id) {
             return; // at-least-once: a repeated hand-over shows once
@@ -85,7 +86,7 @@ impl Sandbox {
         if ring.len() >= self.keep {
             ring.pop_front();
         }
-        let kept = Arc::new(keep(message, (self.now)()));
+        let kept = Arc::new(kept);
         ring.push_back(Arc::clone(&kept));
         // Sent under the lock, so that subscribers see the ring's order. Nobody listening is no error.
         let _ = self.news.send(kept);
@@ -106,30 +107,24 @@ impl Connector for Sandbox {
 }
 
 fn keep(message: &Message, sent_at: Timestamp) -> Kept {
-    let (subject, text, html) = match &message.body {
-        Body::Sms(text) => (None, Some(text.clone()), None),
-        Body::Mail { subject, text, html } => (Some(subject.clone()), text.clone(), html.clone()),
+    let (channel, subject, text, html) = match &message.body {
+        Body::Sms(text) => (Channel::Sms, None, Some(text.clone()), None),
+        Body::Mail { subject, text, html } => (Channel::Mail, Some(subject.clone()), text.clone(), html.clone()),
+        Body::Push(push) => (Channel::Push, Some(push.title.clone()), Some(push.text.clone()), None),
     };
-    Kept {
-        id: message.id,
-        channel: message.body.channel(),
-        to: message.to.clone(),
-        from: message.from.clone(),
-        subject,
-        text,
-        html,
-        sent_at,
-    }
+    Kept { id: message.id, channel, to: message.to.clone(), from: message.from.clone(), subject, text, html, sent_at }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::id::AggregateId;
     use uuid::Uuid;
 
     fn sms(id: u128) -> Message {
         Message {
             id: DeliveryId(Uuid::from_u128(id)),
+            about: AggregateId(uuid::Uuid::nil()),
             to: Address::canonical("+12025550123"),
             from: None,
             body: Body::Sms(Secret::new(format!("code {id}"))),

@@ -217,11 +217,12 @@ mod tests {
     use super::*;
     use crate::domain::code::Secret;
     use crate::domain::contact::Address;
-    use crate::domain::id::DeliveryId;
+    use crate::domain::id::{AggregateId, DeliveryId};
 
     fn mail(to: &str, from: Option<&str>, subject: &str) -> Message {
         Message {
             id: DeliveryId(uuid::Uuid::from_u128(7)),
+            about: AggregateId(uuid::Uuid::nil()),
             to: Address::canonical(to),
             from: from.map(str::to_owned),
             body: Body::Mail { subject: Secret::new(subject), text: Some(Secret::new("text")), html: None },

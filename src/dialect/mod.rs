@@ -1,5 +1,7 @@
 //! The dialects of gateways: how an SMS from a handset comes in, how the gateway proves itself, what it gets as an answer.
 //!
+//! [`sendgrid`] reads what a mail service reports of its messages later.
+//!
 //! Pure: request in, [`Sms`] or an error out (decisions 23 and 27). The caller proves first ([`Dialect::verify`]), then reads
 //! ([`Dialect::read`]), commits, and only then answers ([`Dialect::acknowledge`]).
 
@@ -11,6 +13,7 @@ pub mod network;
 pub mod phone;
 pub mod proof;
 pub mod raw;
+pub mod sendgrid;
 
 use crate::domain::code::Secret;
 use crate::domain::request::Sms;

@@ -1,13 +1,10 @@
 //! How a gateway's answer is read: did it take the message, what does it call it, is its no for good.
 
-use crate::connect::client::Reply;
+use crate::connect::client::{ID_MAX, Reply, graphic};
 use crate::connect::setting::StatusSet;
 use crate::domain::delivery::Outcome;
 use serde::Deserialize;
 use serde_json::Value;
-
-/// Longest message id that is kept, in bytes.
-const ID_MAX: usize = 256;
 
 /// How an answer is read. All rules of `success` must hold; else one rule of `permanent` makes it a refusal; else it is "later".
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -80,7 +77,7 @@ impl Rules {
         }
         let code = self.permanent.pointer.as_deref().and_then(|it| value_at(json.as_ref(), it));
         let reason = match &code {
-            Some(code) => format!("status {}, code {}", reply.status, clean(code, 32)),
+            Some(code) => format!("status {}, code {}", reply.status, graphic(code, 32)),
             None => format!("status {}", reply.status),
         };
         match self.permanent.holds(reply.status, &text, code.as_deref()) {
@@ -137,7 +134,7 @@ impl MessageId {
                 text.split_once(prefix.as_str()).and_then(|(_, rest)| rest.split_whitespace().next()).map(str::to_owned)
             }
         };
-        found.map(|id| clean(&id, ID_MAX)).filter(|id| !id.is_empty())
+        found.map(|id| graphic(&id, ID_MAX)).filter(|id| !id.is_empty())
     }
 }
 
@@ -157,11 +154,6 @@ fn value_at(json: Option<&Value>, pointer: &str) -> Option<String> {
         Value::Object(_) | Value::Array(_) => Some("[...]".to_owned()),
         Value::Null => None,
     }
-}
-
-/// What a peer said, fit for a log line: printable ASCII, cut.
-fn clean(text: &str, max: usize) -> String {
-    text.chars().filter(char::is_ascii_graphic).take(max).collect()
 }
 
 #[cfg(test)]
