@@ -6,7 +6,7 @@ use super::peer::Peer;
 use super::problem::Problem;
 use super::settings::Settings;
 use super::state::{Answered, Correlation, Counted, State};
-use super::{feed, ims, inbound, status, templates};
+use super::{challenges, feed, ims, inbound, openapi, receipts, status, templates};
 use crate::telemetry;
 use axum::Router;
 use axum::body::{Body, HttpBody};
@@ -128,10 +128,17 @@ fn routes(state: Arc<State>) -> Router {
         .route("/api/template/lint", post(templates::lint))
         .route("/api/template/preview", post(templates::preview))
         .route("/api/template/{name}", get(templates::show).put(templates::replace).delete(templates::remove))
+        .route("/inbound/receipts/{way}", post(receipts::routed))
         .route("/health/live", get(status::live))
         .route("/health/ready", get(status::ready))
         .route("/metrics", get(status::metrics))
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "There is nothing at this path.") })
+        .merge(challenges::routes())
+        .merge(openapi::routes())
+        .method_not_allowed_fallback(async || {
+            let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "Allow tells the methods of this path.");
+            problem.typed("urn:countersign:problem:method-not-allowed")
+        })
         .layer(body)
         .with_state(state)
 }

@@ -2,20 +2,24 @@
 
 use super::peer::Peer;
 use super::problem::Problem;
+use super::refusals::Refusals;
 use super::service::Ask;
 use super::state::State;
 use crate::domain::feed::FeedEvent;
 use crate::domain::id::{InstitutionId, PublisherId};
+use crate::domain::scope::Scope;
 use crate::engine::{Page, Trouble};
 use axum::extract::{Query, State as Reach};
 use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
+use utoipa::{IntoParams, ToSchema};
 
 /// Events in one answer, at most.
 const MAX_LIMIT: usize = 1000;
@@ -25,35 +29,68 @@ const MAX_WAIT: u64 = 30;
 const PACE: Duration = Duration::from_millis(20);
 
 /// What may be asked.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
+    /// The cursor: `next` of the page before; `0`: from the start.
     #[serde(default = "start")]
+    #[param(default = "0")]
     after: String,
+    /// Events on the page, at most.
     #[serde(default = "hundred")]
+    #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: usize,
+    /// Seconds to wait for an event when there is none yet.
     #[serde(default)]
+    #[param(maximum = 30, default = 0)]
     wait: u64,
+    /// Of this institution only.
     institution: Option<String>,
 }
 
-/// A page as JSON.
-#[derive(Serialize)]
+/// A page of events.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Events)]
 pub(super) struct Shown {
+    /// The events, oldest first.
+    #[schema(value_type = Vec<Told>)]
     events: Vec<ShownEvent>,
+    /// The cursor of the page that follows.
     next: String,
 }
 
 struct ShownEvent(FeedEvent);
 
-/// Answers `GET /v1/events?after=&limit=&wait=&institution=`.
+/// An event as it is told.
+#[derive(ToSchema)]
+#[schema(as = FeedEvent)]
+#[allow(dead_code, reason = "the document's form of what `ShownEvent` writes")]
+struct Told {
+    /// Its number in its institution's feed.
+    seq: u64,
+    /// Its id, the same whenever it is told.
+    #[schema(format = "uuid")]
+    id: String,
+    /// 90040, or 90030 for what a recipient wrote.
+    number: u32,
+    /// When it happened (ISO 8601, UTC).
+    #[schema(format = DateTime)]
+    time: String,
+    /// What the contract's event says, by its names.
+    data: BTreeMap<String, String>,
+}
+
+/// Tells a publisher's events after a cursor, and waits for the next if asked to.
+#[utoipa::path(get, path = "/v1/events", tag = "events", operation_id = "readEvents", params(Wanted),
+    responses((status = 200, description = "A page of events.", body = Shown), Refusals))]
 pub(super) async fn events(
     Reach(state): Reach<Arc<State>>,
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     query: Result<Query<Wanted>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<Shown>, Problem> {
-    let publisher = state.publisher(&headers, peer).await?;
+    let publisher = state.caller_for(Scope::Events, (&headers, peer)).await?.publisher;
     let Query(wanted) = query.map_err(|cause| Problem::new(StatusCode::BAD_REQUEST, cause.body_text()))?;
     check(&wanted)?;
     let page = next_page(&state, &publisher, &wanted).await.map_err(problem)?;

@@ -1,9 +1,15 @@
-//! The gateways that bring replies, as configured.
+//! The gateways that bring replies, and the ways out that bring receipts, as configured.
 
+use crate::dialect::sendgrid::EventWebhook;
 use crate::dialect::{Dialect, Settings};
 use crate::domain::code::Secret;
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// Batches of receipts of one way out that are read at once; more are told to come again.
+const BATCHES: usize = 4;
 
 /// One gateway and the secrets that prove it: the current one, and while rotating the one before.
 #[derive(Clone, Debug)]
@@ -14,9 +20,20 @@ pub struct Gateway {
     pub secrets: Vec<Secret>,
 }
 
-/// All gateways, by name.
+/// A way out that reports later what became of its messages.
+#[derive(Clone, Debug)]
+pub(super) struct Reporter {
+    pub(super) name: String,
+    pub(super) webhook: EventWebhook,
+    pub(super) places: Arc<Semaphore>,
+}
+
+/// All of them, by name.
 #[derive(Clone, Debug, Default)]
-pub struct Gateways(HashMap<String, Gateway>);
+pub struct Gateways {
+    replies: HashMap<String, Gateway>,
+    receipts: HashMap<String, Reporter>,
+}
 
 impl Gateways {
     /// From gateways that are ready. Two of one name: an error.
@@ -28,7 +45,14 @@ impl Gateways {
                 return Err(format!("inbound gateway {name}: the name is used twice; give each its own"));
             }
         }
-        Ok(Self(by_name))
+        Ok(Self { replies: by_name, receipts: HashMap::new() })
+    }
+
+    /// Adds the webhook of a way out of this name.
+    pub fn reporting(mut self, name: &str, webhook: EventWebhook) -> Self {
+        let reporter = Reporter { name: name.to_owned(), webhook, places: Arc::new(Semaphore::new(BATCHES)) };
+        self.receipts.insert(name.to_owned(), reporter);
+        self
     }
 
     /// From settings; reads the secrets' files. An error names the gateway or file, and says what to do.
@@ -42,7 +66,11 @@ impl Gateways {
     }
 
     pub(super) fn find(&self, name: &str) -> Option<&Gateway> {
-        self.0.get(name)
+        self.replies.get(name)
+    }
+
+    pub(super) fn reporter(&self, name: &str) -> Option<&Reporter> {
+        self.receipts.get(name)
     }
 }
 

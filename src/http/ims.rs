@@ -7,7 +7,7 @@ use super::peer::Peer;
 use super::problem::{BASIC_CHALLENGE, Problem, seconds};
 use super::state::{Answered, Correlation, Counted, State};
 use crate::domain::answer::Answer;
-use crate::domain::request::{Header, OobValidate, Origin};
+use crate::domain::request::{Header, OobValidate, Origin, Via};
 use crate::domain::time::Timestamp;
 use crate::engine::Trouble;
 use crate::soap::{self, Call, Fault, Malformed, Opened, Password, Root, Security, Stamp, UsernameToken, Validity, Version};
@@ -124,7 +124,7 @@ async fn answer(state: &State, got: Got<'_>, call: Call, id: Correlation) -> Ans
                 Err(_) => return refuse(Refusal::Denied, kind),
             };
             drop(claim);
-            let origin = Origin { publisher, received_at: got.received_at };
+            let origin = Origin::new(publisher, got.received_at).by(Via::new(got.peer.addr.ip(), None));
             open(state, (origin, request), root, kind).await
         }
     }

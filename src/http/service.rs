@@ -2,6 +2,7 @@
 
 use crate::domain::answer::{Answer, Verdict};
 use crate::domain::id::{InstitutionId, PublisherId};
+use crate::domain::receipt::Receipt;
 use crate::domain::request::{OobValidate, Origin, Sms};
 use crate::domain::time::Timestamp;
 use crate::engine::{Engine, Page, Trouble};
@@ -19,6 +20,9 @@ pub trait Service: Send + Sync {
 
     /// Judges a reply from a handset; the verdict is durable when it is there.
     fn reply(&self, sms: Sms) -> Served<'_, Verdict>;
+
+    /// Takes a carrier's receipt; what follows from it is durable then.
+    fn receive(&self, receipt: Receipt) -> Served<'_, ()>;
 
     /// A page of a publisher's feed.
     fn events<'a>(&'a self, ask: Ask<'a>) -> Served<'a, Page>;
@@ -82,6 +86,10 @@ impl Service for Engine {
 
     fn reply(&self, sms: Sms) -> Served<'_, Verdict> {
         Box::pin(Engine::reply(self, sms))
+    }
+
+    fn receive(&self, receipt: Receipt) -> Served<'_, ()> {
+        Box::pin(Engine::receive(self, receipt))
     }
 
     fn events<'a>(&'a self, ask: Ask<'a>) -> Served<'a, Page> {

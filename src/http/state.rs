@@ -1,6 +1,7 @@
 //! What every handler can reach, and who may be let in.
 
-use super::auth::{Arrival, Claim, Credentials, Denied, Operators, basic};
+use super::auth::{Arrival, Caller, Claim, Credentials, Denied, Operators, basic, bearer};
+use super::calls::Calls;
 use super::gateways::Gateways;
 use super::metrics::{Metrics, Operation};
 use super::parts::Parts;
@@ -10,7 +11,11 @@ use super::proxies::Proxies;
 use super::service::Service;
 use super::settings::{Limits, Settings};
 use super::trail::Trail;
+use crate::domain::code::Secret;
 use crate::domain::id::PublisherId;
+use crate::domain::request::Pace;
+use crate::domain::scope::Scope;
+use crate::engine::keys::{self, Grant, Keys};
 use crate::engine::templates::Templates;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -23,7 +28,10 @@ use uuid::fmt::Hyphenated;
 /// What a handler can reach.
 pub(super) struct State {
     pub(super) service: Arc<dyn Service>,
+    pub(super) calls: Arc<dyn Calls>,
+    pub(super) pace: Pace,
     pub(super) templates: Arc<Templates>,
+    pub(super) keys: Arc<Keys>,
     pub(super) trail: Arc<dyn Trail>,
     pub(super) credentials: Arc<Credentials>,
     pub(super) operators: Operators,
@@ -73,7 +81,10 @@ impl State {
         parts.credentials.begin(parts.service.now());
         Self {
             service: parts.service,
+            calls: parts.calls,
+            pace: parts.pace,
             templates: parts.templates,
+            keys: parts.keys,
             trail: parts.trail,
             credentials: parts.credentials,
             operators: parts.operators,
@@ -87,20 +98,57 @@ impl State {
         }
     }
 
-    /// The publisher that a Basic request proves.
-    pub(super) async fn publisher(&self, headers: &HeaderMap, peer: Peer) -> Result<PublisherId, Problem> {
-        let Some(claim) = basic(headers) else {
+    /// The caller of a REST request, by an API key or by its publisher's own credentials.
+    pub(super) async fn caller(&self, headers: &HeaderMap, peer: Peer) -> Result<Caller, Problem> {
+        let (key, claim) = (bearer(headers), basic(headers));
+        if key.is_none() && claim.is_none() {
             self.metrics.denied("missing");
             return Err(Problem::unauthenticated());
-        };
+        }
         if !self.takes_credentials(peer) {
             self.metrics.denied("plaintext");
             return Err(Problem::new(StatusCode::FORBIDDEN, "This address takes credentials over TLS only."));
         }
-        self.check(&claim, &Arrival::new(peer.addr.ip(), self.service.now(), b"")).await.map_err(|denied| match denied {
+        let proved = match (key, claim) {
+            (Some(key), _) => self.key_holder(&key, peer).await,
+            (None, Some(claim)) => {
+                let arrival = Arrival::new(peer.addr.ip(), self.service.now(), b"");
+                self.check(&claim, &arrival).await.map(Caller::publisher)
+            }
+            (None, None) => Err(Denied::Wrong),
+        };
+        proved.map_err(|denied| match denied {
             Denied::Busy => Problem::busy(Duration::from_secs(1)),
             _ => Problem::unauthenticated(),
         })
+    }
+
+    /// The same, who must be let do this.
+    pub(super) async fn caller_for(&self, scope: Scope, (headers, peer): (&HeaderMap, Peer)) -> Result<Caller, Problem> {
+        let caller = self.caller(headers, peer).await?;
+        if caller.may(scope) { Ok(caller) } else { Err(Problem::scope_missing(scope)) }
+    }
+
+    // Who has the key. Wrong ones count against the address alone: nobody can lock somebody else's key, and it can't be guessed.
+    async fn key_holder(&self, key: &Secret, peer: Peer) -> Result<Caller, Denied> {
+        let ip = peer.addr.ip();
+        let judged = if self.credentials.is_blocked(ip) {
+            Err(Denied::Blocked)
+        } else {
+            self.keys.check(key.expose(), ip).await.map_err(|denied| match denied {
+                keys::Denied::Wrong => Denied::Wrong,
+                keys::Denied::Network => Denied::Network,
+                keys::Denied::Trouble(_) => Denied::Busy,
+            })
+        };
+        if let Err(denied) = &judged {
+            if matches!(denied, Denied::Wrong | Denied::Network) {
+                self.credentials.count_failure(ip);
+            }
+            self.metrics.denied(denied.reason());
+            tracing::warn!(peer = %ip, reason = denied.reason(), "not let in");
+        }
+        judged.map(|Grant { id, publisher, scopes }| Caller { publisher, scopes, key: Some(id) })
     }
 
     /// Checks a claim; a denial is counted and logged here, once.

@@ -3,6 +3,7 @@
 use super::form::Type;
 use super::{Asked, MALFORMED};
 use crate::domain::id::PublisherId;
+use crate::domain::scope::Scope;
 use crate::engine::templates::Condition;
 use crate::http::body as bytes;
 use crate::http::peer::Peer;
@@ -16,13 +17,15 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::net::IpAddr;
+use utoipa::IntoParams;
 
 /// Longest name of a publisher that an operator may give.
 const PUBLISHER_LENGTH: usize = 128;
 
 /// What a query may say.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(in crate::http) struct Wanted {
     /// Of which type.
     #[serde(rename = "type")]
@@ -39,6 +42,7 @@ pub(in crate::http) struct Wanted {
 pub(super) struct Caller {
     /// Whose templates it is about.
     pub publisher: PublisherId,
+    key: Option<String>,
     operator: bool,
     address: IpAddr,
 }
@@ -46,7 +50,11 @@ pub(super) struct Caller {
 impl Caller {
     /// What the record tells of a change.
     pub fn act(&self, action: &'static str, arguments: Value) -> Action {
-        let user = if self.operator { "operator".to_owned() } else { format!("publisher {}", self.publisher) };
+        let user = match &self.key {
+            _ if self.operator => "operator".to_owned(),
+            Some(key) => format!("publisher {} with key {key}", self.publisher),
+            None => format!("publisher {}", self.publisher),
+        };
         Action { user, address: self.address, action, arguments }
     }
 }
@@ -56,7 +64,8 @@ pub(super) async fn caller(state: &State, headers: &HeaderMap, peer: Peer, asked
     let address = peer.addr.ip();
     // Where there were too many wrong secrets nobody is asked; the other check says so.
     let operator = state.takes_credentials(peer) && !state.credentials.is_blocked(address) && state.operators.admit_person(headers);
-    let own = if operator { None } else { Some(state.publisher(headers, peer).await?) };
+    let own = if operator { None } else { Some(state.caller_for(Scope::Templates, (headers, peer)).await?) };
+    let (own, key) = own.map_or((None, None), |it| (Some(it.publisher), it.key));
     let Query(wanted) = asked.map_err(|cause| malformed(cause.body_text()))?;
     let named = wanted.publisher.as_deref().filter(|it| !it.is_empty() && it.len() <= PUBLISHER_LENGTH);
     let publisher = match (own, named) {
@@ -66,7 +75,7 @@ pub(super) async fn caller(state: &State, headers: &HeaderMap, peer: Peer, asked
         (None, None) => return Err(malformed("publisher: say whose templates, with ?publisher=".to_owned())),
         (Some(_), _) => return Err(Problem::new(StatusCode::FORBIDDEN, "A publisher has its own templates only; leave ?publisher= out.")),
     };
-    Ok((Caller { publisher, operator, address }, wanted))
+    Ok((Caller { publisher, key, operator, address }, wanted))
 }
 
 /// What `If-Match` and `If-None-Match` say (RFC 9110, 13.1).

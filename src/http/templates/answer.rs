@@ -6,10 +6,12 @@ use crate::domain::message::lint::Finding;
 use crate::domain::segment::{Encoding, Segments};
 use crate::engine::templates::{Entry, Stored};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A template as it is told.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = StoredTemplate)]
 pub(in crate::http) struct Told {
     /// Its name.
     pub name: String,
@@ -37,8 +39,9 @@ pub(in crate::http) struct Told {
 }
 
 /// A template in a list, and what a change is answered with.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ListedTemplate)]
 pub(in crate::http) struct Listed {
     /// Its name.
     pub name: String,
@@ -57,21 +60,24 @@ pub(in crate::http) struct Listed {
 }
 
 /// All templates of a publisher.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Templates)]
 pub(in crate::http) struct All {
     /// By name, type and language.
     pub templates: Vec<Listed>,
 }
 
 /// What the linter found.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = LintedTemplate)]
 pub(in crate::http) struct Linted {
     /// Errors first, then warnings and notes.
     pub findings: Vec<Found>,
 }
 
 /// One finding.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = LintFinding)]
 pub(in crate::http) struct Found {
     /// What was found, for programs; stable.
     pub code: &'static str,
@@ -88,7 +94,8 @@ pub(in crate::http) struct Found {
 }
 
 /// A message made of sample values.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = PreviewedTemplate)]
 pub(in crate::http) struct Previewed {
     /// Its subject or title.
     pub subject: Option<String>,
@@ -100,7 +107,8 @@ pub(in crate::http) struct Previewed {
 }
 
 /// What an SMS takes.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = SmsSize)]
 pub(in crate::http) struct Taken {
     /// `GSM` or `UTF-16`.
     pub encoding: &'static str,

@@ -6,10 +6,12 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+use utoipa::ToSchema;
 
 /// A template as it is sent. Unknown fields are refused: a slip in an optional field's name would go unseen.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schema(as = Template)]
 pub(in crate::http) struct Written {
     /// Its name: 1 to 64 of `A-Z a-z 0-9 . _ -`, not `lint` and not `preview`. Where the path has it, it may be left out.
     #[serde(default)]
@@ -39,17 +41,21 @@ pub(in crate::http) struct Written {
     pub params: Vec<Param>,
     /// Values for `lint` and `preview`, by key; refused elsewhere.
     #[serde(default)]
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
     pub sample: Option<BTreeMap<String, Secretly>>,
     // What an answer of ours has: it may be sent back as it came.
     #[serde(default, rename = "version")]
+    #[schema(ignore)]
     _version: Option<IgnoredAny>,
     #[serde(default, rename = "changedAt")]
+    #[schema(ignore)]
     _changed_at: Option<IgnoredAny>,
 }
 
 /// What a template makes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
+#[schema(as = TemplateType)]
 pub(in crate::http) enum Type {
     /// A mail with an HTML body.
     Mail,
@@ -60,8 +66,9 @@ pub(in crate::http) enum Type {
 }
 
 /// A declared parameter.
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = TemplateParameter)]
 pub(in crate::http) struct Param {
     /// Its key: a letter or `_`, then letters, digits, `.`, `_`, `-`; at most 64.
     pub key: String,

@@ -7,6 +7,7 @@ mod form;
 
 use super::peer::Peer;
 use super::problem::Problem;
+use super::refusals::{BodyRefusals, Changed, Conflict, NotFound, Refusals, Unusable};
 use super::state::State;
 use crate::domain::code::Secret;
 use crate::domain::message::lint::lint as linted;
@@ -26,6 +27,7 @@ use serde_json::json;
 use std::sync::Arc;
 
 type Asked = Result<Query<Wanted>, axum::extract::rejection::QueryRejection>;
+type Named = Result<Path<String>, axum::extract::rejection::PathRejection>;
 type Reached = (Reach<Arc<State>>, Extension<Peer>);
 
 /// What a preview shows as the code, unless the sample has one.
@@ -41,6 +43,8 @@ const FULL: &str = "urn:countersign:problem:template-limit";
 const UNRENDERABLE: &str = "urn:countersign:problem:template-parameters";
 
 /// `GET /api/template`: all templates.
+#[utoipa::path(get, path = "/api/template", tag = "templates", operation_id = "listTemplates", params(Wanted), 
+    responses((status = 200, description = "All templates.", body = All), Refusals))]
 pub(super) async fn list((Reach(state), Extension(peer)): Reached, headers: HeaderMap, asked: Asked) -> Result<Json<All>, Problem> {
     let (caller, _) = caller(&state, &headers, peer, asked).await?;
     let all = state.templates.all(&caller.publisher).await.map_err(problem)?;
@@ -48,29 +52,39 @@ pub(super) async fn list((Reach(state), Extension(peer)): Reached, headers: Head
 }
 
 /// `POST /api/template`: creates or replaces one.
+#[utoipa::path(post, path = "/api/template", tag = "templates", operation_id = "storeTemplate", params(Wanted, ("If-Match" = Option<String>, Header, description = "The version that is changed, as `ETag` told it; or `*`")), request_body = Written, 
+    responses((status = 201, description = "It is new.", body = Listed, headers(("ETag" = String, description = "Its version"))),
+        (status = 200, description = "It was replaced.", body = Listed, headers(("ETag" = String, description = "Its version"))), BodyRefusals, Conflict, Changed))]
 pub(super) async fn store((Reach(state), Extension(peer)): Reached, asked: Asked, request: Request<Body>) -> Result<Response, Problem> {
     let (caller, _) = caller(&state, request.headers(), peer, asked).await?;
     put(&state, &caller, None, request).await
 }
 
 /// `PUT /api/template/{name}`: the same, by its path.
+#[utoipa::path(put, path = "/api/template/{name}", tag = "templates", operation_id = "replaceTemplate", params(("name" = String, Path, description = "Its name"), Wanted, ("If-Match" = Option<String>, Header, description = "The version that is changed, as `ETag` told it; or `*`")), request_body = Written, 
+    responses((status = 201, description = "It is new.", body = Listed, headers(("ETag" = String, description = "Its version"))),
+        (status = 200, description = "It was replaced.", body = Listed, headers(("ETag" = String, description = "Its version"))), BodyRefusals, NotFound, Conflict, Changed))]
 pub(super) async fn replace(
     (Reach(state), Extension(peer)): Reached,
-    Path(name): Path<String>,
+    path: Named,
     asked: Asked,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
+    let name = named(path)?;
     let (caller, wanted) = caller(&state, request.headers(), peer, asked).await?;
     put(&state, &caller, Some((&name, &wanted)), request).await
 }
 
 /// `GET /api/template/{name}?type=&language=&version=`: one, as it was written.
+#[utoipa::path(get, path = "/api/template/{name}", tag = "templates", operation_id = "readTemplate", params(("name" = String, Path, description = "Its name"), Wanted), 
+    responses((status = 200, description = "It, as it was written.", body = Told, headers(("ETag" = String, description = "Its version"))), Refusals, NotFound, Conflict, Unusable))]
 pub(super) async fn show(
     (Reach(state), Extension(peer)): Reached,
-    Path(name): Path<String>,
+    path: Named,
     headers: HeaderMap,
     asked: Asked,
 ) -> Result<Response, Problem> {
+    let name = named(path)?;
     let (caller, wanted) = caller(&state, &headers, peer, asked).await?;
     let entry = find(&state, &caller, &name, &wanted).await?;
     let version = wanted.version.unwrap_or(entry.version);
@@ -80,12 +94,15 @@ pub(super) async fn show(
 }
 
 /// `DELETE /api/template/{name}?type=&language=`: removes one for new challenges.
+#[utoipa::path(delete, path = "/api/template/{name}", tag = "templates", operation_id = "removeTemplate", params(("name" = String, Path, description = "Its name"), Wanted, ("If-Match" = Option<String>, Header, description = "The version that is changed, as `ETag` told it; or `*`")), 
+    responses((status = 204, description = "It is removed for new challenges."), Refusals, NotFound, Conflict, Changed, Unusable))]
 pub(super) async fn remove(
     (Reach(state), Extension(peer)): Reached,
-    Path(name): Path<String>,
+    path: Named,
     headers: HeaderMap,
     asked: Asked,
 ) -> Result<Response, Problem> {
+    let name = named(path)?;
     let (caller, wanted) = caller(&state, &headers, peer, asked).await?;
     let condition = condition(&headers)?;
     let entry = find(&state, &caller, &name, &wanted).await?;
@@ -96,6 +113,8 @@ pub(super) async fn remove(
 }
 
 /// `POST /api/template/lint`: what the linter says; stores nothing.
+#[utoipa::path(post, path = "/api/template/lint", tag = "templates", operation_id = "lintTemplate", params(Wanted), request_body = Written, 
+    responses((status = 200, description = "What the linter says.", body = Linted), BodyRefusals))]
 pub(super) async fn lint((Reach(state), Extension(peer)): Reached, asked: Asked, request: Request<Body>) -> Result<Json<Linted>, Problem> {
     caller(&state, request.headers(), peer, asked).await?;
     let (source, samples) = read(&state, None, request).await?;
@@ -103,6 +122,8 @@ pub(super) async fn lint((Reach(state), Extension(peer)): Reached, asked: Asked,
 }
 
 /// `POST /api/template/preview`: the message for the sample values; stores and sends nothing.
+#[utoipa::path(post, path = "/api/template/preview", tag = "templates", operation_id = "previewTemplate", params(Wanted), request_body = Written, 
+    responses((status = 200, description = "The message.", body = Previewed), BodyRefusals))]
 pub(super) async fn preview(
     (Reach(state), Extension(peer)): Reached,
     asked: Asked,
@@ -147,6 +168,11 @@ async fn put(state: &State, caller: &Caller, at: Option<(&String, &Wanted)>, req
 async fn read(state: &State, name: Option<&String>, request: Request<Body>) -> Result<(Source, Vec<(String, Secret)>), Problem> {
     let written: Written = body(state, request).await?;
     written.read(name.map(String::as_str)).map_err(invalid)
+}
+
+// A path that can't be read names no template.
+fn named(path: Named) -> Result<String, Problem> {
+    path.map(|it| it.0).map_err(|_| unknown("There is no template of this name."))
 }
 
 // Whether a query, as far as it says anything, names this key.
