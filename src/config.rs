@@ -1,11 +1,11 @@
 //! Settings of the whole program: one TOML file, over it the environment. Unknown keys are refused.
 //!
 //! Each room owns the type of its section; this file only puts them together. `COUNTERSIGN__HTTP__LISTEN=0.0.0.0:8443` sets
-//! `listen` of `[http]`: two underscores stand between the parts. Secrets are never values, only names of files.
+//! `listen` of `[http]`: two underscores stand between the parts. Topics of Kafka have the variables of their contract, too. Secrets are never values, only names of files.
 
 mod sections;
 
-use crate::{connect, dialect, http};
+use crate::{bus, connect, dialect, http};
 use config::{Environment, File, FileFormat};
 pub use sections::{Admin, Engine, Keys, Log, Outbox, Registration, Store, Subscriber};
 use serde::Deserialize;
@@ -23,6 +23,8 @@ pub struct Settings {
     pub source: PathBuf,
     /// Where the program listens.
     pub http: http::Settings,
+    /// Challenges that are asked for over REST.
+    pub challenges: http::challenges::Settings,
     /// Where data are.
     pub store: Store,
     /// Where the root key is.
@@ -33,8 +35,16 @@ pub struct Settings {
     pub gateway: Vec<connect::gateway::Settings>,
     /// How replies come in from those that send them. A name is part of the path: `/inbound/sms/{name}`.
     pub inbound: Vec<dialect::Settings>,
-    /// The way out for mail.
+    /// The way out for mail: a relay.
     pub smtp: Option<connect::smtp::Settings>,
+    /// The way out for mail: SendGrid, instead of a relay.
+    pub sendgrid: Option<connect::sendgrid::Settings>,
+    /// The way out for push to devices.
+    pub fcm: Option<connect::fcm::Settings>,
+    /// The way out for push to browsers.
+    pub webpush: Option<connect::webpush::Settings>,
+    /// The OTP flows over Kafka; absent: none.
+    pub kafka: Option<bus::Settings>,
     /// How messages are shared out between nodes.
     pub outbox: Outbox,
     /// Who gets events.
@@ -63,7 +73,7 @@ const LARGEST: u64 = 1024 * 1024;
 /// Prefix of environment variables that are settings.
 const PREFIX: &str = "COUNTERSIGN";
 /// Settings that are lists: in the environment their parts stand between commas.
-const LISTS: [&str; 3] = ["registration.files", "http.trusted_proxies", "store.postgres.hosts"];
+const LISTS: [&str; 4] = ["registration.files", "http.trusted_proxies", "store.postgres.hosts", "kafka.brokers"];
 /// Seconds that a lease must last beyond the longest time-out: its message is loaded before, and settled after.
 const LEASE_BEYOND: u64 = 3;
 /// Seconds that it lasts beyond unless `lease_secs` says otherwise.
@@ -80,8 +90,9 @@ pub fn load(path: &Path, environment: HashMap<String, String>) -> Result<Loaded,
 }
 
 /// As [`load`], from the text of the file. `path` is for messages.
-pub fn read(path: &Path, text: &str, environment: HashMap<String, String>) -> Result<Loaded, Unusable> {
+pub fn read(path: &Path, text: &str, mut environment: HashMap<String, String>) -> Result<Loaded, Unusable> {
     at_its_place(path, text)?;
+    bus::topics_of(&mut environment);
     let refused = |error: config::ConfigError| Unusable(format!("{}: {error}", path.display()));
     let mut variables = Environment::with_prefix(PREFIX)
         .prefix_separator("__")
@@ -104,8 +115,10 @@ pub fn read(path: &Path, text: &str, environment: HashMap<String, String>) -> Re
 impl Settings {
     /// The longest time-out of a way out for messages.
     pub fn slowest(&self) -> Duration {
-        let all = self.gateway.iter().map(|it| it.timeout_ms).chain(self.smtp.iter().map(|it| it.timeout_ms));
-        Duration::from_millis(all.max().unwrap_or(0))
+        let sms = self.gateway.iter().map(|it| it.timeout_ms);
+        let mail = self.smtp.iter().map(|it| it.timeout_ms).chain(self.sendgrid.iter().map(|it| it.timeout_ms));
+        let push = self.fcm.iter().map(|it| it.timeout_ms).chain(self.webpush.iter().map(|it| it.timeout_ms));
+        Duration::from_millis(sms.chain(mail).chain(push).max().unwrap_or(0))
     }
 
     /// How long a node has a message to itself.
@@ -120,6 +133,7 @@ impl Loaded {
     pub fn printed(&self) -> String {
         let mut tree = self.tree.clone();
         let own = [
+            ("challenges", toml::Value::try_from(self.settings.challenges)),
             ("store", toml::Value::try_from(&self.settings.store)),
             ("keys", toml::Value::try_from(&self.settings.keys)),
             ("registration", toml::Value::try_from(&self.settings.registration)),
@@ -155,6 +169,9 @@ fn check(settings: &Settings) -> Result<(), Unusable> {
     if !(1..=3650).contains(&settings.store.retention_days) {
         return refuse("store.retention_days must be a number from 1 to 3650");
     }
+    if settings.challenges.resends > 10 || settings.challenges.resend_gap_seconds > 3600 {
+        return refuse("challenges.resends must be a number from 0 to 10, and challenges.resend_gap_seconds from 0 to 3600");
+    }
     if settings.keys.root_file.starts_with(&settings.store.dir) {
         return refuse("keys.root_file must be outside store.dir: who has the data must not have the key");
     }
@@ -169,6 +186,12 @@ fn check(settings: &Settings) -> Result<(), Unusable> {
     if settings.registration.files.is_empty() {
         return refuse("registration.files must name at least one file or directory");
     }
+    if settings.smtp.is_some() && settings.sendgrid.is_some() {
+        return refuse("mail has one way out: keep [smtp] or [sendgrid], and remove the other");
+    }
+    if let Some(Err(why)) = settings.kafka.as_ref().map(bus::Settings::check) {
+        return refuse(&format!("kafka: {why}"));
+    }
     for it in &settings.subscriber {
         if it.ees.is_some() == it.webhook.is_some() {
             return refuse("each [[subscriber]] has either [subscriber.ees] or [subscriber.webhook]");
@@ -178,7 +201,7 @@ fn check(settings: &Settings) -> Result<(), Unusable> {
         }
     }
     if let Some(name) = twice(ways_out(settings)) {
-        return refuse(&format!("`{name}` names two gateways, relays or subscribers; names are unique"));
+        return refuse(&format!("`{name}` names two ways out or subscribers; names are unique"));
     }
     if let Some(name) = twice(settings.inbound.iter().map(|it| it.name.as_str())) {
         return refuse(&format!("`{name}` names two [[inbound]]; names are unique"));
@@ -206,10 +229,11 @@ fn check_engine(store: &Store) -> Result<(), String> {
 /// The names of everything that sends: one label of logs and metrics for each.
 fn ways_out(settings: &Settings) -> impl Iterator<Item = &str> {
     let gateways = settings.gateway.iter().map(|it| it.name.as_str());
-    let relays = settings.smtp.iter().map(|it| it.name.as_str());
+    let relays = settings.smtp.iter().map(|it| it.name.as_str()).chain(settings.sendgrid.iter().map(|it| it.name.as_str()));
+    let push = settings.fcm.iter().map(|it| it.name.as_str()).chain(settings.webpush.iter().map(|it| it.name.as_str()));
     let ees = settings.subscriber.iter().filter_map(|it| it.ees.as_ref()).map(|it| it.name.as_str());
     let webhooks = settings.subscriber.iter().filter_map(|it| it.webhook.as_ref()).map(|it| it.name.as_str());
-    gateways.chain(relays).chain(ees).chain(webhooks)
+    gateways.chain(relays).chain(push).chain(ees).chain(webhooks)
 }
 
 fn twice<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<&'a str> {

@@ -1,5 +1,6 @@
 //! Commands and answers as they travel.
 
+use super::keys::Keys;
 use super::{Files, Operations, Outcome};
 use crate::domain::budget::BudgetKey;
 use crate::domain::contact::{self, Address};
@@ -62,6 +63,11 @@ pub enum Command {
         /// Push them again.
         replay: bool,
     },
+    /// Make, list or end API keys.
+    Key {
+        /// What is to be done.
+        wish: Keys,
+    },
     /// Hold messages back, or let them go.
     Outbox {
         /// Hold them back.
@@ -87,7 +93,7 @@ pub enum Who {
 }
 
 /// The answer to a command.
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize, Serialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reply {
     /// It was done; a text for the operator.
@@ -114,6 +120,7 @@ impl Command {
             Self::Export { .. } => Err("name the file by its absolute path".to_owned()),
             Self::Status => operations.status().await,
             Self::Events { subscriber, replay } => operations.parked(subscriber, replay).await,
+            Self::Key { wish } => operations.keys(wish).await,
             Self::Outbox { paused } => operations.pause_outbox(paused).await,
         }
     }
@@ -132,6 +139,7 @@ impl Command {
             Self::Status => "status",
             Self::Events { replay: false, .. } => "events parked",
             Self::Events { replay: true, .. } => "events replay",
+            Self::Key { wish } => wish.name(),
             Self::Outbox { paused: true } => "outbox pause",
             Self::Outbox { paused: false } => "outbox resume",
         }
@@ -139,7 +147,11 @@ impl Command {
 
     /// Whether it changes anything.
     pub fn changes(&self) -> bool {
-        !matches!(self, Self::Load { apply: false, .. } | Self::Challenge { .. } | Self::Events { replay: false, .. } | Self::Status)
+        match self {
+            Self::Load { apply: false, .. } | Self::Challenge { .. } | Self::Events { replay: false, .. } | Self::Status => false,
+            Self::Key { wish } => wish.changes(),
+            _ => true,
+        }
     }
 
     /// Its arguments for the audit log: no text of files, no whole address.
@@ -151,6 +163,7 @@ impl Command {
             Self::Backup { to } | Self::Export { to } => json!({ "to": to }),
             Self::Copy { to, plan } => json!({ "hosts": to.hosts, "database": to.database, "plan": plan }),
             Self::Events { subscriber, .. } => json!({ "subscriber": subscriber }),
+            Self::Key { wish } => wish.arguments(),
             Self::Reload | Self::Status | Self::Outbox { .. } => json!({}),
         }
     }

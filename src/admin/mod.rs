@@ -7,6 +7,7 @@ pub mod audit;
 pub mod client;
 pub mod command;
 pub mod documents;
+pub mod keys;
 pub mod listener;
 
 use crate::domain::budget::BudgetKey;
@@ -20,7 +21,8 @@ use std::pin::Pin;
 /// Bytes of a request or an answer, at most.
 pub const LARGEST_LINE: usize = 64 * 1024 * 1024;
 
-/// What an operation comes to: a text for the operator, or why not and what to do. Neither holds a secret.
+/// What an operation comes to: a text for the operator, or why not and what to do. Neither holds a secret, but for a new API key, which
+/// is the text's first line.
 pub type Outcome = Result<String, String>;
 
 /// A future that a `dyn Operations` can return.
@@ -52,6 +54,9 @@ pub trait Operations: Send + Sync {
 
     /// Writes everything in the store to the file `to`.
     fn export<'a>(&'a self, to: &'a Path) -> Soon<'a>;
+
+    /// Makes, lists and ends API keys.
+    fn keys(&self, wish: keys::Keys) -> Soon<'_>;
 
     /// Lists a subscriber's parked events; with `replay`, has them pushed again.
     fn parked(&self, subscriber: String, replay: bool) -> Soon<'_>;

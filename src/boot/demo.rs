@@ -12,7 +12,8 @@ use crate::config::Store;
 use crate::connect::sandbox::Sandbox;
 use crate::demo::{self, registration};
 use crate::dialect::{Dialect, Settings as DialectSettings};
-use crate::engine::outbox::{Routes, Term};
+use crate::engine::outbox::Term;
+use crate::engine::routes::Routes;
 use crate::engine::tally::Tally;
 use crate::http::{Credentials, Gateway, Gateways, Operators, Settings};
 use crate::registration::read;
@@ -37,7 +38,7 @@ pub async fn demo(listen: SocketAddr, data: Option<PathBuf>) -> Result<()> {
     let store = Data::open(&Store { dir: data.join("store"), ..Store::default() }, term.lease, vault.clone()).await?;
     let sandbox = Sandbox::new(&Default::default(), now());
     let way = Arc::new(sandbox.clone());
-    let routes = Routes { sms: Some(way.clone()), mail: Some(way.clone()), test: way };
+    let routes = Routes::only(way);
     let settings = Settings { listen, ..Settings::default() };
     let tally = Tally::new(store.counters(settings.auth.nonces), vault.clone());
     let house = House::build(tally.clone(), (vault.clone(), store, term), registered.registry, Ways { routes, subscribers: Vec::new() });
@@ -54,7 +55,9 @@ pub async fn demo(listen: SocketAddr, data: Option<PathBuf>) -> Result<()> {
         operators: Operators::new(Some(("demo".to_owned(), crate::domain::code::Secret::new("demo"))), None, vault),
         gateways: gateways()?,
         http: settings,
+        pace: Default::default(),
         trail: Arc::new(Recorded(Arc::new(Audit::open(&data.join("store"))?))),
+        metrics: Default::default(),
         extra: Some(Box::new(move |router| demo::add(router, stage))),
     };
     let bound = house.open(front).await?;

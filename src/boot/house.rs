@@ -4,6 +4,7 @@ use super::data::Data;
 use super::ways::Ways;
 use crate::domain::id::InstitutionId;
 use crate::domain::publisher::Registry;
+use crate::domain::request::Pace;
 use crate::engine::draw::SystemChance;
 use crate::engine::outbox::{Outbox, Term};
 use crate::engine::push::{self, Subscriber};
@@ -13,7 +14,9 @@ use crate::http::{Credentials, Extra, Gateways, Metrics, Operators, Parts as Htt
 use crate::vault::Vault;
 use anyhow::Result;
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
+use prometheus_client::registry::Registry as Counters;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -38,6 +41,7 @@ pub struct House {
     /// Cancelled when the process is to end.
     pub stop: CancellationToken,
     subscribers: Mutex<Vec<Subscriber>>,
+    others: Mutex<Vec<(&'static str, BoxFuture<'static, ()>)>>,
     lags: Arc<push::Lags>,
 }
 
@@ -45,6 +49,8 @@ pub struct House {
 pub struct Front {
     /// Its settings.
     pub http: Settings,
+    /// How often a challenge's message may be sent again.
+    pub pace: Pace,
     /// Publishers' credentials.
     pub credentials: Arc<Credentials>,
     /// Who may read the metrics.
@@ -53,6 +59,8 @@ pub struct Front {
     pub gateways: Gateways,
     /// Where changes over HTTP are recorded.
     pub trail: Arc<dyn Trail>,
+    /// Metrics of other parts, which ours join.
+    pub metrics: Counters,
     /// What the demonstration adds.
     pub extra: Option<Extra>,
 }
@@ -74,7 +82,13 @@ impl House {
         engine.register(registry);
         let outbox = Outbox::with_term(engine.clone(), ways.routes, term);
         let stop = CancellationToken::new();
-        Self { engine, outbox, data, stop, subscribers: Mutex::new(ways.subscribers), lags: Arc::default() }
+        Self { engine, outbox, data, stop, subscribers: Mutex::new(ways.subscribers), others: Mutex::default(), lags: Arc::default() }
+    }
+
+    /// Has another part run with the others: until told to stop.
+    #[cfg(feature = "kafka")]
+    pub fn add(&self, part: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        self.others.lock().push((part, work.boxed()));
     }
 
     /// Takes the address and reads the certificates; nothing is served yet.
@@ -83,12 +97,15 @@ impl House {
         let lag = move || lags.since(&ends(&engine));
         let parts = HttpParts {
             service: self.engine.clone(),
+            calls: self.engine.clone(),
+            pace: front.pace,
             templates: self.engine.templates().clone(),
+            keys: self.engine.keys().clone(),
             trail: front.trail,
             credentials: front.credentials.clone(),
             operators: front.operators,
             gateways: front.gateways,
-            metrics: Arc::new(Metrics::new(Default::default(), Some(Box::new(lag)))),
+            metrics: Arc::new(Metrics::new(front.metrics, Some(Box::new(lag)))),
             extra: front.extra,
             shutdown: self.stop.clone(),
         };
@@ -103,6 +120,9 @@ impl House {
         tasks.spawn(vital("timers", timers::run(self.engine.clone(), self.stop.clone())));
         for subscriber in self.subscribers.lock().drain(..) {
             tasks.spawn(vital("push", push::run(self.engine.clone(), subscriber, self.lags.clone(), self.stop.clone())));
+        }
+        for (part, work) in self.others.lock().drain(..) {
+            tasks.spawn(vital(part, work));
         }
         bound.server.serve().await;
         tasks.close();

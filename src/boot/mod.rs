@@ -1,13 +1,15 @@
 //! The wiring: which parts make a server, in which order they start, and how they stop.
 //!
 //! [`serve`] builds everything from settings, [`demo()`] from what the demonstration brings along; both run the same
-//! [`house::House`], over the engine of the store that [`data`] opens. [`operations`] is what operators' commands do to it,
+//! [`house::House`], over the engine of the store that [`data`] opens. [`operations`] is what operators' commands do to it ([`keys`]: to API keys),
 //! [`stage`] what the demonstration's pages see of it. [`migrate()`] needs no server.
 
+mod bus;
 mod data;
 mod demo;
 mod handles;
 mod house;
+mod keys;
 mod migrate;
 mod moves;
 mod operations;
@@ -51,21 +53,24 @@ pub async fn serve(settings: Settings) -> Result<()> {
     let registered = documents::gather(&settings.registration.files).map_err(anyhow::Error::msg)?.1;
     registered.warnings.iter().for_each(|it| tracing::warn!("{it}"));
     check_subscribers(&settings, &registered)?;
+    bus::check(&settings, &registered)?;
     let term = Term { lease: settings.lease(), slowest: settings.slowest() };
     let data = Data::open(&settings.store, term.lease, vault.clone()).await?;
     let tally = Tally::new(data.counters(settings.http.auth.nonces), vault.clone());
     let audit = Audit::open(&settings.store.dir).with_context(|| format!("the audit log in {}", settings.store.dir.display()))?;
     let audit = Arc::new(audit);
     let ways = ways::build(&settings, now())?;
+    let house = House::build(tally.clone(), (vault.clone(), data, term), registered.registry, ways);
     let front = Front {
         operators: Operators::load(&settings.http, vault.clone()).map_err(anyhow::Error::msg)?,
-        credentials: Arc::new(Credentials::new(&registered.credentials, vault.clone(), &settings.http.auth, tally.clone())),
-        gateways: Gateways::load(settings.inbound.clone()).map_err(anyhow::Error::msg)?,
+        credentials: Arc::new(Credentials::new(&registered.credentials, vault.clone(), &settings.http.auth, tally)),
+        gateways: gateways(&settings)?,
         http: settings.http.clone(),
+        pace: settings.challenges.pace(),
         trail: Arc::new(Recorded(audit.clone())),
+        metrics: bus::add(&settings, &house, vault)?,
         extra: None,
     };
-    let house = House::build(tally, (vault, data, term), registered.registry, ways);
     tokio::spawn(stop_on_signal(house.stop.clone())?);
     let server = house.open(front).await?;
     let counter = Arc::new(Counter::new(&house, &server, &settings));
@@ -82,15 +87,26 @@ pub async fn serve(settings: Settings) -> Result<()> {
 /// connects to nobody. The root key, and what needs it, is checked once it is there.
 pub fn check(settings: &Settings, registered: &Registered) -> Result<()> {
     check_subscribers(settings, registered)?;
+    bus::check(settings, registered)?;
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     settings.store.postgres.as_ref().map(postgres::connect::pool).transpose().map_err(anyhow::Error::msg).context("[store.postgres]")?;
     ways::build(settings, now())?;
-    Gateways::load(settings.inbound.clone()).map_err(anyhow::Error::msg)?;
+    gateways(settings)?;
     settings.http.tls.clone().map(Tls::load).transpose()?;
     if settings.keys.root_file.exists() {
         Operators::load(&settings.http, Arc::new(Vault::from_file(&settings.keys.root_file)?)).map_err(anyhow::Error::msg)?;
     }
     Ok(())
+}
+
+// Who brings replies, and who receipts.
+fn gateways(settings: &Settings) -> Result<Gateways> {
+    let replies = Gateways::load(settings.inbound.clone()).map_err(anyhow::Error::msg)?;
+    let Some(way) = &settings.sendgrid else { return Ok(replies) };
+    Ok(match way.webhook().context("[sendgrid]")? {
+        Some(webhook) => replies.reporting(&way.name, webhook),
+        None => replies,
+    })
 }
 
 /// Makes a new root key at `out`.

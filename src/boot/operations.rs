@@ -2,7 +2,9 @@
 
 use super::data::Data;
 use super::house::{Bound, House};
+use super::keys;
 use super::moves::Mover;
+use crate::admin::keys::Keys as Command;
 use crate::admin::{Files, Operations, Outcome, Soon};
 use crate::config::Settings;
 use crate::domain::activity::timeline;
@@ -160,6 +162,10 @@ impl Operations for Counter {
 
     fn export<'a>(&'a self, to: &'a Path) -> Soon<'a> {
         Box::pin(self.mover.export(to, self.engine.now()))
+    }
+
+    fn keys(&self, wish: Command) -> Soon<'_> {
+        Box::pin(keys::run(self.engine.keys(), self.engine.now(), wish))
     }
 
     fn parked(&self, subscriber: String, replay: bool) -> Soon<'_> {

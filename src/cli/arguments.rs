@@ -1,9 +1,13 @@
 //! What may be typed.
 
+mod key;
+
 use crate::bench::options::Options as Bench;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+
+pub(super) use key::Key;
 
 /// Out-of-band verification for banks: a challenge goes out, the countersign comes back, one verdict follows.
 #[derive(Parser, Debug)]
@@ -34,7 +38,7 @@ pub(super) enum Verb {
         #[command(flatten)]
         config: Config,
     },
-    /// Make keys
+    /// Make the root key
     Keys {
         #[command(subcommand)]
         verb: Keys,
@@ -155,6 +159,11 @@ pub(super) enum Operate {
     Events {
         #[command(subcommand)]
         verb: Events,
+    },
+    /// API keys for the REST interface: make, list, end, rotate
+    Key {
+        #[command(subcommand)]
+        verb: Key,
     },
     /// Hold messages back, or let them go
     Outbox {

@@ -1,6 +1,7 @@
 //! The command line: what an operator types, and which part of the program does it.
 
 mod arguments;
+mod key;
 mod operate;
 
 use crate::admin::documents;

@@ -1,7 +1,7 @@
 //! Commands that the running server carries out.
 
 use super::arguments::{Challenge, Events, Operate, Outbox, Who as WhoArguments};
-use super::{load, runtime};
+use super::{key, load, runtime};
 use crate::admin::client;
 use crate::admin::command::{Command, Who};
 use crate::admin::documents;
@@ -16,6 +16,7 @@ use std::time::Duration;
 pub(super) fn run(verb: Operate) -> Result<String> {
     let (config, command) = match verb {
         Operate::Load { config, apply, files } => return load_files(&config.path, apply, files),
+        Operate::Key { verb } => return key::run(verb, |config, command| ask(&load(config)?.settings.admin.socket, command)),
         Operate::Challenge { verb: Challenge::Show { config, id } } => (config, Command::Challenge { id }),
         Operate::Unlock { config, institution, who } => (config, Command::Unlock { institution, who: whose(who)? }),
         Operate::Backup { config, to } => (config, Command::Backup { to: std::path::absolute(&to).context("--to")? }),

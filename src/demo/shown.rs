@@ -30,6 +30,7 @@ impl From<&Message> for Shown {
         let channel = match it.channel {
             Channel::Sms => "sms",
             Channel::Mail => "mail",
+            Channel::Push => "push",
         };
         Self {
             id: it.id.to_string(),
