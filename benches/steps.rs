@@ -19,7 +19,7 @@ use countersign::domain::request::{OobValidate, Origin, Sms};
 use countersign::domain::smart::Zone;
 use countersign::domain::snapshot::{Decision, Lease, Query, View, Write};
 use countersign::domain::template::{Target, Template, Values};
-use countersign::engine::draw::{SystemChance, draw};
+use countersign::engine::draw::{Codes, SystemChance, draw};
 use countersign::soap::{EesPush, Opened, Operation, Root, Stamp, Version};
 use countersign::store::contract::Store;
 use countersign::store::memory::MemoryStore;
@@ -89,7 +89,7 @@ fn run(name: &str, count: u64) {
         "parse" => each(count, |_| countersign::soap::read(black_box(ENVELOPE), Some("text/xml; charset=utf-8"), None).is_ok()),
         "rules" => rules(count, asked()),
         "rules-phone" => rules(count, to_phone()),
-        "draw" => each(count, |_| draw(sample::at(0), &SystemChance, 1)),
+        "draw" => each(count, |_| draw(sample::at(0), &SystemChance, Codes::Usual(1))),
         "decide" => decisions(count),
         "reply" => replies(count),
         "settle" => settled(count),
@@ -139,7 +139,7 @@ fn registry() -> (Registry, Arc<Publisher>, Vec<Write>) {
 }
 
 fn wish(request: OobValidate, publisher: &Publisher, vault: &Vault) -> Wish {
-    let origin = Origin { publisher: "demo".into(), received_at: sample::at(0) };
+    let origin = Origin::new("demo".into(), sample::at(0));
     rules::check(origin, request, publisher, vault).expect("the fixture breaks no rule")
 }
 
@@ -198,7 +198,7 @@ fn seen_by(vault: &Arc<Vault>, query: &Query) -> View {
 
 fn decided(view: View, registry: &Registry, vault: &Vault, request: &Request) -> Decision {
     let codes = usize::from(matches!(request, Request::Open(_)));
-    decide(Facts { view, registry, keyring: vault }, request, &mut draw(sample::at(20), &SystemChance, codes))
+    decide(Facts { view, registry, keyring: vault }, request, &mut draw(sample::at(20), &SystemChance, Codes::Usual(codes)))
 }
 
 fn render(count: u64) {

@@ -74,8 +74,8 @@ pub struct Installation {
 }
 
 impl Installation {
-    /// Makes one below `place`, with keys, settings and registration; with the database that `postgres` names, instead of sled.
-    pub fn new(place: &Path, peers: &Peers, postgres: Option<&Path>) -> Result<Self> {
+    /// Makes one below `place`, with keys, settings and registration; with PostgreSQL instead of sled, and with `more` settings.
+    pub fn new(place: &Path, peers: &Peers, (postgres, more): (bool, &str)) -> Result<Self> {
         let folder = std::path::absolute(place)?.join(format!("countersign-bench-{}", &secret()[..12]));
         let complain = || format!("{}: the server's directory can't be made; name another by --store", folder.display());
         DirBuilder::new().recursive(true).mode(0o700).create(&folder).with_context(complain)?;
@@ -89,9 +89,10 @@ impl Installation {
         made.write("carrier.secret", &made.secrets.carrier)?;
         made.write("webhook.secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")?;
         let mut settings = made.settings(peers);
-        if let Some(file) = postgres {
-            settings = settings.replace("[store]\n", "[store]\nengine = \"postgres\"\n") + &on_postgres(file)?;
+        if postgres {
+            settings = settings.replace("[store]\n", "[store]\nengine = \"postgres\"\n");
         }
+        settings.push_str(more);
         made.write("countersign.toml", &settings)?;
         boot::init_keys(&made.path("root.key"))?;
         Ok(made)
@@ -136,7 +137,7 @@ impl Drop for Installation {
 }
 
 /// Settings that lead to a database, from a file with the table `[store.postgres]`.
-fn on_postgres(file: &Path) -> Result<String> {
+pub fn on_postgres(file: &Path) -> Result<String> {
     let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
     let mut table: toml::Table = text.parse().with_context(|| file.display().to_string())?;
     let postgres = table.remove("store").and_then(|it| it.get("postgres").cloned());
@@ -180,7 +181,7 @@ mod tests {
     async fn an_installation_is_whole_and_leaves_nothing() {
         let place = tempfile::tempdir().unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], 4000));
-        let made = Installation::new(place.path(), &Peers { web: address, relay: address }, None).unwrap();
+        let made = Installation::new(place.path(), &Peers { web: address, relay: address }, (false, "")).unwrap();
         let settings = crate::config::load(&made.path("countersign.toml"), Default::default()).unwrap().settings;
         let mut files = settings.registration.files.clone();
         files.extend(made.recipients(3).unwrap());

@@ -5,8 +5,10 @@
 //! generator's. In reading order: [`options`] (what may be asked), [`installation`] and [`server`] (what is measured),
 //! [`envelope`], [`phones`] and [`workload`] (what is sent), [`client`] and [`load`] (how), [`process`], [`disk`] and [`scrape`]
 //! (what is looked at meanwhile), [`record`], [`report`] and [`plot`] (what comes out), [`life`] and [`peers`] (whole lives, and the
-//! world around them), [`compare`] (beside the reference servers in `benches/reference`).
+//! world around them), [`rest`] (the same over REST), `bus` (over Kafka), [`compare`] (beside the reference servers in `benches/reference`).
 
+#[cfg(feature = "kafka")]
+pub mod bus;
 pub mod client;
 pub mod compare;
 pub mod disk;
@@ -21,6 +23,7 @@ pub mod plot;
 pub mod process;
 pub mod record;
 pub mod report;
+pub mod rest;
 pub mod scrape;
 pub mod server;
 pub mod setup;
@@ -48,11 +51,10 @@ use workload::{Workload, failure};
 /// Runs what the options say, and prints it. An error when a request was not acknowledged: then the figures mean nothing.
 pub fn run(options: &Options) -> Result<()> {
     options.check()?;
-    if let Some(Part::ServeReference { reference, port }) = options.part {
-        return match reference {
-            Reference::Echo => reference::echo(port),
-            Reference::Parse => reference::parse(port),
-        };
+    match options.part {
+        Some(Part::ServeReference { reference: Reference::Echo, port }) => return reference::echo(port),
+        Some(Part::ServeReference { reference: Reference::Parse, port }) => return reference::parse(port),
+        _ => {}
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("the runtime can't start")?;
     runtime.block_on(async {
@@ -64,6 +66,18 @@ pub fn run(options: &Options) -> Result<()> {
 }
 
 async fn chosen(options: &Options) -> Result<()> {
+    let paths: &[Path] = match options.part {
+        Some(Part::Rest) => &[Path::RestCreate, Path::RestVerify],
+        #[cfg(feature = "kafka")]
+        Some(Part::Kafka) => &[Path::Kafka],
+        _ => &[],
+    };
+    for path in paths {
+        measure(&Options { path: *path, ..options.clone() }).await?;
+    }
+    if !paths.is_empty() {
+        return Ok(());
+    }
     if !options.reference {
         return measure(options).await;
     }
@@ -80,8 +94,8 @@ async fn measure(options: &Options) -> Result<()> {
     let mut target = Target::new(options).await?;
     let mut probe = target.folder().map(|it| Probe::new(&it)).transpose()?;
     probe.as_mut().map_or(Ok(()), Probe::run)?;
-    let work = Rc::new(workload_of(options, &target)?);
-    check_first(&work, &target).await?;
+    let work = Work::new(options, &target).await?;
+    work.check_first(&target).await?;
     let load = Load {
         addresses: target.addresses.clone(),
         connections: options.connections(),
@@ -92,7 +106,7 @@ async fn measure(options: &Options) -> Result<()> {
         database: options.postgres_pid,
     };
     let scrape = target.scrape.take();
-    let measured = measured(options, &load, (work.clone(), &target), scrape).await?;
+    let measured = measured(options, &load, (&work, &target), scrape).await?;
     probe.as_mut().map_or(Ok(()), Probe::run)?;
     let disk = probe.map(|it| it.found());
     let report = Report {
@@ -116,15 +130,59 @@ async fn measure(options: &Options) -> Result<()> {
     judge(&report)
 }
 
-async fn measured(options: &Options, load: &Load, (work, target): (Rc<Workload>, &Target), mut scrape: Option<Scrape>) -> Result<Measured> {
+/// What is asked.
+enum Work {
+    Soap(Rc<Workload>),
+    Rest(Rc<rest::Requests>),
+    #[cfg(feature = "kafka")]
+    Kafka(Rc<bus::Generate>),
+}
+
+impl Work {
+    async fn new(options: &Options, target: &Target) -> Result<Self> {
+        Ok(match options.path() {
+            #[cfg(feature = "kafka")]
+            Path::Kafka => {
+                let cluster = target.bus.as_ref().context("only a server that the bench starts can be measured over Kafka")?;
+                Self::Kafka(Rc::new(bus::Generate::new(cluster, target.address, &target.caller).await?))
+            }
+            Path::RestCreate | Path::RestVerify => Self::Rest(Rc::new(rest::Requests::new(&target.url, &target.caller)?)),
+            _ => Self::Soap(Rc::new(workload_of(options, target)?)),
+        })
+    }
+
+    async fn check_first(&self, target: &Target) -> Result<()> {
+        match self {
+            Self::Soap(work) => check_first(work, target).await,
+            Self::Rest(work) => rest::Create(work.clone()).check(target.address).await,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(work) => work.check().await,
+        }
+    }
+}
+
+async fn measured(options: &Options, load: &Load, (work, target): (&Work, &Target), mut scrape: Option<Scrape>) -> Result<Measured> {
+    let scrape = scrape.as_mut();
+    let work = match work {
+        Work::Soap(work) => work,
+        #[cfg(feature = "kafka")]
+        Work::Kafka(work) => return load::run(load, work.clone(), scrape).await,
+        Work::Rest(work) if options.path() == Path::RestCreate => {
+            return load::run(load, Rc::new(rest::Create(work.clone())), scrape).await;
+        }
+        Work::Rest(work) => {
+            let ready = rest::Verify::prepare(work.clone(), target.address, (options.prepared, load.connections)).await?;
+            return load::run(load, Rc::new(ready), scrape).await;
+        }
+    };
     let life = || Life::new(work.clone(), target.world.clone(), target.address, target.carrier_secret());
     match options.path() {
-        Path::Life => load::run(load, Rc::new(life()), scrape.as_mut()).await,
+        Path::Life => load::run(load, Rc::new(life()), scrape).await,
         Path::Reply => {
             let replies = Replies::prepare(life(), options.prepared, load.connections).await?;
-            load::run(load, Rc::new(replies), scrape.as_mut()).await
+            load::run(load, Rc::new(replies), scrape).await
         }
-        Path::Accept | Path::HandOver => load::run(load, Rc::new(Accept::new(work)), scrape.as_mut()).await,
+        _ => load::run(load, Rc::new(Accept::new(work.clone())), scrape).await,
     }
 }
 
@@ -152,7 +210,26 @@ async fn check_first(work: &Workload, target: &Target) -> Result<()> {
     Ok(())
 }
 
-fn shape(options: &Options, (load, measured): (&Load, &Measured), work: &Workload) -> Shape {
+fn shape(options: &Options, (load, measured): (&Load, &Measured), work: &Work) -> Shape {
+    let work = match work {
+        Work::Soap(work) => work,
+        #[cfg(feature = "kafka")]
+        Work::Kafka(_) => {
+            return Shape {
+                envelopes: "records that ask for an SMS of a template".to_owned(),
+                auth: "none".to_owned(),
+                ..Shape::of(load, measured)
+            };
+        }
+        Work::Rest(work) => {
+            return Shape {
+                envelope_bytes: work.body_bytes(),
+                envelopes: "an SMS with a text of the caller's, to phones in turn".to_owned(),
+                auth: "HTTP Basic".to_owned(),
+                ..Shape::of(load, measured)
+            };
+        }
+    };
     let (recipients, recipient_use) = work.reuse();
     Shape {
         envelope_bytes: work.envelope_bytes(),

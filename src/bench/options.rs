@@ -37,7 +37,7 @@ pub struct Options {
     /// Load a server beyond this machine: it will open challenges, and send messages, as fast as it can
     #[arg(long, requires = "url")]
     pub i_run_this_server: bool,
-    /// Connections at once [default: 32; with --replies 128]
+    /// Connections, or records of Kafka, at once [default: 32; with --replies 128; over Kafka 256]
     #[arg(long)]
     pub connections: Option<usize>,
     /// Requests a second, whether or not the server keeps up (open loop); without it, each connection asks as soon as it is answered
@@ -64,7 +64,7 @@ pub struct Options {
     /// Short for --path life: the carrier takes each message, the person replies, the publisher hears the outcome
     #[arg(long, conflicts_with = "url")]
     pub replies: bool,
-    /// Challenges that wait for a reply, with --path reply; the run ends when all have theirs
+    /// Challenges that wait for a reply or a code, with --path reply or rest-verify; the run ends when all have theirs
     #[arg(long, default_value_t = 10_000)]
     pub prepared: u32,
     /// Registered recipients [default: enough for the run, at most 60000]
@@ -110,11 +110,23 @@ pub enum Path {
     Reply,
     /// The whole life: taken, handed over, replied to, and the outcome pushed.
     Life,
+    /// Taking a request over REST: it is answered when challenge, message and event are durable. The outbox is paused.
+    RestCreate,
+    /// Right codes alone, over REST: challenges are opened beforehand.
+    RestVerify,
+    /// Codes asked for over Kafka, from the record to its answer. The outbox is paused.
+    #[cfg(feature = "kafka")]
+    Kafka,
 }
 
 /// Parts that run as processes of their own.
 #[derive(Subcommand, Clone, Debug)]
 pub enum Part {
+    /// Codes asked for over Kafka; the same as --path kafka
+    #[cfg(feature = "kafka")]
+    Kafka,
+    /// Over REST: creates, and after them right codes; the same as --path rest-create and --path rest-verify
+    Rest,
     /// Serve as a reference does
     #[command(hide = true)]
     ServeReference {
@@ -159,6 +171,16 @@ impl Options {
         matches!(self.path(), Path::Life | Path::Reply)
     }
 
+    /// Whether it is SOAP that is measured.
+    pub fn is_soap(&self) -> bool {
+        matches!(self.path(), Path::Accept | Path::HandOver | Path::Reply | Path::Life)
+    }
+
+    /// Whether messages wait in the outbox meanwhile.
+    pub fn pauses(&self) -> bool {
+        self.path() == Path::Accept || !self.is_soap()
+    }
+
     /// What is measured.
     pub fn path(&self) -> Path {
         if self.replies { Path::Life } else { self.path }
@@ -166,7 +188,14 @@ impl Options {
 
     /// Connections at once.
     pub fn connections(&self) -> usize {
-        self.connections.unwrap_or(if self.replies_come() { 128 } else { 32 })
+        let usual = match self.path() {
+            // Records that wait for their answers.
+            #[cfg(feature = "kafka")]
+            Path::Kafka => 256,
+            _ if self.replies_come() => 128,
+            _ => 32,
+        };
+        self.connections.unwrap_or(usual)
     }
 
     /// Use cases in turn.
@@ -181,6 +210,9 @@ impl Options {
     /// Registered recipients: so many that nobody is asked for twice in a run of usual speed.
     pub fn recipients(&self) -> u32 {
         let seconds = u32::try_from(self.duration + self.warm_up).unwrap_or(u32::MAX);
+        if !self.is_soap() {
+            return 0;
+        }
         if self.path() == Path::Reply {
             return self.recipients.unwrap_or(self.prepared / 3 + 100).min(MOST_RECIPIENTS);
         }
@@ -195,7 +227,7 @@ impl Options {
 
     /// Time before that; none where the work is counted off.
     pub fn warm_up(&self) -> Duration {
-        Duration::from_secs(if self.path() == Path::Reply { 0 } else { self.warm_up })
+        Duration::from_secs(if matches!(self.path(), Path::Reply | Path::RestVerify) { 0 } else { self.warm_up })
     }
 
     /// Whether `address` may be loaded: this machine, or one that the caller says is his.

@@ -1,8 +1,10 @@
 //! The server that is loaded: one that was started for it, or one that runs already.
 
+#[cfg(feature = "kafka")]
+use super::bus;
 use super::disk::Disk;
 use super::envelope::Caller;
-use super::installation::{Installation, Peers, USER};
+use super::installation::{Installation, Peers, USER, on_postgres};
 use super::life::Waiting;
 use super::options::{Options, Path};
 use super::peers;
@@ -34,6 +36,9 @@ pub(super) struct Target {
     // The servers go before their directory does.
     servers: Vec<Server>,
     installation: Option<Installation>,
+    /// The cluster whose records a server takes that was started for it.
+    #[cfg(feature = "kafka")]
+    pub bus: Option<bus::Cluster>,
     pids: Vec<u32>,
     on_postgres: bool,
 }
@@ -67,6 +72,8 @@ impl Target {
             addresses: vec![address],
             servers: Vec::new(),
             installation: None,
+            #[cfg(feature = "kafka")]
+            bus: None,
             pids: options.pid.into_iter().collect(),
             on_postgres: false,
         })
@@ -76,7 +83,15 @@ impl Target {
         let world = Arc::<Waiting>::default();
         let peers = Peers { web: peers::web(world.clone()).await?, relay: peers::relay().await? };
         let place = options.store.clone().unwrap_or_else(std::env::temp_dir);
-        let installation = Installation::new(&place, &peers, options.postgres.as_deref())?;
+        #[cfg(feature = "kafka")]
+        let bus = (options.path() == Path::Kafka).then(bus::Cluster::start).transpose()?;
+        let mut more = String::new();
+        #[cfg(feature = "kafka")]
+        bus.iter().for_each(|it| more.push_str(&it.settings()));
+        if let Some(file) = &options.postgres {
+            more.push_str(&on_postgres(file)?);
+        }
+        let installation = Installation::new(&place, &peers, (options.postgres.is_some(), &more))?;
         let mut servers = vec![Server::serve(&installation, 0)?];
         for file in installation.recipients(options.recipients())? {
             operate(
@@ -88,7 +103,7 @@ impl Target {
         for node in 1..options.nodes {
             servers.push(Server::serve(&installation, node)?);
         }
-        for node in (0..options.nodes).filter(|_| options.path() == Path::Accept) {
+        for node in (0..options.nodes).filter(|_| options.pauses()) {
             operate(&installation, node, &["outbox", "pause"])?;
         }
         let (address, secrets) = (servers[0].address, &installation.secrets);
@@ -98,7 +113,20 @@ impl Target {
         let addresses = servers.iter().map(|it| it.address).collect();
         let pids = servers.iter().map(Server::pid).collect();
         let on_postgres = options.postgres.is_some();
-        Ok(Self { url, address, caller, scrape, world, addresses, servers, installation: Some(installation), pids, on_postgres })
+        Ok(Self {
+            url,
+            address,
+            caller,
+            scrape,
+            world,
+            addresses,
+            servers,
+            installation: Some(installation),
+            #[cfg(feature = "kafka")]
+            bus,
+            pids,
+            on_postgres,
+        })
     }
 
     /// Its processes.
@@ -132,6 +160,16 @@ impl Target {
             (None, _) => format!("the server at {}, as it is", self.url),
             (Some(_), Path::Accept) => {
                 "accept path: from the request to its durable answer; subscriber and history on, outbox paused".to_owned()
+            }
+            (Some(_), Path::RestCreate) => {
+                "create over REST: from the request to its durable answer; subscriber and history on, outbox paused".to_owned()
+            }
+            #[cfg(feature = "kafka")]
+            (Some(_), Path::Kafka) => {
+                "generate over Kafka: from the record to its durable answer; subscriber and history on, outbox paused".to_owned()
+            }
+            (Some(_), Path::RestVerify) => {
+                "verify over REST: a right code, from the request to its durable verdict; what is over goes to history".to_owned()
             }
             (Some(_), Path::HandOver) => "accept path, while messages go out to carrier and relay and are settled".to_owned(),
             (Some(_), Path::Reply) => {
