@@ -2,6 +2,7 @@
 
 use countersign::admin::audit::{Audit, FILE};
 use countersign::admin::command::{Command, Who};
+use countersign::admin::keys::Keys;
 use countersign::admin::listener::{Listener, Office};
 use countersign::admin::{Files, Operations, Soon, client};
 use countersign::domain::budget::BudgetKey;
@@ -49,6 +50,12 @@ impl Operations for Fake {
     }
     fn export<'a>(&'a self, to: &'a Path) -> Soon<'a> {
         told(format!("export {}", to.display()))
+    }
+    fn keys(&self, wish: Keys) -> Soon<'_> {
+        told(match wish {
+            Keys::Revoke { id } => format!("revoke {id}"),
+            _ => "cs_canary".to_owned(),
+        })
     }
     fn parked(&self, subscriber: String, replay: bool) -> Soon<'_> {
         told(format!("parked {subscriber} {replay}"))
@@ -133,6 +140,7 @@ async fn each_command_reaches_its_operation() {
         (Command::Export { to: "e".into() }, Err("name the file by its absolute path")),
         (Command::Status, Ok("fine")),
         (Command::Events { subscriber: "core".into(), replay: true }, Ok("parked core true")),
+        (Command::Key { wish: Keys::Revoke { id: "abc".into() } }, Ok("revoke abc")),
         (Command::Outbox { paused: true }, Ok("paused true")),
     ];
     for (command, expected) in cases {

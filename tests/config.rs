@@ -50,7 +50,11 @@ fn what_is_wrong_is_refused_at_its_place() {
     let file = |text: &str, expected: &str| check(text, &[], expected);
     file(
         "[stroe]\n",
-        "c.toml:1:2: unknown field `stroe`, expected one of `http`, `store`, `keys`, `registration`, `gateway`, `inbound`, `smtp`, `outbox`, `subscriber`, `admin`, `log`",
+        "c.toml:1:2: unknown field `stroe`, expected one of `http`, `challenges`, `store`, `keys`, `registration`, `gateway`, `inbound`, `smtp`, `sendgrid`, `fcm`, `webpush`, `kafka`, `outbox`, `subscriber`, `admin`, `log`",
+    );
+    file(
+        "[challenges]\nresends = 11\n",
+        "c.toml: challenges.resends must be a number from 0 to 10, and challenges.resend_gap_seconds from 0 to 3600",
     );
     file(
         "[store]\nretention = 3\n",
@@ -77,7 +81,14 @@ fn what_is_wrong_is_refused_at_its_place() {
     file("[[gateway]]\nname = \"a\"\n", "c.toml: missing configuration field \"gateway[0]url\"");
     file(
         "[[gateway]]\nname = \"a\"\nurl = \"https://a.example\"\n[[gateway]]\nname = \"a\"\nurl = \"https://b.example\"\n",
-        "c.toml: `a` names two gateways, relays or subscribers; names are unique",
+        "c.toml: `a` names two ways out or subscribers; names are unique",
+    );
+    let mail =
+        "[smtp]\nname = \"a\"\nhost = \"m.example\"\nfrom = \"a@b.example\"\n[sendgrid]\nfrom = \"a@b.example\"\napi_key_file = \"k\"\n";
+    file(mail, "c.toml: mail has one way out: keep [smtp] or [sendgrid], and remove the other");
+    file(
+        "[sendgrid]\nkey = \"SG.x\"\n",
+        "c.toml:2:1: unknown field `key`, expected one of `name`, `base_url`, `api_key_file`, `from`, `reply_to`, `category`, `webhook_key`, `timeout_ms`, `allow_plain`, `ca_file`",
     );
     let inbound = "[[inbound]]\nname = \"a\"\npreset = \"json\"\nproof = \"networks\"\nnetworks = [\"192.0.2.0/24\"]\n";
     file(&inbound.repeat(2), "c.toml: `a` names two [[inbound]]; names are unique");
@@ -85,7 +96,7 @@ fn what_is_wrong_is_refused_at_its_place() {
     check(
         "",
         &[("COUNTERSIGN__STROE__DIR", "/d")],
-        "c.toml: unknown field `stroe`, expected one of `http`, `store`, `keys`, `registration`, `gateway`, `inbound`, `smtp`, `outbox`, `subscriber`, `admin`, `log`",
+        "c.toml: unknown field `stroe`, expected one of `http`, `challenges`, `store`, `keys`, `registration`, `gateway`, `inbound`, `smtp`, `sendgrid`, `fcm`, `webpush`, `kafka`, `outbox`, `subscriber`, `admin`, `log`",
     );
     check(
         "",
@@ -172,4 +183,22 @@ fn a_lease_outlasts_the_slowest_way_out() {
     check("timeout_ms = 1001", "[outbox]\nlease_secs = 4", Err("from 5 to 3600"));
     check("", "[outbox]\nlease_secs = 3601", Err("from 13 to 3600"));
     assert_eq!(load("", &[]).unwrap().settings.lease().as_secs(), 30);
+}
+
+#[test]
+fn topics_of_kafka_have_the_variables_of_their_contract() {
+    let kafka = "[kafka]\nbrokers = ['b:9092']\npublisher = 'bank'\n";
+    let check = |environment: &[(&str, &str)], expected: Result<Option<&str>, &str>| {
+        let read = load(kafka, environment).map(|it| it.settings.kafka.unwrap().generate_in);
+        match expected {
+            Ok(topic) => assert_eq!(read.expect("settings").as_deref(), topic, "{environment:?}"),
+            Err(why) => assert!(read.as_ref().is_err_and(|it| it.contains(why)), "{read:?}"),
+        }
+    };
+    let contract = [("KAFKA_TOPIC_OTP_GENERATE_IN", "gi"), ("KAFKA_TOPIC_OTP_GENERATE_OUT", "go")];
+    check(&[], Ok(None));
+    check(&contract, Ok(Some("gi")));
+    check(&[contract[0], contract[1], ("COUNTERSIGN__KAFKA__GENERATE_IN", "other")], Ok(Some("other")));
+    check(&contract[..1], Err("kafka: generate_in and generate_out go together"));
+    check(&[contract[0], contract[1], ("COUNTERSIGN__KAFKA__BROKERS", "b1:9092,b2:9092")], Ok(Some("gi")));
 }

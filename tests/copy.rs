@@ -202,6 +202,7 @@ async fn same(one: &dyn Engine, other: &dyn Engine, sessions: &[Challenge]) {
                 (Some(key), None)
             }
             Level::Explicit { phone } => (None, Some(phone.clone())),
+            Level::Direct(direct) => (None, Some(direct.address.clone())),
         };
         let open = Query::Open {
             publisher: it.publisher.clone(),

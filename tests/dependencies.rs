@@ -47,8 +47,11 @@ const ADVISORIES: &[Advisory] = &[
     ("tracing-subscriber", [0, 0, 0], [0, 3, 20], "2025-0055"),
 ];
 
+/// The one exception: librdkafka's TLS is OpenSSL's, and nothing else may use it.
+const OPENSSL: (&str, &str) = ("openssl-sys", "rdkafka-sys");
+
 /// Crates that must not come in: a second TLS or crypto provider, or a known vulnerability without a patch.
-const REFUSED: &[&str] = &["openssl", "openssl-sys", "native-tls", "rsa", "hickory-proto", "remove_dir_all", "tempdir", "git2"];
+const REFUSED: &[&str] = &["openssl", "native-tls", "rsa", "hickory-proto", "remove_dir_all", "tempdir", "git2"];
 
 /// The only place from which crates come.
 const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
@@ -130,7 +133,9 @@ fn the_audit_sees_a_crate_that_may_not_be_there() {
     check(crates_io("hashbrown", "0.15.0"), "2024-0402");
     check(crates_io("hashbrown", "0.14.5"), "");
     check(crates_io("quick-xml", "0.40.9"), "2026-0194");
-    check(crates_io("openssl-sys", "0.9.111"), "refused");
+    check(crates_io("openssl", "0.10.75"), "refused");
+    check(format!("{}dependencies = [\"openssl-sys\"]\n", crates_io("curl", "0.4.49")), "refused");
+    check(format!("{}dependencies = [\"openssl-sys\"]\n", crates_io("rdkafka-sys", "4.10.0")), "");
     let git = "git+https://github.com/somebody/bytes?rev=abc#abc";
     check(crates_io("bytes", "1.12.0").replace(REGISTRY, git), "comes from \"git+");
     check(crates_io("bytes", "1.12.0").replace(REGISTRY, "registry+https://crates.example.com/index"), "comes from \"registry+");
@@ -197,6 +202,10 @@ fn crates(lock: &str) -> Vec<String> {
         }
         if REFUSED.contains(&name) {
             broken.push(format!("{name} {version} is refused"));
+        }
+        let needs = package.get("dependencies").and_then(toml::Value::as_array).into_iter().flatten().filter_map(toml::Value::as_str);
+        if name != OPENSSL.1 && needs.clone().any(|it| it == OPENSSL.0 || it.starts_with(&format!("{} ", OPENSSL.0))) {
+            broken.push(format!("{name} {version} uses {}, which is refused", OPENSSL.0));
         }
         let touches = |it: &&Advisory| it.0 == name && (it.1, true) <= order(version) && order(version) < (it.2, true);
         broken.extend(ADVISORIES.iter().filter(touches).map(|it| format!("{name} {version} is touched by {}; take {:?}", it.3, it.2)));

@@ -14,11 +14,12 @@ const TABLE: &[(&str, &[&str])] = &[
     ("store", &["domain", "vault"]),
     ("connect", &["domain", "soap", "dialect", "vault"]),
     ("engine", &["domain", "store", "connect", "vault"]),
+    ("bus", &["domain", "connect", "engine", "vault"]),
     ("http", &["domain", "soap", "dialect", "engine", "vault", "telemetry"]),
     ("admin", &["domain", "registration", "engine", "store"]),
     ("demo", &["domain", "registration", "http"]),
     ("bench", &["boot", "config", "domain", "registration", "soap", "vault"]),
-    ("config", &["connect", "dialect", "http", "store", "admin", "telemetry", "registration"]),
+    ("config", &["bus", "connect", "dialect", "http", "store", "admin", "telemetry", "registration"]),
     ("telemetry", &[]),
     ("cli", &["bench", "boot", "config", "domain", "admin", "registration", "store", "vault", "telemetry"]),
 ];

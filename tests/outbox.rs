@@ -5,7 +5,8 @@ mod world;
 use countersign::connect::contract::{Connector, Message, Soon, TIMEOUT_MAX};
 use countersign::domain::answer::Verdict;
 use countersign::domain::delivery::Outcome;
-use countersign::engine::outbox::{Outbox, Routes};
+use countersign::engine::outbox::Outbox;
+use countersign::engine::routes::Routes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -58,7 +59,7 @@ async fn what_waits_for_a_place_goes_out_as_soon_as_there_is_one() {
         }
         world.opened(explicit(&format!("+1202555{:04}", 100 + n))).await;
     }
-    let routes = Routes { sms: Some(quick.clone()), mail: None, test: quick.clone() };
+    let routes = Routes::sms(quick.clone());
     let begun = tokio::time::Instant::now();
     let running = tokio::spawn(Outbox::new(world.engine.clone(), routes).run(stop.clone()));
     while quick.0.load(Ordering::SeqCst) < 300 {
@@ -73,7 +74,7 @@ async fn what_waits_for_a_place_goes_out_as_soon_as_there_is_one() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_carrier_gets_a_message_once() {
     let (world, slow, stop) = (World::new().await, Arc::new(Slow::default()), CancellationToken::new());
-    let routes = Routes { sms: Some(slow.clone()), mail: None, test: slow.clone() };
+    let routes = Routes::sms(slow.clone());
     let running = tokio::spawn(Outbox::new(world.engine.clone(), routes).run(stop.clone()));
     world.opened(explicit("+12025550101")).await;
     tokio::time::sleep(Duration::from_secs(30)).await;
@@ -90,7 +91,7 @@ async fn a_slow_carrier_gets_a_message_once() {
 #[tokio::test(start_paused = true)]
 async fn a_reply_before_the_carriers_word_stays() {
     let (world, slow, stop) = (World::new().await, Arc::new(Slow::default()), CancellationToken::new());
-    let routes = Routes { sms: Some(slow.clone()), mail: None, test: slow.clone() };
+    let routes = Routes::sms(slow.clone());
     let running = tokio::spawn(Outbox::new(world.engine.clone(), routes).run(stop.clone()));
     let (id, code) = world.opened(explicit("+12025550101")).await;
     tokio::time::sleep(Duration::from_secs(30)).await;

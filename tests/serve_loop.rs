@@ -2,6 +2,9 @@
 
 mod process;
 
+use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use process::bank::{Bank, Server};
 use process::peer::{Got, Peer};
@@ -206,6 +209,54 @@ async fn a_hybrid_alert_goes_out_by_text_and_mail_and_its_verdict_comes_back() {
     assert_eq!(hook.taken().len(), 1, "one outcome");
     let logs = server.logs();
     for secret in [otp.as_str(), "2025550143", "solo@corellia", "Corellia", TOKEN, WEBHOOK] {
+        let line = logs.lines().find(|it| it.contains(secret));
+        assert!(line.is_none(), "{secret} in the logs: {}", line.unwrap_or_default());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mail_goes_out_by_sendgrid_and_again_after_a_throttle() {
+    let sendgrid = Peer::start(&[(429, "{}")], (202, "")).await;
+    let signer = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
+    let public = BASE64_STANDARD.encode(AsDer::<PublicKeyX509Der>::as_der(signer.public_key()).unwrap().as_ref());
+    let section = "[sendgrid]\nfrom = 'First Harbor <alerts@bank.example>'\napi_key_file = '{home}/sendgrid.key'\nallow_plain = true\n";
+    let (bank, _) = kannel_bank(&[], &format!("{section}base_url = '{}'\nwebhook_key = '{public}'\n", sendgrid.url(""))).await;
+    bank.write("sendgrid.key", "SG.key-of-the-bank");
+    let server = bank.start();
+    bank.done(&["load", "--apply"]);
+
+    let answer = server.envelope(hybrid()).await;
+    let (id, otp) = (answer.element("AlrtPkgId"), answer.element("OTP"));
+    sendgrid.wait_for(1).await;
+    let got = sendgrid.got();
+    assert_eq!(got.iter().map(|it| it.status).collect::<Vec<_>>(), [429, 202]);
+    assert_eq!(got[0].body, got[1].body, "a repeat is the same mail under the same delivery id");
+    assert_eq!((got[1].target.as_str(), got[1].header("authorization")), ("/v3/mail/send", "Bearer SG.key-of-the-bank"));
+    let mail: Value = serde_json::from_str(&got[1].body).unwrap();
+    assert_eq!(mail["personalizations"][0]["to"], json!([{"email": "solo@corellia.example.com"}]));
+    assert_eq!(mail["subject"], "Confirm your First Harbor sign-in");
+    assert!((0..2).all(|it| mail["content"][it]["value"].as_str().unwrap().contains(&otp)), "{mail}");
+    let delivery = mail["personalizations"][0]["custom_args"]["countersign_delivery"].as_str().unwrap();
+    assert!(bank.done(&["challenge", "show", &id]).contains(delivery), "{delivery}");
+
+    // Its event webhook: the arguments come back in each event.
+    let arguments = &mail["personalizations"][0]["custom_args"];
+    let mut event = json!({"event": "delivered", "email": "solo@corellia.example.com", "sg_message_id": "m1.x", "sg_event_id": "e1"});
+    event.as_object_mut().unwrap().extend(arguments.as_object().unwrap().clone());
+    let body = json!([event]).to_string();
+    let stamp = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs().to_string();
+    let signed = signer.sign(&SystemRandom::new(), format!("{stamp}{body}").as_bytes()).unwrap();
+    for (body, status) in [(body.replace("delivered", "bounce"), 403), (body.clone(), 200), (body, 200)] {
+        let request = server.request(reqwest::Method::POST, "/inbound/receipts/sendgrid").header("content-type", "application/json");
+        let request = request.header("x-twilio-email-event-webhook-timestamp", &stamp);
+        let request = request.header("x-twilio-email-event-webhook-signature", BASE64_STANDARD.encode(signed));
+        assert_eq!(request.body(body).send().await.unwrap().status(), status);
+    }
+    let acts = server.acts(&id).await;
+    let told = ["MsgDelivered", "MsgUndeliverable"].map(|act| acts.iter().filter(|it| *it == act).count());
+    assert_eq!(told, [1, 0], "a repeat changes nothing, a forgery neither: {acts:?}");
+    let logs = server.logs();
+    for secret in [otp.as_str(), "solo@corellia", "Corellia", "SG.key-of-the-bank"] {
         let line = logs.lines().find(|it| it.contains(secret));
         assert!(line.is_none(), "{secret} in the logs: {}", line.unwrap_or_default());
     }

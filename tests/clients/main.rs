@@ -1,16 +1,20 @@
 //! Clients that somebody else's generators build from our WSDL, against a real process: zeep, node `soap`, PHP's SoapClient
 //! and gSOAP. All run the same cases (`cases.json`), and all that we answered them must be valid by our schema.
 //!
+//! A bot that speaks REST is here, too ([`bot`]).
+//!
 //! zeep runs in plain `cargo test`; the others are in the slow tier `clients`. What is not installed makes its test fail, and
 //! the failure says which command installs it: nothing is skipped unseen.
 
 #[path = "../process/mod.rs"]
 mod process;
 
+mod bot;
 mod case;
 mod check;
 mod foreign;
 mod headers;
+mod openapi;
 mod planted;
 mod recorder;
 mod reference;

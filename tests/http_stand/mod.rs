@@ -1,31 +1,43 @@
 //! A server on a free port around a service that keeps what it was asked.
 #![allow(dead_code)]
 
+use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::hmac;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use countersign::dialect::Dialect;
+use countersign::dialect::sendgrid::EventWebhook;
 use countersign::domain::answer::{Answer, Verdict};
 use countersign::domain::code::{Secret, Tag};
 use countersign::domain::credential::{Credential, StoredSecret};
+use countersign::domain::decide::order::FieldError;
 use countersign::domain::event::Act;
 use countersign::domain::fault::Violation;
 use countersign::domain::feed::FeedEvent;
 use countersign::domain::id::{AggregateId, EventId, PublisherId};
-use countersign::domain::request::{OobValidate, Origin, Sms};
+use countersign::domain::receipt::Receipt;
+use countersign::domain::request::{Asked, OobValidate, Origin, Pace, Policy, Sms};
 use countersign::domain::time::Timestamp;
+use countersign::domain::told::{Checked, Closed, Resent};
+use countersign::engine::direct::{Call, Creation, Looked};
+use countersign::engine::draw::SystemChance;
+use countersign::engine::keys::Keys;
 use countersign::engine::tally::Tally;
 use countersign::engine::templates::Templates;
 use countersign::engine::{Page, Trouble};
 use countersign::http::auth::Mac;
 use countersign::http::settings::AuthSettings;
 use countersign::http::{
-    Action, Ask, Credentials, Extra, Gateway, Gateways, Metrics, Operators, Parts, Pulse, Served, Server, Service, Settings, Step, Trail,
+    Action, Ask, Calls, Credentials, Extra, Gateway, Gateways, Metrics, Operators, Parts, Pulse, Served, Server, Service, Settings, Step,
+    Trail,
 };
 use countersign::store::memory::MemoryStore;
 use countersign::vault::Vault;
 use prometheus_client::registry::Registry;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -64,6 +76,7 @@ pub struct Fake {
     pub refuse: Mutex<Vec<Violation>>,
     pub opened: Mutex<Vec<(Origin, OobValidate)>>,
     pub replies: Mutex<Vec<Sms>>,
+    pub receipts: Mutex<Vec<Receipt>>,
     pub events: Mutex<Vec<FeedEvent>>,
     pub ready: AtomicBool,
     /// While there, `open` waits for it to be cancelled.
@@ -83,6 +96,7 @@ impl Default for Fake {
             refuse: Mutex::default(),
             opened: Mutex::default(),
             replies: Mutex::default(),
+            receipts: Mutex::default(),
             events: Mutex::default(),
             ready: AtomicBool::new(true),
             gate: Mutex::default(),
@@ -142,6 +156,14 @@ impl Service for Fake {
         })
     }
 
+    fn receive(&self, receipt: Receipt) -> Served<'_, ()> {
+        Box::pin(async move {
+            self.trouble()?;
+            self.receipts.lock().unwrap().push(receipt);
+            Ok(())
+        })
+    }
+
     fn events<'a>(&'a self, ask: Ask<'a>) -> Served<'a, Page> {
         Box::pin(async move {
             self.trouble()?;
@@ -170,6 +192,37 @@ impl Service for Fake {
 
     fn pulse(&self) -> Pulse {
         Pulse { ready: self.ready.load(Ordering::SeqCst), open: 3, ..Pulse::default() }
+    }
+}
+
+/// Has no challenges: `tests/rest` has.
+impl Calls for Fake {
+    fn create(&self, _: Origin, _: Box<Asked>) -> Served<'_, Creation> {
+        Box::pin(async { Err(Trouble::Failed) })
+    }
+
+    fn breaches(&self, _: Origin, _: Box<Asked>) -> Served<'_, Vec<FieldError>> {
+        Box::pin(async { Err(Trouble::Failed) })
+    }
+
+    fn verify(&self, _: Call, _: Secret) -> Served<'_, (Checked, Option<String>)> {
+        Box::pin(async { Err(Trouble::Failed) })
+    }
+
+    fn resend(&self, _: Call, _: Policy, _: Pace) -> Served<'_, Resent> {
+        Box::pin(async { Err(Trouble::Failed) })
+    }
+
+    fn cancel(&self, _: Call) -> Served<'_, Closed> {
+        Box::pin(async { Err(Trouble::Failed) })
+    }
+
+    fn outcome(&self, _: Call, _: bool) -> Served<'_, Closed> {
+        Box::pin(async { Err(Trouble::Failed) })
+    }
+
+    fn look<'a>(&'a self, _: &'a PublisherId, _: AggregateId) -> Served<'a, Option<Looked>> {
+        Box::pin(async { Err(Trouble::Failed) })
     }
 }
 
@@ -203,6 +256,7 @@ impl Trail for Recorder {
 pub struct Stand {
     pub notes: Arc<MemoryStore>,
     pub templates: Arc<Templates>,
+    pub keys: Arc<Keys>,
     pub trail: Arc<Recorder>,
     pub fake: Arc<Fake>,
     pub credentials: Arc<Credentials>,
@@ -237,9 +291,15 @@ pub async fn stand_with(
     let operators = Operators::new(Some(("operator".into(), Secret::new("watch"))), Some(Secret::new("scrape-token")), Arc::new(FixedMac));
     let notes = Arc::new(MemoryStore::new(Arc::new(Vault::from_root(&[7; 32]))));
     let (templates, trail) = (Arc::new(Templates::new(notes.clone(), Arc::new(FakeClock(fake.clone())))), Arc::<Recorder>::default());
+    let vault = Arc::new(Vault::from_root(&[7; 32]));
+    let keys = Arc::new(Keys::new(notes.clone(), vault, Arc::new(FakeClock(fake.clone())), Arc::new(SystemChance)));
+    keys.register([PublisherId::from("bank")]);
     let parts = Parts {
         service: fake.clone(),
+        calls: fake.clone(),
+        pace: Pace::default(),
         templates: templates.clone(),
+        keys: keys.clone(),
         trail: trail.clone(),
         credentials: credentials.clone(),
         operators,
@@ -251,7 +311,7 @@ pub async fn stand_with(
     let server = Server::bind(&settings, parts).await.unwrap();
     let (address, tls) = (server.address(), server.tls());
     *fake.clock.lock().unwrap() = NOW;
-    Stand { notes, templates, trail, fake, credentials, address, tls, shutdown, served: tokio::spawn(server.serve()) }
+    Stand { notes, templates, keys, trail, fake, credentials, address, tls, shutdown, served: tokio::spawn(server.serve()) }
 }
 
 pub fn auth(change: impl FnOnce(&mut AuthSettings)) -> Settings {
@@ -273,6 +333,24 @@ fn gateways() -> Gateways {
         gateway("name = 'far'\npreset = 'kannel'\nproof = 'networks'\nnetworks = ['10.0.0.0/8']"),
     ])
     .unwrap()
+    .reporting(
+        "sendgrid",
+        EventWebhook::new(&BASE64_STANDARD.encode(AsDer::<PublicKeyX509Der>::as_der(REPORTER.public_key()).unwrap().as_ref())).unwrap(),
+    )
+}
+
+/// What signs receipts of the way out `sendgrid`.
+pub static REPORTER: LazyLock<EcdsaKeyPair> = LazyLock::new(|| EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap());
+
+/// The headers of a batch that was signed now.
+pub fn signed_receipts(body: &str) -> String {
+    let stamp = (NOW.millis() / 1_000).to_string();
+    let signature = REPORTER.sign(&SystemRandom::new(), format!("{stamp}{body}").as_bytes()).unwrap();
+    format!(
+        "Content-Type: application/json\r\nX-Twilio-Email-Event-Webhook-Timestamp: {stamp}\r\n\
+         X-Twilio-Email-Event-Webhook-Signature: {}\r\n",
+        BASE64_STANDARD.encode(signature)
+    )
 }
 
 /// An answer: status, head and body.

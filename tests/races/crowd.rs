@@ -7,7 +7,9 @@ use countersign::domain::budget::BudgetKey;
 use countersign::domain::challenge::State;
 use countersign::domain::contact::Address;
 use countersign::domain::id::AggregateId;
-use countersign::domain::request::{OobValidate, Origin, Sms};
+use countersign::domain::request::{Asked, OobValidate, Origin, Sms};
+use countersign::domain::told::Checked;
+use countersign::engine::direct::{Call, Creation};
 use futures_util::future::join_all;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -59,6 +61,34 @@ pub async fn right_answers(nodes: &Nodes) -> Result<(), String> {
     no_gaps(nodes).await
 }
 
+/// 1,000 right answers by calls at once: one wins.
+pub async fn right_calls(nodes: &Nodes) -> Result<(), String> {
+    let (id, code) = create(nodes).await;
+    let told = call(nodes, 1_000, id, |_| code.clone()).await;
+    let verified = told.iter().filter(|it| **it == Checked::Verified).count();
+    let used = told.iter().filter(|it| **it == Checked::Used).count();
+    demand!((verified, used) == (1, 999), "{verified} verified, {used} used");
+    let challenge = nodes.challenge(id).await;
+    demand!(challenge.attempts == 0 && challenge.events.iter().filter(|it| it.act.is_outcome()).count() == 1, "{challenge:?}");
+    no_gaps(nodes).await
+}
+
+/// 100 wrong answers by calls at once: as many count as there are attempts, each once.
+pub async fn wrong_calls(nodes: &Nodes) -> Result<(), String> {
+    let (id, _) = create(nodes).await;
+    let told = call(nodes, 100, id, |nth| format!("no-{nth}")).await;
+    let mut left: Vec<u8> = told.iter().filter_map(|it| if let Checked::Wrong { left } = it { Some(*left) } else { None }).collect();
+    left.sort_unstable();
+    demand!(left == (1..10).collect::<Vec<_>>(), "left after each: {left:?}");
+    demand!(told.iter().filter(|it| **it == Checked::Failed).count() == 91, "{told:?}");
+    let challenge = nodes.challenge(id).await;
+    let outcomes = challenge.events.iter().filter(|it| it.act.is_outcome()).count();
+    demand!((challenge.attempts, outcomes) == (10, 1), "{} attempts, {outcomes} outcomes", challenge.attempts);
+    let counted = nodes.budget(&BudgetKey::Address(BANK.into(), Address::canonical(PHONES[0]))).await.recent.len();
+    demand!(counted == 10, "10 wrong answers; counted {counted}");
+    no_gaps(nodes).await
+}
+
 /// 50 identical requests: one challenge, one message, one answer to all. The same for every pair of posts of one reply.
 pub async fn requests(nodes: &Nodes) -> Result<(), String> {
     let ask = |nth: usize| {
@@ -66,7 +96,7 @@ pub async fn requests(nodes: &Nodes) -> Result<(), String> {
         head.bus_correl_id = Some("b-1".to_owned());
         let engine = nodes.engines[nth % 2].clone();
         let request = OobValidate { header: Some(head), ..explicit(PHONES[0]) };
-        let origin = Origin { publisher: "demo".into(), received_at: engine.now() };
+        let origin = Origin::new("demo".into(), engine.now());
         tokio::spawn(async move { engine.open(origin, Box::new(request)).await })
     };
     let mut answers = HashSet::new();
@@ -110,11 +140,39 @@ fn two_phones() -> OobValidate {
 }
 
 async fn open(nodes: &Nodes, request: OobValidate) -> (AggregateId, String) {
-    let origin = Origin { publisher: "demo".into(), received_at: nodes.engines[0].now() };
+    let origin = Origin::new("demo".into(), nodes.engines[0].now());
     match nodes.engines[0].open(origin, Box::new(request)).await.unwrap() {
         Answer::Opened { id, otp } => (id, otp.map(|it| it.expose().to_owned()).unwrap_or_default()),
         other => panic!("not opened: {other:?}"),
     }
+}
+
+async fn create(nodes: &Nodes) -> (AggregateId, String) {
+    let asked = Asked { channel: Some("SMS".into()), recipient: Some(Secret::new(PHONES[0])), ..Asked::default() };
+    let origin = Origin::new("demo".into(), nodes.engines[0].now());
+    match nodes.engines[0].create(origin, asked).await.unwrap() {
+        Creation::Opened { summary, code: Some(code), .. } => (summary.id, code.expose().to_owned()),
+        other => panic!("not opened: {other:?}"),
+    }
+}
+
+// All at once, at the nodes in turn.
+async fn call(nodes: &Nodes, count: usize, id: AggregateId, what: impl Fn(usize) -> String) -> Vec<Checked> {
+    let tasks = (0..count).map(|nth| {
+        let (engine, typed) = (nodes.engines[nth % 2].clone(), what(nth));
+        let origin = Origin::new("demo".into(), engine.now());
+        tokio::spawn(async move {
+            // Busy means come again: the caller does.
+            loop {
+                let call = Call { origin: origin.clone(), id, key: None };
+                if let Ok(checked) = engine.verify(call, Secret::new(typed.clone())).await {
+                    return checked;
+                }
+            }
+        })
+    });
+    let tasks: Vec<_> = tasks.collect();
+    join_all(tasks).await.into_iter().map(|it| it.unwrap()).collect()
 }
 
 // All at once, each through its gateway's node.

@@ -21,7 +21,7 @@ mod crowd;
 mod nodes;
 mod sockets;
 
-use crowd::{over_and_over, replies, requests, right_answers};
+use crowd::{over_and_over, replies, requests, right_answers, right_calls, wrong_calls};
 use mutant::Plant;
 use nodes::{Kind, Nodes};
 
@@ -48,12 +48,14 @@ macro_rules! over_both_stores {
     };
 }
 
-over_both_stores! { replies right_answers requests over_and_over }
+over_both_stores! { replies right_answers requests over_and_over right_calls wrong_calls }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn check_then_write_is_noticed() {
     noticed("what was expected is checked, and then written", async |nodes| replies(nodes).await).await;
     noticed("what was expected is checked, and then written", async |nodes| requests(nodes).await).await;
+    noticed("what was expected is checked, and then written", async |nodes| right_calls(nodes).await).await;
+    noticed("what was expected is checked, and then written", async |nodes| wrong_calls(nodes).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -3,6 +3,7 @@
 use super::bank::{LIBRARY, OLDER, PASSWORD, PUBLISHER, bank, read};
 use countersign::domain::contact::Channel;
 use countersign::domain::credential::StoredSecret;
+use countersign::domain::quota::{Money, Most, Quotas};
 use countersign::registration::{self, files};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -22,6 +23,38 @@ fn the_whole_bank_is_read() {
     assert!(matches!(&bank.credentials[0].secrets[..], [StoredSecret::Generated(it)] if it.expose() == PASSWORD.trim()));
     assert_eq!(bank.recipients[0].key.id, "R1");
     assert_eq!(bank.warnings, []);
+}
+
+/// Nothing is limited by quotas that are not there.
+#[test]
+fn quotas_are_read() {
+    let quotas = |text: &str| {
+        let mut files = bank("publisher.toml", "", "");
+        files[0].1.push_str(text);
+        registration::read(&files).map(|it| it.registry.publishers[&"bank".into()].quotas.clone()).map_err(|it| it[0].to_string())
+    };
+    assert_eq!(quotas(""), Ok(Quotas::default()));
+    let all = "[quotas]\nper_address_minute = 1\nper_key_day = 2\nprefix_digits = 9\nper_prefix_day = 3\nper_country_minute = 4\n\
+               money_day = 500\nprice = 90\n[quotas.prices]\n\"+1\" = \"8\"\n";
+    let expected = Quotas {
+        network: Most { minute: 1, day: 0 },
+        key: Most { minute: 0, day: 2 },
+        prefix: Most { minute: 0, day: 3 },
+        prefix_digits: 9,
+        country: Most { minute: 4, day: 0 },
+        money: Money { day: 500, prices: vec![("+1".into(), 8)], other: 90 },
+    };
+    assert_eq!(quotas(all), Ok(expected));
+    let wrong = |text: &str, expected: &str| {
+        let told = quotas(text).unwrap_err();
+        assert!(told.contains(expected), "{text}: {told}");
+    };
+    wrong("[quotas]\nmoney_day = 5\n", "`money_day` needs prices");
+    wrong("[quotas]\nprefix_digits = 0\n", "`prefix_digits` must be a whole number from 1 to 14");
+    wrong("[quotas]\nper_ip = 1\n", "unknown key `per_ip`");
+    for price in ["\"1\" = \"8\"", "\"+1\" = \"-8\"", "\"+\" = \"8\"", "\"+1a\" = \"8\""] {
+        wrong(&format!("[quotas]\nmoney_day = 5\n[quotas.prices]\n{price}\n"), "a price is written like");
+    }
 }
 
 /// Phones beyond ten digits are taken only where the publisher has their country.

@@ -7,6 +7,7 @@ use countersign::domain::challenge::{Challenge, Check, Level, Mode, RepeatKey, S
 use countersign::domain::code::Tag;
 use countersign::domain::contact::{Address, Channel};
 use countersign::domain::delivery::{Delivery, Purpose, Status};
+use countersign::domain::direct::{Direct, Message};
 use countersign::domain::event::{Act, Event};
 use countersign::domain::id::{AggregateId, DeliveryId, EventId, InstitutionId, PublisherId};
 use countersign::domain::keyring::Keyring;
@@ -86,6 +87,20 @@ pub fn challenge(n: u128, to: &Address) -> Challenge {
         events: vec![event(n, 1, Act::MsgAccepted, opened_at, Some(delivery_id(n)))],
         seen: Vec::new(),
     }
+}
+
+/// The same, asked for over the bus for a client: it is verified by a call.
+pub fn on_call(n: u128, to: &Address, client: Option<&str>) -> Challenge {
+    let direct = Direct {
+        channel: Channel::Sms,
+        address: to.clone(),
+        message: Message::Text,
+        locale: Some("en-US".into()),
+        reference: None,
+        client: client.map(str::to_owned),
+    };
+    let repeat = Some(RepeatKey { key: format!("P:track-{n}"), payload: Tag([n as u8; 16]) });
+    Challenge { level: Level::Direct(direct), mode: Mode::OnCall, tracking_id: None, repeat, ..challenge(n, to) }
 }
 
 pub fn event(n: u128, which: u128, act: Act, at: Timestamp, delivery: Option<DeliveryId>) -> Event {

@@ -86,6 +86,7 @@ impl Carrier {
         let body = match &message.body {
             Body::Sms(text) => text.expose().to_owned(),
             Body::Mail { text, .. } => text.as_ref().map(|it| it.expose().to_owned()).unwrap_or_default(),
+            Body::Push(push) => push.text.expose().to_owned(),
         };
         let shown = session.code.as_ref().is_some_and(|code| body.contains(code.as_str()));
         let Some(letter) = session.letters.iter().find(|it| it.id == message.id) else {

@@ -29,7 +29,7 @@ async fn ask(world: &World, publisher: usize, to: To) -> Answer {
         key: None,
         received_at,
     };
-    let origin = Origin { publisher: ask.publisher.clone(), received_at };
+    let origin = Origin::new(ask.publisher.clone(), received_at);
     world.engine.open(origin, Box::new(ask.request())).await.unwrap()
 }
 

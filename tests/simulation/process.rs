@@ -11,8 +11,9 @@ use crate::subscribers::Listener;
 use crate::world::Seeded;
 use countersign::domain::answer::{Answer, Verdict};
 use countersign::domain::request::Origin;
-use countersign::engine::outbox::{Outbox, Routes};
+use countersign::engine::outbox::Outbox;
 use countersign::engine::push::{Lags, run};
+use countersign::engine::routes::Routes;
 use countersign::engine::tally::Tally;
 use countersign::engine::{Engine, Parts, Trouble};
 use std::future::Future;
@@ -56,7 +57,7 @@ impl Process {
         };
         let engine = Arc::new(Engine::new(parts));
         engine.register(registry(policy));
-        let routes = Routes { sms: Some(carrier.clone()), mail: Some(carrier.clone()), test: carrier.clone() };
+        let routes = Routes::only(carrier.clone());
         Self { outbox: Outbox::new(engine.clone(), routes), engine, scene: scene.clone(), tasks: Vec::new() }
     }
 
@@ -71,7 +72,7 @@ impl Process {
         let engine = self.engine.clone();
         let work: Pin<Box<dyn Future<Output = Done>>> = match errand {
             Errand::Open(ask) => Box::pin(async move {
-                let origin = Origin { publisher: ask.publisher.clone(), received_at: ask.received_at };
+                let origin = Origin::new(ask.publisher.clone(), ask.received_at);
                 Done::Opened(engine.open(origin, Box::new(ask.request())).await)
             }),
             Errand::Reply(word) => {

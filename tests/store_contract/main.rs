@@ -5,6 +5,7 @@ mod postgres;
 #[path = "../sample/mod.rs"]
 mod sample;
 
+mod calls;
 mod counters;
 mod feed;
 mod leases;
@@ -13,6 +14,7 @@ mod records;
 mod versions;
 mod wrappers;
 
+use calls::*;
 use countersign::domain::challenge::Challenge;
 use countersign::domain::id::InstitutionId;
 use countersign::domain::snapshot::{Expect, Query, View, Write};
@@ -43,7 +45,7 @@ async fn on_postgres(node: i64, form: Form) -> Kept<PostgresStore> {
 }
 
 macro_rules! suite {
-    (at rest: $($rest:ident)*; whatever moves: $($name:ident)*) => {
+    (at rest: $($rest:ident)*; newest form: $($newest:ident)*; older form: $($older:ident)*; whatever moves: $($name:ident)*) => {
         mod memory {
             $(#[tokio::test]
             async fn $name() {
@@ -52,6 +54,10 @@ macro_rules! suite {
             $(#[tokio::test]
             async fn $rest() {
                 super::$rest(&super::MemoryStore::new(super::vault())).await;
+            })*
+            $(#[tokio::test]
+            async fn $newest() {
+                super::$newest(&super::MemoryStore::new(super::vault())).await;
             })*
         }
         mod sled {
@@ -65,17 +71,30 @@ macro_rules! suite {
                 let dir = tempfile::tempdir().unwrap();
                 super::$rest(&*super::open(dir.path(), &super::Time::at(0))).await;
             })*
+            $(#[tokio::test]
+            async fn $newest() {
+                let dir = tempfile::tempdir().unwrap();
+                super::$newest(&*super::open(dir.path(), &super::Time::at(0))).await;
+            })*
         }
         mod on_postgres {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $name() {
                 super::$name(&super::on_postgres(1, super::Form::NEWEST).await).await;
             })*
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $newest() {
+                super::$newest(&super::on_postgres(1, super::Form::NEWEST).await).await;
+            })*
         }
         mod on_postgres_of_an_older_version {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $name() {
                 super::$name(&super::on_postgres(1, super::Form::OLDEST).await).await;
+            })*
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $older() {
+                super::$older(&super::on_postgres(1, super::Form::OLDEST).await).await;
             })*
         }
         mod history {
@@ -84,6 +103,11 @@ macro_rules! suite {
                 let dir = tempfile::tempdir().unwrap();
                 super::$name(&super::Kept(super::open(dir.path(), &super::Time::at(40_000)))).await;
             })*
+            $(#[tokio::test]
+            async fn $newest() {
+                let dir = tempfile::tempdir().unwrap();
+                super::$newest(&super::Kept(super::open(dir.path(), &super::Time::at(40_000)))).await;
+            })*
         }
     };
 }
@@ -91,7 +115,13 @@ macro_rules! suite {
 suite! {
     at rest:
     the_status_counts;
+    newest form:
+    a_client_holds_one_slot_wherever_its_code_goes;
+    older form:
+    what_the_form_has_no_words_for_is_refused_and_harms_nothing;
     whatever moves:
+    a_call_is_told_the_challenge_with_its_budgets
+    a_call_seen_before_is_known_wherever_its_challenge_is
     a_new_challenge_is_found_by_everything_it_is_known_by
     versions_guard_every_kind_of_record
     what_must_be_absent_conflicts_once_it_is_there

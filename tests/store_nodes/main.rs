@@ -11,8 +11,10 @@ mod counts;
 mod duties;
 mod feed;
 mod handing;
+mod keys;
 mod limits;
 mod over;
+mod quotas;
 mod races;
 mod templates;
 

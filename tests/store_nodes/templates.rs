@@ -16,7 +16,7 @@ use std::time::Duration;
 /// Changes that go on at once.
 const CROWD: usize = 12;
 
-struct Hands(Time);
+pub(super) struct Hands(pub(super) Time);
 
 impl Clock for Hands {
     fn now(&self) -> Timestamp {
@@ -124,7 +124,7 @@ async fn on_sled() {
     seen_elsewhere(&[one], &time).await;
 }
 
-async fn on_postgres(time: &Time) -> Vec<Arc<dyn Notes>> {
+pub(super) async fn on_postgres(time: &Time) -> Vec<Arc<dyn Notes>> {
     let settings = fresh();
     let mut all: Vec<Arc<dyn Notes>> = Vec::new();
     for number in 1..=2 {
@@ -143,7 +143,7 @@ async fn on_two_nodes() {
 }
 
 /// The planted fault: a store that gives every duty to everybody, as one of a single process does.
-struct Generous(Arc<dyn Notes>);
+pub(super) struct Generous(pub(super) Arc<dyn Notes>);
 
 impl Notes for Generous {
     fn note<'a>(&'a self, name: &'a str) -> Later<'a, Option<Vec<u8>>> {

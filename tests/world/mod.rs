@@ -12,7 +12,8 @@ use countersign::domain::request::{Field, Header, OobValidate, Origin, Recipient
 use countersign::domain::snapshot::Write;
 use countersign::domain::time::Timestamp;
 use countersign::engine::draw::{Chance, Clock};
-use countersign::engine::outbox::{Outbox, Routes};
+use countersign::engine::outbox::Outbox;
+use countersign::engine::routes::Routes;
 use countersign::engine::tally::Tally;
 use countersign::engine::{Engine, Parts};
 use countersign::store::memory::MemoryStore;
@@ -105,7 +106,7 @@ impl World {
         let clock = hands.clone();
         let sandbox = Sandbox::new(&Default::default(), Arc::new(move || clock.now()));
         let way = Arc::new(sandbox.clone());
-        let outbox = Outbox::new(engine.clone(), Routes { sms: Some(way.clone()), mail: Some(way.clone()), test: way });
+        let outbox = Outbox::new(engine.clone(), Routes::only(way));
         Self { engine, outbox, sandbox, hands, vault }
     }
 
@@ -114,7 +115,7 @@ impl World {
     }
 
     pub async fn ask(&self, request: OobValidate) -> Answer {
-        let origin = Origin { publisher: "demo".into(), received_at: self.hands.now() };
+        let origin = Origin::new("demo".into(), self.hands.now());
         self.engine.open(origin, Box::new(request)).await.unwrap()
     }
 

@@ -1,0 +1,246 @@
+//! Many records while consumers are killed and partitions move: each is answered, none is sent twice, and a key keeps its order.
+
+use crate::broker::Broker;
+use crate::stand::{Got, PATIENCE, Running, Stand, TOPICS, put, read, send, settings, source, start};
+use crate::world::World;
+use countersign::bus::Settings;
+use countersign::bus::metrics::Metrics;
+use countersign::bus::record::Flow;
+use countersign::domain::message::Kind;
+use rdkafka::config::ClientConfig;
+use rdkafka::producer::FutureProducer;
+use serde_json::{Value, json};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const KEYS: usize = 100;
+
+/// What a run left behind, and what is to be found wrong with it.
+#[derive(Clone, Default)]
+struct Traces {
+    /// Keys and answers to generate, as they stand on the topic.
+    generated: Vec<(String, Value)>,
+    /// Those to validate.
+    validated: Vec<(String, Value)>,
+    /// For whom each message that was sent is.
+    sent: Vec<String>,
+}
+
+impl Traces {
+    fn faults(&self, count: usize) -> Vec<String> {
+        let mut faults = Vec::new();
+        faults.extend(judge("generate", &self.generated, count, |it, _| it["otpSent"] == true));
+        faults.extend(judge("validate", &self.validated, count, |it, number| it["otpValid"] == number.is_multiple_of(2)));
+        let mut seen = HashSet::new();
+        faults.extend(self.sent.iter().filter(|it| !seen.insert(*it)).map(|it| format!("{it} got two messages")));
+        faults.extend((0..count).map(client).filter(|it| !seen.contains(it)).map(|it| format!("{it} got no message")));
+        faults
+    }
+}
+
+// An answer may come twice, alike; what a key's answers say first is in order, and complete.
+fn judge(flow: &str, answers: &[(String, Value)], count: usize, is_right: fn(&Value, usize) -> bool) -> Vec<String> {
+    let (mut faults, mut first, mut last) = (Vec::new(), HashMap::new(), HashMap::new());
+    for (key, answer) in answers {
+        let number = answer["processInstanceId"].as_u64().and_then(|it| usize::try_from(it).ok()).unwrap_or(usize::MAX);
+        if let Some(earlier) = first.get(&number) {
+            if earlier != &answer {
+                faults.push(format!("{flow} {number} was answered in two ways"));
+            }
+            continue;
+        }
+        first.insert(number, answer);
+        if !is_right(answer, number) || *key != key_of(number) || answer["clientId"] != client(number) {
+            faults.push(format!("{flow} {number} was answered wrongly: {key} {answer}"));
+        }
+        if last.insert(key, number).is_some_and(|it| it > number) {
+            faults.push(format!("{flow} {number} was answered after a later one of its key"));
+        }
+    }
+    faults.extend((0..count).filter(|it| !first.contains_key(it)).map(|it| format!("{flow} {it} was not answered")));
+    faults
+}
+
+fn client(number: usize) -> String {
+    format!("c-{number}")
+}
+
+fn key_of(number: usize) -> String {
+    format!("k-{}", number % KEYS)
+}
+
+struct Storm {
+    world: Arc<World>,
+    brokers: String,
+    partitions: i32,
+    producer: FutureProducer,
+    nodes: Vec<Running>,
+    /// Of all nodes that ever were.
+    counted: Vec<Metrics>,
+}
+
+impl Storm {
+    fn settings(&self) -> Settings {
+        let mut settings = Settings { max_in_flight: 64, ..settings(&self.brokers, "storm") };
+        // The broker may lose a member's wish to join when several come and go within a moment; then the member asks again after this long.
+        settings.properties.insert("max.poll.interval.ms".to_owned(), "8000".to_owned());
+        settings
+    }
+
+    fn add(&mut self) {
+        let node = start(&self.settings(), &self.world.engine, &self.world.vault);
+        self.counted.push(node.metrics.clone());
+        self.nodes.push(node);
+    }
+
+    /// A node comes, and the oldest goes: by turns at once, with all that it had in work, and in order.
+    async fn churn(&mut self) {
+        self.add();
+        let oldest = self.nodes.remove(0);
+        if self.counted.len().is_multiple_of(2) {
+            oldest.task.abort();
+        } else {
+            tokio::spawn(oldest.end());
+        }
+    }
+
+    async fn reach(&self, topic: &str, count: usize) {
+        let flow = if topic == TOPICS[0] { Flow::Generate } else { Flow::Validate };
+        let answered = || self.counted.iter().map(|it| ["sent", "valid", "invalid"].map(|one| it.count(flow, one)).iter().sum::<u64>());
+        let begun = Instant::now();
+        while answered().sum::<u64>() < u64::try_from(count).unwrap() {
+            assert!(begun.elapsed() < 3 * PATIENCE, "{topic}: {} of {count} were answered", answered().sum::<u64>());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Sends all records of one flow, with `churns` changes of nodes in between.
+    async fn pour(&mut self, topic: &str, count: usize, churns: usize, value: impl Fn(usize) -> Value) {
+        for number in 0..count {
+            let process = number.to_string();
+            send(&self.producer, topic, (&key_of(number), &[("processInstanceId", &process)]), &value(number).to_string()).await;
+            if number % (count / churns) == count / churns / 2 {
+                // The group is settled, and in the middle of its work.
+                self.reach(topic, number / 2).await;
+                self.churn().await;
+            }
+        }
+    }
+
+    async fn answers(&self, topic: &str, count: usize) -> Vec<(String, Value)> {
+        let enough = |all: &[Got]| all.iter().map(|it| it.header("processInstanceId").to_owned()).collect::<HashSet<_>>().len() >= count;
+        let mut got = Vec::new();
+        // Repeated answers are no answers to others.
+        for extra in (0..).map(|it| it * 10) {
+            got = read(&self.brokers, (topic, self.partitions), count + extra).await;
+            if enough(&got) {
+                break;
+            }
+        }
+        got.into_iter().map(|it| (it.key.clone().unwrap_or_default(), it.json())).collect()
+    }
+}
+
+async fn storm(brokers: String, partitions: i32, count: usize, churns: usize) -> Traces {
+    let world = World::with(|it| {
+        (it.limits.per_phone_ten_minutes, it.limits.per_phone_day, it.limits.open_per_phone) = (100_000, 100_000, 100_000);
+        it.limits.per_second = 1_000_000;
+    })
+    .await;
+    put(&world.engine, source("storm", Kind::Sms, None, "[(${clientId})] [(${otpValue})]")).await;
+    // Each send waits for its delivery; a pause to fill a batch would be paid by each.
+    let producer = ClientConfig::new().set("bootstrap.servers", &brokers).set("linger.ms", "0").create().unwrap();
+    let mut storm = Storm { world: Arc::new(world), brokers, partitions, producer, nodes: Vec::new(), counted: Vec::new() };
+    storm.add();
+    storm.add();
+    let ask = |number: usize| {
+        let phone = format!("+120255501{:02}", number % 100);
+        json!({"templateName": "storm", "channel": "SMS", "clientId": client(number), "recipient": phone})
+    };
+    storm.pour(TOPICS[0], count, churns, ask).await;
+    let mut traces = Traces { generated: storm.answers(TOPICS[1], count).await, ..Traces::default() };
+    let codes: HashMap<String, String> = carry(&storm.world, &mut traces.sent).await;
+    let answer = |number: usize| {
+        let code = codes.get(&client(number)).cloned().unwrap_or_default();
+        let wrong = if code == "000000" { "000001".to_owned() } else { "000000".to_owned() };
+        json!({"clientId": client(number), "channel": "SMS", "otp": if number.is_multiple_of(2) { code } else { wrong }})
+    };
+    storm.pour(TOPICS[2], count, churns, answer).await;
+    traces.validated = storm.answers(TOPICS[3], count).await;
+    for node in storm.nodes.drain(..) {
+        node.end().await;
+    }
+    carry(&storm.world, &mut traces.sent).await;
+    traces
+}
+
+/// Hands over all that is due; adds for whom each message is, and gives the codes.
+async fn carry(world: &World, sent: &mut Vec<String>) -> HashMap<String, String> {
+    let (mut codes, mut news) = (HashMap::new(), world.sandbox.subscribe());
+    loop {
+        let leases = world.engine.store().lease(world.engine.now(), Duration::from_secs(180), 64).await.unwrap();
+        if leases.is_empty() {
+            return codes;
+        }
+        for lease in leases {
+            world.outbox.hand_over(lease).await;
+        }
+        while let Ok(message) = news.try_recv() {
+            let (client, code) = message.text.as_ref().unwrap().expose().split_once(' ').unwrap();
+            sent.push(client.to_owned());
+            codes.insert(client.to_owned(), code.to_owned());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_survive_a_small_storm() {
+    let stand = Stand::new(4).await;
+    let traces = storm(stand.cluster.bootstrap_servers(), 4, 150, 3).await;
+    assert_eq!(traces.faults(150), [""; 0]);
+}
+
+#[test]
+fn what_would_be_wrong_after_a_storm_is_found() {
+    let generated = |number: usize| (key_of(number), json!({"processInstanceId": number, "clientId": client(number), "otpSent": true}));
+    let validated = |number: usize| {
+        (key_of(number), json!({"processInstanceId": number, "clientId": client(number), "otpValid": number.is_multiple_of(2)}))
+    };
+    let good = Traces {
+        generated: (0..300).map(generated).collect(),
+        validated: (0..300).map(validated).collect(),
+        sent: (0..300).map(client).collect(),
+    };
+    let check = |plant: fn(&mut Traces), expected: &str| {
+        let mut traces = good.clone();
+        plant(&mut traces);
+        let faults = traces.faults(300);
+        assert!(
+            if expected.is_empty() { faults.is_empty() } else { faults.iter().any(|it| it.contains(expected)) },
+            "{expected}: {faults:?}"
+        );
+    };
+    check(|_| {}, "");
+    // Twice and alike is at least once.
+    check(|it| it.generated.push(it.generated[7].clone()), "");
+    check(|it| drop(it.generated.remove(7)), "generate 7 was not answered");
+    check(|it| drop(it.validated.pop()), "validate 299 was not answered");
+    check(|it| it.generated.swap(3, 203), "generate 3 was answered after a later one");
+    check(|it| it.sent.push("c-9".into()), "c-9 got two messages");
+    check(|it| drop(it.sent.pop()), "c-299 got no message");
+    check(|it| it.validated[4].1["otpValid"] = json!(false), "validate 4 was answered wrongly");
+    check(|it| it.generated[4].0 = "k-5".into(), "generate 4 was answered wrongly");
+    check(|it| it.validated.push((key_of(4), json!({"processInstanceId": 4, "otpValid": false}))), "validate 4 was answered in two ways");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "slow tier: bus"]
+async fn twenty_thousand_records_survive_a_storm_at_a_real_broker() {
+    let broker = Broker::start(&TOPICS, 4);
+    let begun = Instant::now();
+    let traces = storm(broker.address(), 4, 10_000, 10).await;
+    let again = traces.generated.len() + traces.validated.len() - 20_000;
+    println!("20,000 records in {} s, {again} answers came twice", begun.elapsed().as_secs());
+    assert_eq!(traces.faults(10_000), [""; 0]);
+}

@@ -1,0 +1,159 @@
+//! Quotas through the engine: each refuses at its count, until its time, and what is not sent doesn't count.
+
+use crate::world::{START, Secret, Seeded, World, explicit};
+use countersign::domain::limit::Limit;
+use countersign::domain::publisher::Publisher;
+use countersign::domain::quota::{Money, Most, Quotas};
+use countersign::domain::request::{Asked, Origin, Pace, Policy, Via};
+use countersign::domain::time::Timestamp;
+use countersign::domain::told::{Refusal, Resent};
+use countersign::engine::direct::{Call, Creation};
+use countersign::engine::tally::Tally;
+use countersign::engine::{Engine, Parts};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+const MINUTE: i64 = START + 60_000;
+/// The end of that UTC day.
+const DAY: i64 = START + 12 * 3_600_000;
+
+fn asked(phone: &str) -> Asked {
+    Asked { channel: Some("SMS".into()), recipient: Some(Secret::new(phone)), ..Asked::default() }
+}
+
+fn from(engine: &Engine, address: &str, key: Option<&str>) -> Origin {
+    let via = Via::new(address.parse::<IpAddr>().unwrap(), key.map(str::to_owned));
+    Origin::new("demo".into(), engine.now()).by(via)
+}
+
+/// `None`: it was opened.
+async fn create(engine: &Engine, origin: Origin, asked: Asked) -> Option<Limit> {
+    match engine.create(origin, asked).await.unwrap() {
+        Creation::Opened { .. } => None,
+        Creation::Refused(Refusal::Limit(limit)) => Some(limit),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn world(quotas: Quotas) -> World {
+    World::with(|it: &mut Publisher| {
+        it.quotas = quotas;
+        it.countries = vec!["GB".into()];
+    })
+    .await
+}
+
+fn minute(most: u32) -> Most {
+    Most { minute: most, day: 0 }
+}
+
+#[tokio::test]
+async fn each_quota_refuses_at_its_count_and_frees_later() {
+    let phone = |nth: u32| format!("+120255501{nth:02}");
+    let none = Quotas { prefix_digits: 7, ..Quotas::default() };
+    let until = |at| Timestamp::from_millis(at);
+    let cases = [
+        (Quotas { network: minute(3), ..none.clone() }, Limit::Network { until: until(MINUTE) }),
+        (Quotas { key: minute(3), ..none.clone() }, Limit::Key { until: until(MINUTE) }),
+        (Quotas { prefix: minute(3), ..none.clone() }, Limit::Prefix { until: until(MINUTE) }),
+        (Quotas { country: minute(3), ..none.clone() }, Limit::Country { until: until(MINUTE) }),
+        (Quotas { country: Most { minute: 0, day: 3 }, ..none.clone() }, Limit::Country { until: until(DAY) }),
+        (Quotas { money: Money { day: 7, prices: vec![("+1".into(), 2)], other: 0 }, ..none.clone() }, Limit::Money { until: until(DAY) }),
+    ];
+    for (quotas, expected) in cases {
+        let world = world(quotas).await;
+        let ask = async |nth: u32| create(&world.engine, from(&world.engine, "192.0.2.1", Some("k")), asked(&phone(nth))).await;
+        for nth in 0..3 {
+            assert_eq!(ask(nth).await, None, "{expected:?}");
+        }
+        for _ in 0..3 {
+            assert_eq!(ask(3).await, Some(expected), "a refused one doesn't count");
+        }
+        let soon = expected.until(world.engine.now()).unwrap();
+        world.advance(soon.since(world.engine.now()) - Duration::from_millis(1));
+        assert_eq!(ask(3).await, Some(expected), "not yet");
+        world.advance(Duration::from_millis(1));
+        for nth in 3..6 {
+            assert_eq!(ask(nth).await, None, "{expected:?} is over");
+        }
+    }
+}
+
+#[tokio::test]
+async fn others_are_counted_apart() {
+    let quotas = Quotas { network: minute(1), key: minute(2), prefix: minute(3), prefix_digits: 7, ..Quotas::default() };
+    let world = world(quotas).await;
+    let ask = async |address: &str, key: &str, phone: &str| {
+        create(&world.engine, from(&world.engine, address, Some(key)), asked(phone)).await.map(|it| format!("{it:?}"))
+    };
+    let refused = |found: Option<String>, by: &str| assert!(found.as_ref().is_some_and(|it| it.starts_with(by)), "{found:?}");
+    assert_eq!(ask("192.0.2.1", "a", "+12025550101").await, None);
+    refused(ask("192.0.2.1", "b", "+12025550102").await, "Network");
+    assert_eq!(ask("192.0.2.2", "a", "+12025550102").await, None);
+    refused(ask("192.0.2.3", "a", "+12025550103").await, "Key");
+    assert_eq!(ask("192.0.2.3", "b", "+12025550103").await, None);
+    refused(ask("192.0.2.4", "c", "+12025550104").await, "Prefix");
+    assert_eq!(ask("2001:db8::1", "c", "+442079460018").await, None);
+    refused(ask("2001:db8::2", "d", "+442079460019").await, "Network");
+}
+
+#[tokio::test]
+async fn a_repeated_request_and_one_that_is_refused_cost_nothing() {
+    let world = world(Quotas { country: minute(2), ..Quotas::default() }).await;
+    let ask = async |asked: Asked| create(&world.engine, from(&world.engine, "192.0.2.1", None), asked).await;
+    let keyed = || Asked { key: Some("K:1".into()), ..asked("+12025550101") };
+    for _ in 0..4 {
+        assert_eq!(ask(keyed()).await, None);
+    }
+    assert_eq!(ask(asked("+12025550102")).await, None);
+    assert!(ask(asked("+12025550103")).await.is_some());
+    assert_eq!(ask(keyed()).await, None, "the first answer, also when the quota is full");
+    assert_eq!(ask(Asked { test: Some(true), ..asked("+12025550104") }).await, None, "nothing goes out");
+}
+
+#[tokio::test]
+async fn messages_sent_again_and_those_of_soap_count_too() {
+    let world = world(Quotas { country: minute(3), ..Quotas::default() }).await;
+    let origin = || from(&world.engine, "192.0.2.1", None);
+    let Creation::Opened { summary, .. } = world.engine.create(origin(), asked("+12025550101")).await.unwrap() else { panic!() };
+    let again = async || {
+        let call = Call { origin: origin(), id: summary.id, key: None };
+        let pace = Pace { gap: Duration::ZERO, ..Pace::default() };
+        world.engine.resend(call, Policy::SameCode, pace).await.unwrap()
+    };
+    assert!(matches!(again().await, Resent::Sent { .. }));
+    world.opened(explicit("+12025550123")).await;
+    let full = Limit::Country { until: Timestamp::from_millis(MINUTE) };
+    assert!(matches!(again().await, Resent::Refused(Refusal::Limit(limit)) if limit == full));
+    assert_eq!(world.refused(explicit("+12025550124")).await, [countersign::domain::fault::own::RATE_LIMITED]);
+}
+
+#[tokio::test]
+async fn the_days_money_is_not_forgotten_with_the_process() {
+    // Drawn in parts of 4, or a price.
+    let quotas = Quotas { money: Money { day: 10, prices: Vec::new(), other: 3 }, ..Quotas::default() };
+    let world = world(quotas).await;
+    let registry = (*world.engine.registry()).clone();
+    let begin = |seed: u64| {
+        let it = Engine::new(Parts {
+            store: world.engine.store().clone(),
+            notes: world.engine.notes().clone(),
+            vault: world.vault.clone(),
+            clock: world.hands.clone(),
+            chance: Arc::new(Seeded::from(seed)),
+            tally: Tally::alone(1, world.vault.clone()),
+        });
+        it.register(registry.clone());
+        it
+    };
+    let mut sent = 0;
+    for nth in 0..6 {
+        // Each of a process of its own.
+        let engine = begin(1_000 * (nth + 1));
+        sent += u32::from(create(&engine, from(&engine, "192.0.2.1", None), asked(&format!("+120255501{nth:02}"))).await.is_none());
+    }
+    assert_eq!(sent, 3);
+    world.advance(Duration::from_secs(12 * 3_600));
+    assert_eq!(create(&world.engine, from(&world.engine, "192.0.2.1", None), asked("+12025550120")).await, None, "another day");
+}
