@@ -85,6 +85,11 @@ impl Metrics {
         self.partitions.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
+    /// Partitions that were ours when it was last looked.
+    pub fn held(&self) -> usize {
+        usize::try_from(self.partitions.get()).unwrap_or(0)
+    }
+
     /// Answers so far of this flow and outcome.
     pub fn count(&self, flow: Flow, outcome: &'static str) -> u64 {
         self.records.get_or_create(&Outcome { flow: flow.name(), outcome }).get()

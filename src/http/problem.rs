@@ -75,7 +75,7 @@ impl Problem {
     /// 403: the caller's key was not made for this.
     pub(super) fn scope_missing(scope: Scope) -> Self {
         let detail = format!("This API key may not do this: it needs the scope {:?}.", scope.name());
-        Self::new(StatusCode::FORBIDDEN, detail).typed(SCOPE_MISSING)
+        Self::new(StatusCode::FORBIDDEN, detail).typed(SCOPE_MISSING).with("scope", scope.name())
     }
 
     /// 503, asking to come again.

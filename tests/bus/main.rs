@@ -3,6 +3,12 @@
 mod codec;
 
 #[cfg(feature = "kafka")]
+#[path = "../postgres/mod.rs"]
+mod postgres;
+#[cfg(feature = "kafka")]
+#[path = "../process/mod.rs"]
+mod process;
+#[cfg(feature = "kafka")]
 #[path = "../world/mod.rs"]
 mod world;
 
@@ -14,6 +20,8 @@ mod broker;
 mod flow;
 #[cfg(feature = "kafka")]
 mod group;
+#[cfg(feature = "kafka")]
+mod processes;
 #[cfg(feature = "kafka")]
 mod stand;
 #[cfg(feature = "kafka")]

@@ -173,11 +173,15 @@ pub async fn put(engine: &Engine, source: Source) {
     engine.templates().put(&"demo".into(), source, Condition::None).await.unwrap();
 }
 
-pub async fn send(producer: &FutureProducer, topic: &str, (key, headers): (&str, &[(&str, &str)]), value: &str) {
+pub async fn send(producer: &FutureProducer, topic: &str, keyed: (&str, &[(&str, &str)]), value: &str) {
+    producer.send(record(topic, keyed, value), PATIENCE).await.unwrap();
+}
+
+/// With this key, unless it is empty, and these headers.
+pub fn record<'a>(topic: &'a str, (key, headers): (&'a str, &[(&str, &str)]), value: &'a str) -> FutureRecord<'a, str, str> {
     let headers = headers.iter().fold(OwnedHeaders::new(), |all, it| all.insert(Header { key: it.0, value: Some(it.1) }));
     let record = FutureRecord::to(topic).payload(value).headers(headers);
-    let record = if key.is_empty() { record } else { record.key(key) };
-    producer.send(record, PATIENCE).await.unwrap();
+    if key.is_empty() { record } else { record.key(key) }
 }
 
 pub async fn read(brokers: &str, (topic, partitions): (&str, i32), at_least: usize) -> Vec<Got> {

@@ -1,11 +1,9 @@
 //! Many records while consumers are killed and partitions move: each is answered, none is sent twice, and a key keeps its order.
 
 use crate::broker::Broker;
-use crate::stand::{Got, PATIENCE, Running, Stand, TOPICS, put, read, send, settings, source, start};
+use crate::stand::{Got, PATIENCE, Running, Stand, TOPICS, put, read, record, settings, source, start};
 use crate::world::World;
 use countersign::bus::Settings;
-use countersign::bus::metrics::Metrics;
-use countersign::bus::record::Flow;
 use countersign::domain::message::Kind;
 use rdkafka::config::ClientConfig;
 use rdkafka::producer::FutureProducer;
@@ -18,17 +16,18 @@ const KEYS: usize = 100;
 
 /// What a run left behind, and what is to be found wrong with it.
 #[derive(Clone, Default)]
-struct Traces {
+pub struct Traces {
     /// Keys and answers to generate, as they stand on the topic.
-    generated: Vec<(String, Value)>,
+    pub generated: Vec<(String, Value)>,
     /// Those to validate.
-    validated: Vec<(String, Value)>,
+    pub validated: Vec<(String, Value)>,
     /// For whom each message that was sent is.
-    sent: Vec<String>,
+    pub sent: Vec<String>,
 }
 
 impl Traces {
-    fn faults(&self, count: usize) -> Vec<String> {
+    /// What is wrong with a run of `count` records to each flow.
+    pub fn faults(&self, count: usize) -> Vec<String> {
         let mut faults = Vec::new();
         faults.extend(judge("generate", &self.generated, count, |it, _| it["otpSent"] == true));
         faults.extend(judge("validate", &self.validated, count, |it, number| it["otpValid"] == number.is_multiple_of(2)));
@@ -62,7 +61,8 @@ fn judge(flow: &str, answers: &[(String, Value)], count: usize, is_right: fn(&Va
     faults
 }
 
-fn client(number: usize) -> String {
+/// Whose code it is.
+pub fn client(number: usize) -> String {
     format!("c-{number}")
 }
 
@@ -74,100 +74,120 @@ struct Storm {
     world: Arc<World>,
     brokers: String,
     partitions: i32,
+    /// How long a broker waits for a member that says nothing.
+    session: Duration,
     producer: FutureProducer,
     nodes: Vec<Running>,
-    /// Of all nodes that ever were.
-    counted: Vec<Metrics>,
+    /// Nodes that ever were.
+    added: usize,
 }
 
 impl Storm {
-    fn settings(&self) -> Settings {
-        let mut settings = Settings { max_in_flight: 64, ..settings(&self.brokers, "storm") };
-        // The broker may lose a member's wish to join when several come and go within a moment; then the member asks again after this long.
-        settings.properties.insert("max.poll.interval.ms".to_owned(), "8000".to_owned());
-        settings
-    }
-
     fn add(&mut self) {
-        let node = start(&self.settings(), &self.world.engine, &self.world.vault);
-        self.counted.push(node.metrics.clone());
+        let mut settings = Settings { max_in_flight: 64, ..settings(&self.brokers, "storm") };
+        settings.properties.insert("session.timeout.ms".to_owned(), self.session.as_millis().to_string());
+        let node = start(&settings, &self.world.engine, &self.world.vault);
+        self.added += 1;
         self.nodes.push(node);
     }
 
-    /// A node comes, and the oldest goes: by turns at once, with all that it had in work, and in order.
-    async fn churn(&mut self) {
-        self.add();
+    /// The oldest node goes: by turns at once, with all that it had in work, and in order.
+    fn remove(&mut self) {
         let oldest = self.nodes.remove(0);
-        if self.counted.len().is_multiple_of(2) {
+        if self.added.is_multiple_of(2) {
             oldest.task.abort();
         } else {
             tokio::spawn(oldest.end());
         }
     }
 
-    async fn reach(&self, topic: &str, count: usize) {
-        let flow = if topic == TOPICS[0] { Flow::Generate } else { Flow::Validate };
-        let answered = || self.counted.iter().map(|it| ["sent", "valid", "invalid"].map(|one| it.count(flow, one)).iter().sum::<u64>());
-        let begun = Instant::now();
-        while answered().sum::<u64>() < u64::try_from(count).unwrap() {
-            assert!(begun.elapsed() < 3 * PATIENCE, "{topic}: {} of {count} were answered", answered().sum::<u64>());
+    /// Waits until the group has divided all partitions of both topics among exactly the nodes that are there.
+    async fn settle(&self) {
+        let (all, begun) = (2 * usize::try_from(self.partitions).unwrap(), Instant::now());
+        loop {
+            let held: Vec<usize> = self.nodes.iter().map(|it| it.metrics.held()).collect();
+            if held.iter().all(|it| *it > 0) && held.iter().sum::<usize>() == all {
+                return;
+            }
+            assert!(begun.elapsed() < 2 * PATIENCE, "{held:?} of {all} partitions are held");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
-    /// Sends all records of one flow, with `churns` changes of nodes in between.
+    /// Sends all records of one flow in `churns` floods. In the midst of each a node goes, and after it another comes.
+    ///
+    /// Both wait for the group to settle: the broker keeps a leader that leaves while its group is forming, and such a group never
+    /// settles again.
     async fn pour(&mut self, topic: &str, count: usize, churns: usize, value: impl Fn(usize) -> Value) {
-        for number in 0..count {
-            let process = number.to_string();
-            send(&self.producer, topic, (&key_of(number), &[("processInstanceId", &process)]), &value(number).to_string()).await;
-            if number % (count / churns) == count / churns / 2 {
-                // The group is settled, and in the middle of its work.
-                self.reach(topic, number / 2).await;
-                self.churn().await;
-            }
+        let numbers: Vec<usize> = (0..count).collect();
+        for some in numbers.chunks(count / churns) {
+            self.settle().await;
+            let (now, later) = some.split_at(some.len() * 3 / 4);
+            flood(&self.producer, topic, now, &value).await;
+            self.remove();
+            flood(&self.producer, topic, later, &value).await;
+            self.settle().await;
+            self.add();
         }
-    }
-
-    async fn answers(&self, topic: &str, count: usize) -> Vec<(String, Value)> {
-        let enough = |all: &[Got]| all.iter().map(|it| it.header("processInstanceId").to_owned()).collect::<HashSet<_>>().len() >= count;
-        let mut got = Vec::new();
-        // Repeated answers are no answers to others.
-        for extra in (0..).map(|it| it * 10) {
-            got = read(&self.brokers, (topic, self.partitions), count + extra).await;
-            if enough(&got) {
-                break;
-            }
-        }
-        got.into_iter().map(|it| (it.key.clone().unwrap_or_default(), it.json())).collect()
     }
 }
 
-async fn storm(brokers: String, partitions: i32, count: usize, churns: usize) -> Traces {
+/// The request for a code; everybody has a phone of its own.
+pub fn asked(number: usize) -> Value {
+    json!({"templateName": "storm", "channel": "SMS", "clientId": client(number), "recipient": format!("+1202{}", 2_340_000 + number)})
+}
+
+/// What is typed: every other code is right.
+pub fn typed(codes: &HashMap<String, String>, number: usize) -> Value {
+    let code = codes.get(&client(number)).cloned().unwrap_or_default();
+    let wrong = if code == "000000" { "000001".to_owned() } else { "000000".to_owned() };
+    json!({"clientId": client(number), "channel": "SMS", "otp": if number.is_multiple_of(2) { code } else { wrong }})
+}
+
+/// Sends these without a pause; all have arrived in the end.
+pub async fn flood(producer: &FutureProducer, topic: &str, numbers: &[usize], value: &impl Fn(usize) -> Value) {
+    let send = |number: usize| {
+        let (process, key, value) = (number.to_string(), key_of(number), value(number).to_string());
+        let record = record(topic, (&key, &[("processInstanceId", &process)]), &value);
+        producer.send_result(record).map_err(|it| it.0).unwrap()
+    };
+    // Each is in the queue before the first is awaited.
+    let sent: Vec<_> = numbers.iter().map(|it| send(*it)).collect();
+    for each in sent {
+        each.await.unwrap().map_err(|it| it.0).unwrap();
+    }
+}
+
+/// Keys and answers on a topic, once there is one to each of `count` records.
+pub async fn answers(brokers: &str, topic: (&str, i32), count: usize) -> Vec<(String, Value)> {
+    let enough = |all: &[Got]| all.iter().map(|it| it.header("processInstanceId").to_owned()).collect::<HashSet<_>>().len() >= count;
+    let mut got = Vec::new();
+    // Repeated answers are no answers to others.
+    for extra in (0..).map(|it| it * 10) {
+        got = read(brokers, topic, count + extra).await;
+        if enough(&got) {
+            break;
+        }
+    }
+    got.into_iter().map(|it| (it.key.clone().unwrap_or_default(), it.json())).collect()
+}
+
+async fn storm((brokers, partitions): (String, i32), session: Duration, (count, churns): (usize, usize)) -> Traces {
     let world = World::with(|it| {
         (it.limits.per_phone_ten_minutes, it.limits.per_phone_day, it.limits.open_per_phone) = (100_000, 100_000, 100_000);
         it.limits.per_second = 1_000_000;
     })
     .await;
     put(&world.engine, source("storm", Kind::Sms, None, "[(${clientId})] [(${otpValue})]")).await;
-    // Each send waits for its delivery; a pause to fill a batch would be paid by each.
-    let producer = ClientConfig::new().set("bootstrap.servers", &brokers).set("linger.ms", "0").create().unwrap();
-    let mut storm = Storm { world: Arc::new(world), brokers, partitions, producer, nodes: Vec::new(), counted: Vec::new() };
+    let producer = ClientConfig::new().set("bootstrap.servers", &brokers).create().unwrap();
+    let mut storm = Storm { world: Arc::new(world), brokers, partitions, session, producer, nodes: Vec::new(), added: 0 };
     storm.add();
     storm.add();
-    let ask = |number: usize| {
-        let phone = format!("+120255501{:02}", number % 100);
-        json!({"templateName": "storm", "channel": "SMS", "clientId": client(number), "recipient": phone})
-    };
-    storm.pour(TOPICS[0], count, churns, ask).await;
-    let mut traces = Traces { generated: storm.answers(TOPICS[1], count).await, ..Traces::default() };
-    let codes: HashMap<String, String> = carry(&storm.world, &mut traces.sent).await;
-    let answer = |number: usize| {
-        let code = codes.get(&client(number)).cloned().unwrap_or_default();
-        let wrong = if code == "000000" { "000001".to_owned() } else { "000000".to_owned() };
-        json!({"clientId": client(number), "channel": "SMS", "otp": if number.is_multiple_of(2) { code } else { wrong }})
-    };
-    storm.pour(TOPICS[2], count, churns, answer).await;
-    traces.validated = storm.answers(TOPICS[3], count).await;
+    storm.pour(TOPICS[0], count, churns, asked).await;
+    let mut traces = Traces { generated: answers(&storm.brokers, (TOPICS[1], partitions), count).await, ..Traces::default() };
+    let codes = carry(&storm.world, &mut traces.sent).await;
+    storm.pour(TOPICS[2], count, churns, |it| typed(&codes, it)).await;
+    traces.validated = answers(&storm.brokers, (TOPICS[3], partitions), count).await;
     for node in storm.nodes.drain(..) {
         node.end().await;
     }
@@ -197,7 +217,8 @@ async fn carry(world: &World, sent: &mut Vec<String>) -> HashMap<String, String>
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn records_survive_a_small_storm() {
     let stand = Stand::new(4).await;
-    let traces = storm(stand.cluster.bootstrap_servers(), 4, 150, 3).await;
+    // The mock broker waits nearly as long for those that left.
+    let traces = storm((stand.cluster.bootstrap_servers(), 4), Duration::from_secs(3), (150, 2)).await;
     assert_eq!(traces.faults(150), [""; 0]);
 }
 
@@ -239,7 +260,7 @@ fn what_would_be_wrong_after_a_storm_is_found() {
 async fn twenty_thousand_records_survive_a_storm_at_a_real_broker() {
     let broker = Broker::start(&TOPICS, 4);
     let begun = Instant::now();
-    let traces = storm(broker.address(), 4, 10_000, 10).await;
+    let traces = storm((broker.address(), 4), Duration::from_secs(6), (10_000, 10)).await;
     let again = traces.generated.len() + traces.validated.len() - 20_000;
     println!("20,000 records in {} s, {again} answers came twice", begun.elapsed().as_secs());
     assert_eq!(traces.faults(10_000), [""; 0]);

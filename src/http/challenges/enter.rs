@@ -1,14 +1,11 @@
-//! What every request goes through first: who calls and may they, under which idempotency key, with which body.
+//! What requests are read from: under which idempotency key, which challenge, with which body.
 
 use super::fields::Fields;
 use super::json::Json;
-use super::refusal::{MALFORMED, MEDIA_TYPE, TOO_LARGE, malformed, scope_missing};
+use super::refusal::{MALFORMED, MEDIA_TYPE, TOO_LARGE, malformed};
 use crate::domain::decide::order::NAME_MAX;
 use crate::domain::id::AggregateId;
-use crate::domain::scope::Scope;
-use crate::http::auth::Caller;
 use crate::http::body::{self as bytes, Unread};
-use crate::http::peer::Peer;
 use crate::http::problem::Problem;
 use crate::http::state::State;
 use axum::body::Body;
@@ -18,12 +15,6 @@ use axum::http::{HeaderMap, HeaderName, Request, StatusCode, header};
 
 /// What tells a request from every other (draft-ietf-httpapi-idempotency-key-header).
 static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-
-/// The caller, if it may do this.
-pub(super) async fn caller(state: &State, headers: &HeaderMap, peer: Peer, scope: Scope) -> Result<Caller, Problem> {
-    let caller = state.caller(headers, peer).await?;
-    if caller.may(scope) { Ok(caller) } else { Err(scope_missing(scope)) }
-}
 
 /// The key under which the request can be repeated, taken as it is.
 pub(super) fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {

@@ -34,7 +34,7 @@ use axum::routing::{get, post};
 use axum::{Extension, Json, Router, middleware};
 use fields::{Wrong, joined};
 use form::{Again, Answered, Empty, NewChallenge, Told};
-use refusal::{ended, invalid, refused, scope_missing, too_many, too_soon, trouble, unknown};
+use refusal::{ended, invalid, refused, too_many, too_soon, trouble, unknown};
 use say::Voice;
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,7 +76,7 @@ pub(super) fn routes() -> Router<Arc<State>> {
             headers(("Location" = String, description = "Its path"), ("Idempotency-Replayed" = String, description = "`true`"))),
         BodyRefusals, Conflict, Limited))]
 pub(super) async fn create((Reach(state), Extension(peer)): Reached, request: Request<Body>) -> Result<Response, Problem> {
-    let caller = enter::caller(&state, request.headers(), peer, Scope::Create).await?;
+    let caller = state.caller_for(Scope::Create, (request.headers(), peer)).await?;
     let (key, headers) = (enter::key(request.headers())?, language(request.headers()));
     let (form, wrong) = NewChallenge::read(enter::fields(&state, request, false).await?);
     let (shows, channel) = (form.return_code == Some(true), form.channel.clone());
@@ -108,7 +108,7 @@ pub(super) async fn create((Reach(state), Extension(peer)): Reached, request: Re
     responses((status = 200, description = "How it stands, what happened to it, and which standards it met.", body = Challenge),
         Refusals, NotFound))]
 pub(super) async fn show((Reach(state), Extension(peer)): Reached, path: Named, headers: HeaderMap) -> Result<Response, Problem> {
-    let caller = enter::caller(&state, &headers, peer, Scope::Read).await?;
+    let caller = state.caller_for(Scope::Read, (&headers, peer)).await?;
     whole(&state, (&caller, &headers), enter::id(path)).await
 }
 
@@ -120,7 +120,7 @@ pub(super) async fn show((Reach(state), Extension(peer)): Reached, path: Named, 
     responses((status = 200, description = "What became of it. `unknown` where there is none that this caller may see.", body = Judged),
         BodyRefusals, NotFound))]
 pub(super) async fn verify((Reach(state), Extension(peer)): Reached, path: Named, request: Request<Body>) -> Result<Response, Problem> {
-    let caller = enter::caller(&state, request.headers(), peer, Scope::Verify).await?;
+    let caller = state.caller_for(Scope::Verify, (request.headers(), peer)).await?;
     let (key, headers) = (enter::key(request.headers())?, language(request.headers()));
     let answered = Answered::read(enter::fields(&state, request, false).await?).map_err(|it| refuse(&it, &headers))?;
     let call = enter::id(path).map(|id| Call { origin: origin(&state, &caller, peer), id, key });
@@ -142,7 +142,7 @@ pub(super) async fn verify((Reach(state), Extension(peer)): Reached, path: Named
         headers(("Idempotency-Replayed" = String, description = "`true` when the call was seen before, and nothing was sent now"))),
         BodyRefusals, NotFound, Conflict, Limited))]
 pub(super) async fn resend((Reach(state), Extension(peer)): Reached, path: Named, request: Request<Body>) -> Result<Response, Problem> {
-    let caller = enter::caller(&state, request.headers(), peer, Scope::Create).await?;
+    let caller = state.caller_for(Scope::Create, (request.headers(), peer)).await?;
     let (key, headers) = (enter::key(request.headers())?, language(request.headers()));
     let again = Again::read(enter::fields(&state, request, true).await?).map_err(|it| refuse(&it, &headers))?;
     may_show(&caller, again.return_code)?;
@@ -174,7 +174,7 @@ pub(super) async fn resend((Reach(state), Extension(peer)): Reached, path: Named
     request_body(content = Option<Empty>),
     responses((status = 200, description = "It has ended so.", body = Challenge), BodyRefusals, NotFound, Conflict))]
 pub(super) async fn cancel((Reach(state), Extension(peer)): Reached, path: Named, request: Request<Body>) -> Result<Response, Problem> {
-    let caller = enter::caller(&state, request.headers(), peer, Scope::Cancel).await?;
+    let caller = state.caller_for(Scope::Cancel, (request.headers(), peer)).await?;
     let headers = language(request.headers());
     Empty::read(enter::fields(&state, request, true).await?).map_err(|it| refuse(&it, &headers))?;
     let Some(id) = enter::id(path) else { return Err(unknown(spoken_to(&headers))) };
@@ -188,7 +188,7 @@ pub(super) async fn cancel((Reach(state), Extension(peer)): Reached, path: Named
     request_body = Told,
     responses((status = 200, description = "It has ended so.", body = Challenge), BodyRefusals, NotFound, Conflict))]
 pub(super) async fn outcome((Reach(state), Extension(peer)): Reached, path: Named, request: Request<Body>) -> Result<Response, Problem> {
-    let caller = enter::caller(&state, request.headers(), peer, Scope::Outcome).await?;
+    let caller = state.caller_for(Scope::Outcome, (request.headers(), peer)).await?;
     let headers = language(request.headers());
     let told = Told::read(enter::fields(&state, request, false).await?).map_err(|it| refuse(&it, &headers))?;
     let Some(id) = enter::id(path) else { return Err(unknown(spoken_to(&headers))) };
@@ -248,7 +248,7 @@ fn origin(state: &State, caller: &Caller, peer: Peer) -> Origin {
 }
 
 fn may_show(caller: &Caller, shows: bool) -> Result<(), Problem> {
-    if shows && !caller.may(Scope::Code) { Err(scope_missing(Scope::Code)) } else { Ok(()) }
+    if shows && !caller.may(Scope::Code) { Err(Problem::scope_missing(Scope::Code)) } else { Ok(()) }
 }
 
 async fn within<T>(state: &State, work: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {

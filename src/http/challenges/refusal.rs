@@ -5,7 +5,6 @@ use super::fields::Wrong;
 use super::say::Voice;
 use crate::domain::event::Act;
 use crate::domain::limit::Limit;
-use crate::domain::scope::Scope;
 use crate::domain::time::Timestamp;
 use crate::domain::told::Refusal;
 use crate::engine::Trouble;
@@ -20,7 +19,6 @@ const INVALID: &str = "urn:countersign:problem:request-invalid";
 pub(super) const MEDIA_TYPE: &str = "urn:countersign:problem:media-type";
 /// The body is too large.
 pub(super) const TOO_LARGE: &str = "urn:countersign:problem:request-too-large";
-const SCOPE: &str = "urn:countersign:problem:scope-missing";
 const UNKNOWN: &str = "urn:countersign:problem:challenge-unknown";
 const ENDED: &str = "urn:countersign:problem:challenge-ended";
 const KEY_REUSED: &str = "urn:countersign:problem:idempotency-key-reused";
@@ -33,12 +31,6 @@ const BUSY: &str = "urn:countersign:problem:busy";
 /// 400: it can't be read.
 pub(super) fn malformed(detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, detail).typed(MALFORMED)
-}
-
-/// 403: the caller's key is not for this.
-pub(super) fn scope_missing(scope: Scope) -> Problem {
-    let detail = format!("This key has no scope '{}'. Use one that has it.", scope.name());
-    Problem::new(StatusCode::FORBIDDEN, detail).typed(SCOPE).with("scope", scope.name())
 }
 
 /// 422: all fields that break rules. What is wrong with the recipient alone, a person can set right.
