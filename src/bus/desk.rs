@@ -2,7 +2,7 @@
 //! Pure bookkeeping; whoever holds it says what happened.
 
 use super::record::{Flow, Record};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// A partition of one of the two topics.
@@ -39,6 +39,8 @@ struct Progress {
     // The first that isn't done, once one is.
     done: Option<i64>,
     told: Option<i64>,
+    // Lanes of which a record was given up: nothing behind it is begun any more, or it would overtake it.
+    barred: HashSet<u64>,
 }
 
 impl Desk {
@@ -48,12 +50,15 @@ impl Desk {
         // Places only grow, unless the broker sent us back: then it all begins anew.
         if self.parts.get(&part).is_none_or(|it| it.last >= record.offset) {
             self.turns += 1;
-            self.parts.insert(part, Progress { turn: self.turns, open: VecDeque::new(), last: -1, done: None, told: None });
+            self.parts.insert(part, Progress::new(self.turns));
         }
         let progress = self.parts.get_mut(&part)?;
         progress.last = record.offset;
         progress.open.push_back((record.offset, false));
         let ticket = Ticket { part, offset: record.offset, turn: progress.turn, lane: lane(&record) };
+        if progress.barred.contains(&ticket.lane) {
+            return None;
+        }
         self.taken += 1;
         if let Some(waiting) = self.lanes.get_mut(&ticket.lane) {
             waiting.push_back((ticket, record));
@@ -64,14 +69,24 @@ impl Desk {
         Some((ticket, record))
     }
 
-    /// A record is worked on no more: `done`, its answer is durable. Gives the next of its key.
+    /// A record is worked on no more: `done`, its answer is durable; else it is given up, and with it all of its key behind it, which
+    /// come again after it. Gives the next of its key.
     pub fn finish(&mut self, ticket: Ticket, done: bool) -> Option<(Ticket, Record)> {
         self.taken -= 1;
         if let Some(count) = self.running.get_mut(&ticket.part) {
             *count -= 1;
         }
-        if done && let Some(progress) = self.parts.get_mut(&ticket.part).filter(|it| it.turn == ticket.turn) {
-            progress.mark(ticket.offset);
+        if let Some(progress) = self.parts.get_mut(&ticket.part).filter(|it| it.turn == ticket.turn) {
+            if done {
+                progress.mark(ticket.offset);
+            } else {
+                progress.barred.insert(ticket.lane);
+            }
+        }
+        if !done && let Some(waiting) = self.lanes.get_mut(&ticket.lane) {
+            let before = waiting.len();
+            waiting.retain(|(it, _)| it.turn != ticket.turn);
+            self.taken -= before - waiting.len();
         }
         let next = self.lanes.get_mut(&ticket.lane).and_then(VecDeque::pop_front);
         match &next {
@@ -133,6 +148,10 @@ impl Desk {
 }
 
 impl Progress {
+    fn new(turn: u64) -> Self {
+        Self { turn, open: VecDeque::new(), last: -1, done: None, told: None, barred: HashSet::new() }
+    }
+
     fn mark(&mut self, offset: i64) {
         if let Ok(at) = self.open.binary_search_by_key(&offset, |it| it.0) {
             self.open[at].1 = true;
@@ -238,6 +257,23 @@ mod tests {
         assert_eq!(desk.news(), []);
         desk.finish(again, true);
         assert_eq!(desk.news(), [(PART, 3)]);
+    }
+
+    #[test]
+    fn what_is_given_up_is_overtaken_by_nothing_of_its_key() {
+        let mut desk = Desk::default();
+        let (one, other) = (begin(&mut desk, 0, Some("a")).unwrap(), begin(&mut desk, 1, Some("b")).unwrap());
+        assert!(begin(&mut desk, 2, Some("a")).is_none());
+        assert!(desk.finish(one, false).is_none());
+        assert!(begin(&mut desk, 3, Some("a")).is_none());
+        assert!(desk.finish(other, true).is_none());
+        assert!(begin(&mut desk, 4, Some("b")).is_some());
+        assert_eq!((desk.taken(), desk.news()), (1, vec![]));
+        // It comes back, and all of it is begun anew.
+        desk.revoke(&[PART]);
+        let again = begin(&mut desk, 0, Some("a")).unwrap();
+        assert!(begin(&mut desk, 2, Some("a")).is_none());
+        assert_eq!(desk.finish(again, true).unwrap().0.offset, 2);
     }
 
     #[test]

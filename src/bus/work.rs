@@ -120,8 +120,9 @@ impl Work {
         let mut pause = Duration::from_millis(100);
         loop {
             let sent = tokio::select! {
-                sent = self.producer.send(it) => sent,
+                biased;
                 () = self.abort.cancelled() => return None,
+                sent = self.producer.send(it) => sent,
             };
             match sent {
                 Ok(()) => return Some(Ok(())),
