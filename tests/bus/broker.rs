@@ -13,10 +13,19 @@ pub struct Broker {
 impl Broker {
     /// A broker of its own on a free port, with these topics.
     pub fn start(topics: &[&str], partitions: i32) -> Self {
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        Self::at(free(), None, topics, partitions)
+    }
+
+    /// One that sends its clients to this address, behind which it stands.
+    pub fn advertised(address: &str, topics: &[&str], partitions: i32) -> Self {
+        Self::at(free(), Some(address), topics, partitions)
+    }
+
+    fn at(address: SocketAddr, advertised: Option<&str>, topics: &[&str], partitions: i32) -> Self {
         let url = format!("tcp://{address}");
+        let told = advertised.map_or_else(|| url.clone(), |it| format!("tcp://{it}"));
         let child = Command::new(program())
-            .args(["broker", "--listener-url", &url, "--advertised-listener-url", &url, "--storage-engine", "memory://tansu/", "--silent"])
+            .args(["broker", "--listener-url", &url, "--advertised-listener-url", &told, "--storage-engine", "memory://tansu/", "--silent"])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -47,6 +56,10 @@ impl Drop for Broker {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn free() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 // `COUNTERSIGN_TANSU`, or what the setup put into the tests' Python environment.

@@ -21,6 +21,8 @@ mod flow;
 #[cfg(feature = "kafka")]
 mod group;
 #[cfg(feature = "kafka")]
+mod guarded;
+#[cfg(feature = "kafka")]
 mod processes;
 #[cfg(feature = "kafka")]
 mod stand;

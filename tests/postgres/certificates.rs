@@ -2,6 +2,8 @@
 
 use super::home::Home;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -41,6 +43,12 @@ impl Certificates {
     /// An authority that signed nothing here.
     pub fn other_ca_file(&self) -> PathBuf {
         self.0.path().join("other-ca.pem")
+    }
+
+    /// The server's own, for one in the test's process.
+    pub fn server(&self) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+        let chain = CertificateDer::pem_file_iter(self.0.path().join("server.pem")).unwrap().map(Result::unwrap).collect();
+        (chain, PrivateKeyDer::from_pem_file(self.0.path().join("server.key")).unwrap())
     }
 
     /// Certificate and key of the role [`CERTIFIED`].
