@@ -621,3 +621,19 @@ async fn a_stop_amid_a_refusal_loses_no_event() {
     let pushed = core.wait_for(1).await.remove(0);
     assert!(pushed.body.contains(&id), "neither taken nor parked, it comes after the start: {}", pushed.body);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_day_s_quota_holds_over_a_restart() {
+    let bank = Bank::new(LISTEN);
+    bank.edit("registration/publisher.toml", "[limits]", "[quotas]\nper_country_day = 3\n[limits]");
+    let body = json!({"channel": "SMS", "recipient": HANDSET, "text": "Your code is <%$otp%>"}).to_string();
+    let ask = async |server: &Server| {
+        let request = server.request(reqwest::Method::POST, "/v1/challenges").basic_auth("bank", Some(process::bank::PASSWORD));
+        request.header("content-type", "application/json").body(body.clone()).send().await.unwrap().status().as_u16()
+    };
+    for expected in [[201, 201], [201, 429], [429, 429]] {
+        let server = tokio::task::block_in_place(|| bank.start());
+        assert_eq!([ask(&server).await, ask(&server).await], expected);
+        assert!(tokio::task::block_in_place(|| server.stop()).success());
+    }
+}

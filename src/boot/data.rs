@@ -4,32 +4,35 @@ use crate::admin::Outcome;
 use crate::config::{Engine, Store as Settings};
 use crate::domain::time::Timestamp;
 use crate::engine::draw::{Clock, SystemClock};
-use crate::store::alone::Alone;
 use crate::store::contract::{Counters, Notes, Store};
 use crate::store::postgres::{Options, PostgresStore};
+use crate::store::remembered::Remembered;
 use crate::store::sled::{self, SledStore};
 use crate::vault::Vault;
 use anyhow::{Context, Result};
 use rand::RngExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 /// Longest that closing waits for the database, which may be the very thing that is gone.
 const FAREWELL: Duration = Duration::from_secs(3);
+/// So often what a process counted alone is kept: a crash forgets what came later.
+const KEEP: Duration = Duration::from_secs(5);
 
 /// An open store. Clones are the same one.
 #[derive(Clone)]
 pub enum Data {
-    /// Files of this process.
-    Sled(Arc<SledStore>),
+    /// Files of this process, and what it counts.
+    Sled(Arc<SledStore>, Arc<Remembered>),
     /// A database that several processes share; this one is a node of its own.
     Postgres(Arc<PostgresStore>),
 }
 
 impl Data {
-    /// Opens the store. `lease`: how long this process has a message to itself.
-    pub async fn open(settings: &Settings, lease: Duration, vault: Arc<Vault>) -> Result<Self> {
+    /// Opens the store. `lease`: how long this process has a message to itself. One that is alone remembers at most `nonces` of what
+    /// was taken.
+    pub async fn open(settings: &Settings, (lease, nonces): (Duration, u64), vault: Arc<Vault>) -> Result<Self> {
         let started = Instant::now();
         let opened = match (settings.engine, &settings.postgres) {
             (Engine::Postgres, Some(database)) => {
@@ -46,7 +49,10 @@ impl Data {
                 let mut at = sled::Settings::new(&settings.dir);
                 at.retention_days = settings.retention_days;
                 // Opening reads everything; that is no work for the runtime.
-                Self::Sled(tokio::task::spawn_blocking(move || SledStore::open(at, vault, SystemClock.now())).await??)
+                let store = tokio::task::spawn_blocking(move || SledStore::open(at, vault, SystemClock.now())).await??;
+                let counters = Arc::new(Remembered::open(nonces, store.clone(), Box::new(|| SystemClock.now())).await?);
+                tokio::spawn(keep(Arc::downgrade(&counters)));
+                Self::Sled(store, counters)
             }
         };
         tracing::info!(seconds = started.elapsed().as_secs_f64(), "the store is open");
@@ -56,15 +62,15 @@ impl Data {
     /// What the engine relies on.
     pub fn store(&self) -> (Arc<dyn Store>, Arc<dyn Notes>) {
         match self {
-            Self::Sled(store) => (store.clone(), store.clone()),
+            Self::Sled(store, _) => (store.clone(), store.clone()),
             Self::Postgres(store) => (store.clone(), store.clone()),
         }
     }
 
-    /// What nodes count together. One that is alone remembers at most `nonces` of what was taken.
-    pub fn counters(&self, nonces: u64) -> Arc<dyn Counters> {
+    /// What nodes count together.
+    pub fn counters(&self) -> Arc<dyn Counters> {
         match self {
-            Self::Sled(_) => Arc::new(Alone::new(nonces)),
+            Self::Sled(_, counters) => counters.clone(),
             Self::Postgres(store) => store.clone(),
         }
     }
@@ -72,7 +78,7 @@ impl Data {
     /// The time: the database's, where nodes share one.
     pub fn clock(&self) -> Arc<dyn Clock> {
         match self {
-            Self::Sled(_) => Arc::new(SystemClock),
+            Self::Sled(..) => Arc::new(SystemClock),
             Self::Postgres(store) => Arc::new(Shared(store.clone())),
         }
     }
@@ -80,7 +86,7 @@ impl Data {
     /// Copies the store, verified, into a file in the directory `to`.
     pub async fn backup(&self, to: &Path, now: Timestamp) -> Outcome {
         match self {
-            Self::Sled(store) => copy(store, to, now).await,
+            Self::Sled(store, _) => copy(store, to, now).await,
             Self::Postgres(_) => Err("the data are in PostgreSQL: back them up with the database's own tools (pg_basebackup with \
                  archived WAL, or pg_dump), and keep the root key elsewhere: without it nobody can read them"
                 .to_owned()),
@@ -90,7 +96,10 @@ impl Data {
     /// Ends it in order. What it acknowledged is durable already.
     pub async fn close(&self) {
         match self {
-            Self::Sled(store) => {
+            Self::Sled(store, counters) => {
+                if let Err(error) = counters.exchange().await {
+                    tracing::warn!(%error, "what was counted of quotas since the last few seconds is forgotten");
+                }
                 let store = store.clone();
                 let _ = tokio::task::spawn_blocking(move || store.close()).await;
             }
@@ -103,6 +112,17 @@ impl Data {
                 store.close();
                 let _ = tokio::time::timeout(FAREWELL, store.closed()).await;
             }
+        }
+    }
+}
+
+// As long as anybody counts.
+async fn keep(counters: Weak<Remembered>) {
+    loop {
+        tokio::time::sleep(KEEP).await;
+        let Some(counters) = counters.upgrade() else { return };
+        if let Err(error) = counters.exchange().await {
+            tracing::warn!(%error, "what was counted of quotas is not kept; trying again");
         }
     }
 }

@@ -35,12 +35,13 @@ pub async fn demo(listen: SocketAddr, data: Option<PathBuf>) -> Result<()> {
     let vault = Arc::new(root(&data)?);
     let registered = read(&registration::files()).map_err(|_| anyhow!("the demonstration's registration is broken"))?;
     let term = Term::default();
-    let store = Data::open(&Store { dir: data.join("store"), ..Store::default() }, term.lease, vault.clone()).await?;
+    let settings = Settings { listen, ..Settings::default() };
+    let store = Store { dir: data.join("store"), ..Store::default() };
+    let store = Data::open(&store, (term.lease, settings.auth.nonces), vault.clone()).await?;
     let sandbox = Sandbox::new(&Default::default(), now());
     let way = Arc::new(sandbox.clone());
     let routes = Routes::only(way);
-    let settings = Settings { listen, ..Settings::default() };
-    let tally = Tally::new(store.counters(settings.auth.nonces), vault.clone());
+    let tally = Tally::new(store.counters(), vault.clone());
     let house = House::build(tally.clone(), (vault.clone(), store, term), registered.registry, Ways { routes, subscribers: Vec::new() });
     register_recipients(&house.engine, registered.recipients).await?;
     let stage = Arc::new(Backstage {

@@ -55,8 +55,8 @@ pub async fn serve(settings: Settings) -> Result<()> {
     check_subscribers(&settings, &registered)?;
     bus::check(&settings, &registered)?;
     let term = Term { lease: settings.lease(), slowest: settings.slowest() };
-    let data = Data::open(&settings.store, term.lease, vault.clone()).await?;
-    let tally = Tally::new(data.counters(settings.http.auth.nonces), vault.clone());
+    let data = Data::open(&settings.store, (term.lease, settings.http.auth.nonces), vault.clone()).await?;
+    let tally = Tally::new(data.counters(), vault.clone());
     let audit = Audit::open(&settings.store.dir).with_context(|| format!("the audit log in {}", settings.store.dir.display()))?;
     let audit = Arc::new(audit);
     let ways = ways::build(&settings, now())?;

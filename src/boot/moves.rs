@@ -74,7 +74,7 @@ impl Mover {
 
     fn sled(&self) -> Result<Arc<SledStore>, String> {
         match &self.data {
-            Data::Sled(store) => Ok(store.clone()),
+            Data::Sled(store, _) => Ok(store.clone()),
             Data::Postgres(_) => Err("the data are in PostgreSQL: this is for engine = \"sled\"; use the database's own tools".to_owned()),
         }
     }

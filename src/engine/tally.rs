@@ -44,14 +44,15 @@ impl Tally {
 
     /// This node counted `count` of what `parts` name, for `left` from now: in place of what it told before.
     pub fn tell(&self, kind: Kind, parts: &[&[u8]], count: u32, left: Duration) {
-        if count >= TOLD_FROM && self.counters.shared_since().is_some() {
+        // Quotas know themselves from when on they matter.
+        if (count >= TOLD_FROM || kind == Kind::Quota) && self.counters.keeps(kind) {
             self.counters.tell(Mark::of(&self.vault, kind, parts), count, left);
         }
     }
 
     /// What this node counted, and told as `count`, counts no more.
     pub fn forget(&self, kind: Kind, parts: &[&[u8]], (count, left): (u32, Duration)) {
-        if count >= TOLD_FROM && self.counters.shared_since().is_some() {
+        if count >= TOLD_FROM && self.counters.keeps(kind) {
             self.counters.tell(Mark::of(&self.vault, kind, parts), 0, left);
         }
     }

@@ -118,6 +118,12 @@ pub trait Counters: Send + Sync {
     /// others can't tell it anything, and what it took is forgotten with it.
     fn shared_since(&self) -> Option<Timestamp>;
 
+    /// Whether it is of use to tell counts of this kind: others, or whoever comes after this process, will know them.
+    fn keeps(&self, kind: Kind) -> bool {
+        let _ = kind;
+        self.shared_since().is_some()
+    }
+
     /// This process counted `count` of it, which count for `left` from now: in place of what it told before. Kept until the others
     /// can be told; never blocks. When very many wait, one more is not told.
     fn tell(&self, mark: Mark, count: u32, left: Duration);

@@ -4,13 +4,14 @@
 //! is sealed), `keyed` (maps by such keys); `facts` (what the indexes keep); `shown`, `addresses`, `slots` and `published` (what
 //! everybody sees); `prepare`, with the keys that are `given`, → `stage` → `published` is the way of a commit, `read` that of a query;
 //! `past` is what both ask of history. [`transfer`] moves all of it into another store. [`memory`] and [`sled`] are engines,
-//! for one process, whose [`contract::Counters`] are [`alone`].
+//! for one process, whose [`contract::Counters`] are [`alone`]; [`remembered`] are those that also know what the process before counted.
 //! [`postgres`] is the one for several nodes, with its schema, migrations and connections.
 
 pub mod alone;
 pub mod contract;
 pub mod memory;
 pub mod postgres;
+pub mod remembered;
 pub mod sled;
 
 mod addresses;
