@@ -33,6 +33,8 @@ const DEAD: &str = "otp.dead";
 const PARTITIONS: i32 = 4;
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The mock broker answers a fetch that found nothing only when its time is up, whatever came meanwhile; a real one answers at once.
+const FETCH: (&str, &str) = ("fetch.wait.max.ms", "1");
 /// What is asked for.
 const TEMPLATE: &str = "bench";
 
@@ -72,7 +74,8 @@ impl Cluster {
         let ([generate_in, generate_out], brokers) = (TOPICS, self.0.bootstrap_servers());
         format!(
             "\n[kafka]\nbrokers = [\"{brokers}\"]\npublisher = \"{USER}\"\ngenerate_in = \"{generate_in}\"\ngenerate_out = \"{generate_out}\"\n\
-             dead_letter_topic = \"{DEAD}\"\n"
+             dead_letter_topic = \"{DEAD}\"\n[kafka.properties]\n\"{}\" = \"{}\"\n",
+            FETCH.0, FETCH.1
         )
     }
 }
@@ -90,7 +93,7 @@ impl Generate {
             config
         };
         let producer = config(&[("linger.ms", "1")]).create()?;
-        let consumer: BaseConsumer = config(&[("group.id", "bench"), ("enable.auto.commit", "false")]).create()?;
+        let consumer: BaseConsumer = config(&[("group.id", "bench"), ("enable.auto.commit", "false"), FETCH]).create()?;
         let mut parts = TopicPartitionList::new();
         (0..PARTITIONS).try_for_each(|it| parts.add_partition_offset(TOPICS[1], it, Offset::Beginning))?;
         consumer.assign(&parts)?;

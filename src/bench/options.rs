@@ -38,16 +38,16 @@ pub struct Options {
     #[arg(long, requires = "url")]
     pub i_run_this_server: bool,
     /// Connections, or records of Kafka, at once [default: 32; with --replies 128; over Kafka 256]
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub connections: Option<usize>,
     /// Requests a second, whether or not the server keeps up (open loop); without it, each connection asks as soon as it is answered
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub rate: Option<f64>,
     /// Seconds that are measured
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, global = true)]
     pub duration: u64,
     /// Seconds before that
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 3, global = true)]
     pub warm_up: u64,
     /// An envelope file instead of the built-in use cases; {phone}, {recipient}, {correlation}, {created}, {expires} are filled in
     #[arg(long)]
@@ -65,13 +65,13 @@ pub struct Options {
     #[arg(long, conflicts_with = "url")]
     pub replies: bool,
     /// Challenges that wait for a reply or a code, with --path reply or rest-verify; the run ends when all have theirs
-    #[arg(long, default_value_t = 10_000)]
+    #[arg(long, default_value_t = 10_000, global = true)]
     pub prepared: u32,
     /// Registered recipients [default: enough for the run, at most 60000]
     #[arg(long)]
     pub recipients: Option<u32>,
     /// Directory on the disk that is to be measured [default: the system's temporary directory]
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub store: Option<PathBuf>,
     /// A file with the table [store.postgres] of settings, of an empty database: the server that is started uses it instead of sled
     #[arg(long, value_name = "FILE.toml", conflicts_with = "url")]
@@ -83,10 +83,10 @@ pub struct Options {
     #[arg(long, default_value_t = 1, requires = "postgres")]
     pub nodes: u32,
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub json: bool,
     /// Draw latency over time, and its histogram, into this SVG file
-    #[arg(long, value_name = "FILE.svg")]
+    #[arg(long, value_name = "FILE.svg", global = true)]
     pub plot: Option<PathBuf>,
     /// Compare with reference servers, in turns: what HTTP alone costs, and HTTP with parsing and checks
     #[arg(long, conflicts_with_all = ["url", "rate", "replies", "plot"])]
@@ -122,10 +122,10 @@ pub enum Path {
 /// Parts that run as processes of their own.
 #[derive(Subcommand, Clone, Debug)]
 pub enum Part {
-    /// Codes asked for over Kafka; the same as --path kafka
+    /// Codes asked for over Kafka: --path kafka
     #[cfg(feature = "kafka")]
     Kafka,
-    /// Over REST: creates, and after them right codes; the same as --path rest-create and --path rest-verify
+    /// Over REST: --path rest-create, and after it --path rest-verify
     Rest,
     /// Serve as a reference does
     #[command(hide = true)]
@@ -163,6 +163,8 @@ impl Options {
             "use cases 1 and 2 take no reply; choose others by --cases"
         );
         ensure!((1..=1_000_000).contains(&self.prepared), "--prepared must be from 1 to 1000000");
+        let draws_two = matches!(self.part, Some(Part::Rest)) && self.plot.is_some();
+        ensure!(!draws_two, "--plot draws one path: use --path rest-create, or --path rest-verify, instead of rest");
         Ok(())
     }
 
