@@ -26,6 +26,9 @@ pub const TOPICS: [&str; 5] = ["generate-in", "generate-out", "validate-in", "va
 /// How long a test waits for what must come; a broken one waits in vain.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The mock broker answers a fetch that found nothing only when its time is up, whatever came meanwhile.
+const SOON: (&str, &str) = ("fetch.wait.max.ms", "20");
+
 /// A record as a reader sees it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Got {
@@ -83,7 +86,10 @@ impl Stand {
     }
 
     pub fn settings(&self, group: &str) -> Settings {
-        settings(&self.cluster.bootstrap_servers(), group)
+        let mut settings = settings(&self.cluster.bootstrap_servers(), group);
+        // The mock broker waits nearly as long for those that left.
+        settings.properties.insert("session.timeout.ms".to_owned(), "3000".to_owned());
+        settings
     }
 
     /// Another process of the group.
@@ -116,7 +122,7 @@ impl Stand {
         self.send(TOPICS[2], client, &[("processInstanceId", &process.to_string())], &value.to_string()).await;
     }
 
-    /// Everything on a topic, once there is at least this much, and what still comes in half a second.
+    /// Everything on a topic, once there is at least this much, and what still comes in a quarter of a second.
     pub async fn read(&self, topic: &str, at_least: usize) -> Vec<Got> {
         read(&self.cluster.bootstrap_servers(), (topic, self.partitions), at_least).await
     }
@@ -139,9 +145,14 @@ pub fn settings(brokers: &str, group: &str) -> Settings {
         validate_in: topic(2),
         validate_out: topic(3),
         dead_letter_topic: TOPICS[4].to_owned(),
-        properties: [("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "500"), ("topic.metadata.refresh.interval.ms", "1000")]
-            .map(|it| (it.0.to_owned(), it.1.to_owned()))
-            .into(),
+        properties: [
+            ("session.timeout.ms", "6000"),
+            ("heartbeat.interval.ms", "500"),
+            ("topic.metadata.refresh.interval.ms", "1000"),
+            SOON,
+        ]
+        .map(|it| (it.0.to_owned(), it.1.to_owned()))
+        .into(),
         ..Settings::default()
     }
 }
@@ -191,6 +202,7 @@ pub async fn read(brokers: &str, (topic, partitions): (&str, i32), at_least: usi
             .set("bootstrap.servers", brokers)
             .set("group.id", "reader")
             .set("enable.auto.commit", "false")
+            .set(SOON.0, SOON.1)
             .create()
             .unwrap();
         let mut all = TopicPartitionList::new();
@@ -210,7 +222,7 @@ pub async fn read(brokers: &str, (topic, partitions): (&str, i32), at_least: usi
                     value: message.payload().unwrap_or_default().to_vec(),
                 });
             }
-            if got.len() >= at_least && enough_at.get_or_insert_with(Instant::now).elapsed() > Duration::from_millis(500) {
+            if got.len() >= at_least && enough_at.get_or_insert_with(Instant::now).elapsed() > Duration::from_millis(250) {
                 return got;
             }
             assert!(begun.elapsed() < PATIENCE, "{topic}: {} of {at_least} records came", got.len());
