@@ -26,8 +26,11 @@ pub const TOPICS: [&str; 5] = ["generate-in", "generate-out", "validate-in", "va
 /// How long a test waits for what must come; a broken one waits in vain.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The mock broker answers a fetch that found nothing only when its time is up, whatever came meanwhile.
-const SOON: (&str, &str) = ("fetch.wait.max.ms", "20");
+/// How long a broker may wait for what there is to fetch. The mock broker answers a fetch that found nothing only when this is over,
+/// whatever came meanwhile; the real one finds nothing at all when it is short.
+const WAIT: &str = "fetch.wait.max.ms";
+const SOON: &str = "20";
+const USUAL: &str = "500";
 
 /// A record as a reader sees it.
 #[derive(Clone, PartialEq, Debug)]
@@ -89,6 +92,7 @@ impl Stand {
         let mut settings = settings(&self.cluster.bootstrap_servers(), group);
         // The mock broker waits nearly as long for those that left.
         settings.properties.insert("session.timeout.ms".to_owned(), "3000".to_owned());
+        settings.properties.insert(WAIT.to_owned(), SOON.to_owned());
         settings
     }
 
@@ -124,7 +128,7 @@ impl Stand {
 
     /// Everything on a topic, once there is at least this much, and what still comes in a quarter of a second.
     pub async fn read(&self, topic: &str, at_least: usize) -> Vec<Got> {
-        read(&self.cluster.bootstrap_servers(), (topic, self.partitions), at_least).await
+        read_within(SOON, &self.cluster.bootstrap_servers(), (topic, self.partitions), at_least).await
     }
 
     /// Codes that were sent, oldest first.
@@ -145,14 +149,9 @@ pub fn settings(brokers: &str, group: &str) -> Settings {
         validate_in: topic(2),
         validate_out: topic(3),
         dead_letter_topic: TOPICS[4].to_owned(),
-        properties: [
-            ("session.timeout.ms", "6000"),
-            ("heartbeat.interval.ms", "500"),
-            ("topic.metadata.refresh.interval.ms", "1000"),
-            SOON,
-        ]
-        .map(|it| (it.0.to_owned(), it.1.to_owned()))
-        .into(),
+        properties: [("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "500"), ("topic.metadata.refresh.interval.ms", "1000")]
+            .map(|it| (it.0.to_owned(), it.1.to_owned()))
+            .into(),
         ..Settings::default()
     }
 }
@@ -195,14 +194,18 @@ pub fn record<'a>(topic: &'a str, (key, headers): (&'a str, &[(&str, &str)]), va
     if key.is_empty() { record } else { record.key(key) }
 }
 
-pub async fn read(brokers: &str, (topic, partitions): (&str, i32), at_least: usize) -> Vec<Got> {
+pub async fn read(brokers: &str, topic: (&str, i32), at_least: usize) -> Vec<Got> {
+    read_within(USUAL, brokers, topic, at_least).await
+}
+
+async fn read_within(wait: &'static str, brokers: &str, (topic, partitions): (&str, i32), at_least: usize) -> Vec<Got> {
     let (brokers, topic) = (brokers.to_owned(), topic.to_owned());
     let reading = tokio::task::spawn_blocking(move || {
         let consumer: BaseConsumer = ClientConfig::new()
             .set("bootstrap.servers", brokers)
             .set("group.id", "reader")
             .set("enable.auto.commit", "false")
-            .set(SOON.0, SOON.1)
+            .set(WAIT, wait)
             .create()
             .unwrap();
         let mut all = TopicPartitionList::new();
