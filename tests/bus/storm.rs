@@ -261,7 +261,7 @@ fn what_would_be_wrong_after_a_storm_is_found() {
 async fn twenty_thousand_records_survive_a_storm_at_a_real_broker() {
     let broker = Broker::start(&TOPICS, 4);
     let begun = Instant::now();
-    let traces = storm((broker.address(), 4), Duration::from_secs(15), (10_000, 3)).await;
+    let traces = storm((broker.address(), 4), Duration::from_secs(6), (10_000, 3)).await;
     let again = traces.generated.len() + traces.validated.len() - 20_000;
     println!("20,000 records in {} s, {again} answers came twice", begun.elapsed().as_secs());
     assert_eq!(traces.faults(10_000), [""; 0]);
