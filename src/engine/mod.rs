@@ -2,10 +2,11 @@
 //!
 //! [`Engine`] answers requests; [`outbox`] hands messages to carriers; [`timers`] end sessions; [`feed`] pages events and
 //! [`push`] takes them to subscribers. All of them write through the same [`Engine::carry_out`]. [`templates`] are what messages of
-//! the REST and bus flows are made of.
+//! the REST and bus flows are made of. `duties` are changes that one process makes for all.
 
 pub mod direct;
 pub mod draw;
+mod duties;
 pub mod feed;
 pub mod guesses;
 pub mod handsets;

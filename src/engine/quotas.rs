@@ -5,6 +5,7 @@
 //! the day's total, which is a note of the store, some at a time; so the cap holds for all nodes together and after a restart. What a
 //! node has drawn and not spent when it ends is lost for that day: at most a part in [`PARTS`] of the cap.
 
+use super::duties::on_duty;
 use super::tally::{Kind, Tally};
 use super::{Engine, Trouble};
 use crate::domain::contact::{Address, Channel};
@@ -14,13 +15,12 @@ use crate::domain::publisher::Publisher;
 use crate::domain::quota::{Count, day};
 use crate::domain::request::{Origin, Via};
 use crate::domain::time::Timestamp;
-use crate::store::contract::Notes;
+use crate::store::contract::{Duty, Notes};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::mem;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Counts in a generation: a full one becomes the old one, and what was old is forgotten.
 const PLACES: usize = 50_000;
@@ -28,10 +28,6 @@ const PLACES: usize = 50_000;
 const TOLD: u32 = 20;
 /// In how many parts a day's money is drawn.
 const PARTS: u64 = 64;
-/// How long the duty to draw money lasts when its process is gone, how often it is asked for, and how long in between.
-const SPAN: Duration = Duration::from_secs(5);
-const TRIES: u32 = 60;
-const PACE: Duration = Duration::from_millis(100);
 
 /// Counts and money of all publishers. Bounded in memory whatever callers send.
 pub struct Quotas {
@@ -211,15 +207,11 @@ impl Quotas {
     // Draws as much as there is, at most `wanted`; one node at a time.
     async fn draw(&self, publisher: &PublisherId, (wanted, cap): (u64, u64), day: i64) -> Result<(), Trouble> {
         let note = format!("money/{publisher}");
-        let mut duty = None;
-        for _ in 0..TRIES {
-            duty = self.notes.duty(&note, SPAN).await?;
-            if duty.is_some() {
-                break;
-            }
-            tokio::time::sleep(PACE).await;
-        }
-        let Some(duty) = duty else { return Err(Trouble::Busy { retry_after: Duration::from_secs(1) }) };
+        on_duty(&*self.notes, &note, |duty| self.draw_on(duty, publisher, (wanted, cap), day)).await
+    }
+
+    async fn draw_on(&self, duty: Duty, publisher: &PublisherId, (wanted, cap): (u64, u64), day: i64) -> Result<(), Trouble> {
+        let note = duty.name.clone();
         let total = match self.notes.note(&note).await? {
             Some(bytes) => read(&bytes).ok_or_else(|| broken(publisher))?,
             None => (day, 0),
@@ -228,11 +220,9 @@ impl Quotas {
         let drawn = wanted.min(cap.saturating_sub(before));
         if drawn > 0 {
             let text = format!("{day} {}", before + drawn);
-            self.notes.set_notes_on(duty, vec![(note.clone(), Some(text.into_bytes()))]).await?;
+            self.notes.set_notes_on(duty, vec![(note, Some(text.into_bytes()))]).await?;
         }
         self.add(publisher, Drawn { day, left: drawn, dry: if drawn < wanted { cap } else { 0 } });
-        // Others need not wait for its end. When this fails, they do.
-        let _ = self.notes.duty(&note, Duration::ZERO).await;
         Ok(())
     }
 

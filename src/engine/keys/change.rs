@@ -7,6 +7,7 @@ use crate::domain::code::{Secret, Tag};
 use crate::domain::id::PublisherId;
 use crate::domain::scope::Scopes;
 use crate::domain::time::Timestamp;
+use crate::engine::duties::on_duty;
 use crate::store::contract::{Duty, StoreError};
 use ipnet::IpNet;
 use std::time::Duration;
@@ -23,10 +24,6 @@ const LISTED: Duration = Duration::from_secs(90 * 24 * 3_600);
 const LABEL: usize = 64;
 /// Networks of a key.
 const NETWORKS: usize = 32;
-/// How long the duty to change keys lasts when its process is gone, how often it is asked for, and how long in between.
-const SPAN: Duration = Duration::from_secs(5);
-const TRIES: u32 = 60;
-const PACE: Duration = Duration::from_millis(100);
 
 /// A key that is wanted.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -155,25 +152,11 @@ impl Keys {
         edit: impl FnOnce(&Index, Option<Record>) -> Result<Vec<(String, Record)>, Refused>,
     ) -> Result<(), Refused> {
         let _turn = self.changing.lock().await;
-        let duty = self.duty().await?;
-        let changed = self.change_on(duty.clone(), id, edit).await;
-        // Others need not wait for its end. When this fails, they do.
-        let _ = self.notes.duty(&duty.name, Duration::ZERO).await;
-        changed?;
+        on_duty(&*self.notes, INDEX, |duty| self.change_on(duty, id, edit)).await?;
         let _reading = self.reading.lock().await;
         // When this fails, what was known is too old soon.
         let _ = self.read_anew().await;
         Ok(())
-    }
-
-    async fn duty(&self) -> Result<Duty, Refused> {
-        for _ in 0..TRIES {
-            if let Some(duty) = self.notes.duty(INDEX, SPAN).await? {
-                return Ok(duty);
-            }
-            tokio::time::sleep(PACE).await;
-        }
-        Err(Trouble::Busy { retry_after: Duration::from_secs(2) }.into())
     }
 
     async fn change_on(

@@ -4,19 +4,14 @@ use super::record::{index_name, version_name, write_index, write_version};
 use super::{Entry, Templates, Trouble, broken};
 use crate::domain::id::PublisherId;
 use crate::domain::message::{Compiled, Invalid, Key, Source};
+use crate::engine::duties::on_duty;
 use crate::store::contract::{Duty, StoreError};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Templates of one publisher, removed ones among them: the list must fit one note.
 const MOST: usize = 500;
 /// Versions that are kept of a template; older ones go when a new one comes.
 const KEPT: u32 = 100;
-/// How long the duty to change a list lasts when its process is gone.
-const SPAN: Duration = Duration::from_secs(5);
-/// How often the duty is asked for, and how long in between: longer than it lasts in all.
-const TRIES: u32 = 60;
-const PACE: Duration = Duration::from_millis(100);
 
 /// What must hold for a change (RFC 9110, 13.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -89,22 +84,7 @@ impl Templates {
     // `None` removes it.
     async fn change(&self, publisher: &PublisherId, key: &Key, condition: Condition, to: Option<&Source>) -> Result<Put, Refused> {
         let _turn = self.turns.wait(publisher).await;
-        let duty = self.duty(publisher).await?;
-        let changed = self.change_on(duty.clone(), publisher, (key, condition, to)).await;
-        // Others need not wait for its end. When this fails, they do.
-        let _ = self.notes.duty(&duty.name, Duration::ZERO).await;
-        changed
-    }
-
-    async fn duty(&self, publisher: &PublisherId) -> Result<Duty, Refused> {
-        let name = index_name(publisher);
-        for _ in 0..TRIES {
-            if let Some(duty) = self.notes.duty(&name, SPAN).await? {
-                return Ok(duty);
-            }
-            tokio::time::sleep(PACE).await;
-        }
-        Err(busy())
+        on_duty(&*self.notes, &index_name(publisher), |duty| self.change_on(duty, publisher, (key, condition, to))).await
     }
 
     async fn change_on(
@@ -160,8 +140,4 @@ fn holds(condition: Condition, current: Option<u32>) -> Result<(), Refused> {
         Condition::Version(version) => current == Some(version),
     };
     if holds { Ok(()) } else { Err(Refused::Changed(current)) }
-}
-
-fn busy() -> Refused {
-    Refused::Trouble(Trouble::Busy { retry_after: Duration::from_secs(2) })
 }
