@@ -5,6 +5,7 @@ use super::alone::Alone;
 use super::contract::{Counters, Kind, Later, Mark, Notes, StoreError, Taken};
 use crate::domain::time::Timestamp;
 use parking_lot::Mutex;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -64,8 +65,10 @@ impl Remembered {
             let sum = all.entry(*mark).or_insert(Count { count: 0, ..*mine });
             *sum = Count { count: sum.count.saturating_add(mine.count), until: mine.until };
         }
-        let rows = all.iter().filter(|(_, it)| it.until > now).take(MOST).flat_map(|(mark, it)| row(mark, *it));
-        let bytes = std::iter::once(FORM).chain(rows).collect();
+        let mut all: Vec<_> = all.into_iter().filter(|(_, it)| it.until > now).collect();
+        // Where there are too many, those that are nearer to a limit matter more.
+        all.sort_unstable_by_key(|(_, it)| Reverse(it.count));
+        let bytes = std::iter::once(FORM).chain(all.iter().take(MOST).flat_map(|(mark, it)| row(mark, *it))).collect();
         let kept = self.notes.set_notes(vec![(NOTE.to_owned(), Some(bytes))]).await;
         if kept.is_err() {
             self.changed.store(true, Ordering::Relaxed);
@@ -197,6 +200,12 @@ mod tests {
         first.exchange().await.unwrap();
         let second = open(&notes, &clock).await;
         assert_eq!((second.before.len(), second.others(&mark(Kind::Quota, 0))), (MOST, 2));
+        // What is fuller takes the place of what is not.
+        (10_000..12_000).for_each(|nth| second.tell(mark(Kind::Quota, nth), 5, DAY));
+        second.exchange().await.unwrap();
+        let third = open(&notes, &clock).await;
+        let kept = (10_000..12_000).filter(|nth| third.others(&mark(Kind::Quota, *nth)) == 5).count();
+        assert_eq!((third.before.len(), kept, third.others(&mark(Kind::Quota, 0))), (MOST, 2_000, 2));
     }
 
     #[test]
