@@ -237,9 +237,9 @@ fn events(count: u64) {
         number: 90040,
         act: Act::Verified,
         at: sample::at(0),
-        institution: "011001276".to_owned(),
+        institution: "011001276".into(),
         product: "Online".to_owned(),
-        publisher: "bank".to_owned(),
+        publisher: "bank".into(),
         aggregate: AggregateId(Uuid::from_u128(2)),
         data: names.map(|it| (it, "The recipient's reply was right.".to_owned())).to_vec(),
     };

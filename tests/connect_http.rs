@@ -43,9 +43,9 @@ fn event(id: u128) -> FeedEvent {
         number: 90040,
         act: Act::Verified,
         at: Timestamp::from_millis(1_000),
-        institution: "011001276".to_owned(),
+        institution: "011001276".into(),
         product: "iPay".to_owned(),
-        publisher: "ipay".to_owned(),
+        publisher: "ipay".into(),
         aggregate: AggregateId(Uuid::from_u128(99)),
         data: vec![("ENSActCode", "OOBVerified".to_owned())],
     }

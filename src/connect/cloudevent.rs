@@ -3,11 +3,14 @@
 use crate::domain::feed::FeedEvent;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use uuid::Uuid;
 
 /// Media type of one event.
 pub const ONE: &str = "application/cloudevents+json";
 /// Media type of several, as an array.
 pub const BATCH: &str = "application/cloudevents-batch+json";
+/// As many as a number of a feed has digits at most.
+const ZEROS: &str = "00000000000000000000";
 
 /// An event as JSON. Attributes: `id` (stable over retries), `source`, `type` (`countersign.` and the `ENSActCode`), `subject` (the
 /// challenge or message), `time`; extensions `sequence` (of the institution's feed, as 20 digits, so that text order is its order)
@@ -23,16 +26,21 @@ pub struct CloudEvent<'a> {
 impl Serialize for CloudEvent<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let event = self.event;
+        // As text first: what is written piece by piece is looked at for escapes piece by piece.
+        let (mut id, mut aggregate) = (Uuid::encode_buffer(), Uuid::encode_buffer());
+        let id: &str = event.id.0.as_hyphenated().encode_lower(&mut id);
+        let aggregate: &str = event.aggregate.0.as_hyphenated().encode_lower(&mut aggregate);
+        let seq = event.seq.to_string();
         let mut map = to.serialize_map(None)?;
         map.serialize_entry("specversion", "1.0")?;
-        map.serialize_entry("id", &format_args!("{}", event.id))?;
+        map.serialize_entry("id", id)?;
         map.serialize_entry("source", self.source)?;
-        map.serialize_entry("type", &format_args!("countersign.{}", event.act.code()))?;
-        map.serialize_entry("subject", &format_args!("{}", event.aggregate))?;
-        map.serialize_entry("time", &format_args!("{}", event.at))?;
+        map.serialize_entry("type", &["countersign.", event.act.code()].concat())?;
+        map.serialize_entry("subject", aggregate)?;
+        map.serialize_entry("time", &event.at.to_string())?;
         map.serialize_entry("datacontenttype", "application/json")?;
-        map.serialize_entry("sequence", &format_args!("{:020}", event.seq))?;
-        map.serialize_entry("partitionkey", &format_args!("{}", event.aggregate))?;
+        map.serialize_entry("sequence", &[&ZEROS[seq.len().min(ZEROS.len())..], &seq].concat())?;
+        map.serialize_entry("partitionkey", aggregate)?;
         map.serialize_entry("data", &Data(event))?;
         map.end()
     }
@@ -44,8 +52,8 @@ impl Serialize for Data<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut map = to.serialize_map(None)?;
         map.serialize_entry("number", &self.0.number)?;
-        map.serialize_entry("publisher", &self.0.publisher)?;
-        map.serialize_entry("institution", &self.0.institution)?;
+        map.serialize_entry("publisher", self.0.publisher.as_str())?;
+        map.serialize_entry("institution", self.0.institution.as_str())?;
         map.serialize_entry("product", &self.0.product)?;
         for (name, value) in &self.0.data {
             map.serialize_entry(name, value)?;
@@ -60,7 +68,6 @@ mod tests {
     use crate::domain::event::Act;
     use crate::domain::id::{AggregateId, EventId};
     use crate::domain::time::Timestamp;
-    use uuid::Uuid;
 
     #[test]
     fn an_event_is_written_whole() {
@@ -70,9 +77,9 @@ mod tests {
             number: 90040,
             act: Act::Verified,
             at: Timestamp::from_millis(0),
-            institution: "011001276".to_owned(),
+            institution: "011001276".into(),
             product: "iPay".to_owned(),
-            publisher: "ipay".to_owned(),
+            publisher: "ipay".into(),
             aggregate: AggregateId(Uuid::from_u128(2)),
             data: vec![("ENSActCode", "OOBVerified".to_owned()), ("ENSFeedback", "Say \"yes\".".to_owned())],
         };

@@ -9,12 +9,14 @@ use super::signature::Signer;
 use crate::domain::feed::FeedEvent;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Uri};
-use serde::Deserialize;
+use serde::{Deserialize, Serializer as _};
 use std::path::PathBuf;
 use url::Url;
 
 /// Most events in one request of [`Batch::Array`].
 const BATCH_MAX: usize = 100;
+/// Bytes that most events need.
+const USUAL: usize = 1_024;
 
 /// Settings of a webhook.
 #[derive(Clone, Debug, Deserialize)]
@@ -98,11 +100,13 @@ impl Webhook {
 
     fn write(&self, events: &[FeedEvent]) -> Vec<u8> {
         let view = |event| CloudEvent { event, source: &self.source };
+        let mut body = Vec::with_capacity(events.len().saturating_mul(USUAL));
         let written = match (self.batch, events) {
-            (Batch::Each, [event]) => serde_json::to_vec(&view(event)),
-            _ => serde_json::to_vec(&events.iter().map(view).collect::<Vec<_>>()),
+            (Batch::Each, [event]) => serde_json::to_writer(&mut body, &view(event)),
+            _ => serde_json::Serializer::new(&mut body).collect_seq(events.iter().map(view)),
         };
-        written.expect("text and numbers under text keys are always JSON")
+        written.expect("text and numbers under text keys are always JSON");
+        body
     }
 
     async fn push_chunk(&self, events: &[FeedEvent]) -> Pushed {

@@ -57,8 +57,8 @@ impl Address {
         match self.0.split_once('@').filter(|(_, domain)| domain_ok(domain)) {
             Some((name, domain)) => format!("{}***@{domain}", name.chars().next().unwrap_or('*')),
             None => {
-                let shown: String = self.0.chars().rev().take(4).collect::<Vec<_>>().into_iter().rev().collect();
-                format!("******{shown}")
+                let shown = self.0.char_indices().rev().take(4).last().map_or(self.0.len(), |(at, _)| at);
+                ["******", &self.0[shown..]].concat()
             }
         }
     }

@@ -3,10 +3,9 @@
 use super::aggregate::Aggregate;
 use super::challenge::{Challenge, Level};
 use super::event::{Act, Event};
-use super::id::{AggregateId, EventId};
+use super::id::{AggregateId, EventId, InstitutionId, PublisherId};
 use super::publisher::Publisher;
 use super::time::Timestamp;
-use chrono::SecondsFormat;
 
 /// An event as subscribers see it: numbered, and complete by itself.
 #[derive(Clone, PartialEq, Debug)]
@@ -22,11 +21,11 @@ pub struct FeedEvent {
     /// When.
     pub at: Timestamp,
     /// `InstRtId`
-    pub institution: String,
+    pub institution: InstitutionId,
     /// `ConsumerProd`
     pub product: String,
     /// The publisher it concerns; subscribers see only their own.
-    pub publisher: String,
+    pub publisher: PublisherId,
     /// The challenge or message; events of one are pushed in order.
     pub aggregate: AggregateId,
     /// `EventDataInfo` pairs, in the contract's order; empty values are left out.
@@ -41,7 +40,7 @@ impl FeedEvent {
         let data = match aggregate {
             Aggregate::Challenge(challenge) => feedback_data(challenge, event, publisher),
             Aggregate::Inbound(inbound) => vec![
-                ("AlrtEventTimeDt", time(event.at)),
+                ("AlrtEventTimeDt", event.at.to_string()),
                 ("ENSActCode", act_name(event.act, publisher)),
                 ("RecipOrigMsgBody", event.feedback.clone()),
                 ("ConsumerProd", inbound.product.clone()),
@@ -54,9 +53,9 @@ impl FeedEvent {
             number: event.act.number(),
             act: event.act,
             at: event.at,
-            institution: aggregate.institution().to_string(),
+            institution: aggregate.institution().clone(),
             product: aggregate.product().to_owned(),
-            publisher: aggregate.publisher().to_string(),
+            publisher: aggregate.publisher().clone(),
             aggregate: aggregate.id(),
             data,
         })
@@ -78,7 +77,7 @@ fn feedback_data(challenge: &Challenge, event: &Event, publisher: Option<&Publis
         Level::Explicit { .. } => Default::default(),
     };
     let pairs = [
-        ("AlrtEventTimeDt", Some(time(event.at))),
+        ("AlrtEventTimeDt", Some(event.at.to_string())),
         ("ENSActCode", Some(act_name(event.act, publisher))),
         ("ENSFeedback", Some(event.feedback.clone())),
         ("ConsumerProd", Some(challenge.product.clone())),
@@ -93,13 +92,11 @@ fn feedback_data(challenge: &Challenge, event: &Event, publisher: Option<&Publis
         ("ConsmRecipStatType", recipient.map(|_| "Act".to_owned())),
         ("RecipCon", contact),
     ];
-    pairs.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    let mut told = Vec::with_capacity(pairs.len());
+    told.extend(pairs.into_iter().filter_map(|(name, value)| Some((name, value?))));
+    told
 }
 
 fn act_name(act: Act, publisher: Option<&Publisher>) -> String {
     publisher.and_then(|it| it.act_names.get(&act)).cloned().unwrap_or_else(|| act.code().to_owned())
-}
-
-fn time(at: Timestamp) -> String {
-    at.to_utc().to_rfc3339_opts(SecondsFormat::Millis, true)
 }

@@ -49,15 +49,15 @@ impl From<DateTime<Utc>> for Timestamp {
 /// ISO 8601 in UTC with milliseconds: `2026-11-21T21:25:00.000Z`.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = self.to_utc();
+        let at = self.to_utc().naive_utc();
         // By hand: each answer and each event has two or three, and as a general format each costs as much as an element that is read.
         let year = match u32::try_from(at.year()) {
             Ok(year @ ..=9999) => year,
-            _ => return f.write_str(&at.to_rfc3339_opts(SecondsFormat::Millis, true)),
+            _ => return f.write_str(&self.to_utc().to_rfc3339_opts(SecondsFormat::Millis, true)),
         };
         let mut text = *b"0000-00-00T00:00:00.000Z";
         let date = [(4, year), (7, at.month()), (10, at.day())];
-        let time = [(13, at.hour()), (16, at.minute()), (19, at.second()), (23, at.timestamp_subsec_millis())];
+        let time = [(13, at.hour()), (16, at.minute()), (19, at.second()), (23, at.and_utc().timestamp_subsec_millis())];
         for (end, number) in date.into_iter().chain(time) {
             put(&mut text[..end], number);
         }

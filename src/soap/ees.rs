@@ -54,7 +54,7 @@ impl EesPush<'_> {
         out.plain("EventNum", event.number);
         out.leaf("EventProd", self.product);
         out.plain("EventTimeDt", event.at);
-        out.leaf("InstId", &event.institution);
+        out.leaf("InstId", event.institution.as_str());
         out.optional("ProdEnv", self.environment);
         out.open("EventDataInfoArray");
         for (name, value) in &event.data {

@@ -176,7 +176,7 @@ impl Service for Fake {
                     break;
                 }
                 next = it.seq;
-                events.extend((it.publisher == ask.publisher.as_str()).then(|| it.clone()));
+                events.extend((it.publisher == *ask.publisher).then(|| it.clone()));
             }
             Ok(Page { events, next: next.to_string() })
         })

@@ -102,7 +102,7 @@ impl Reader {
                 if !self.is_served(listener, institution, &run.scene) {
                     return Some(format!("{:?} never gets to the end of the feed of {institution}", listener.temper));
                 }
-                for event in seen.iter().filter(|it| listener.filter().takes(&it.publisher, &it.product, it.act)) {
+                for event in seen.iter().filter(|it| listener.filter().takes(it.publisher.as_str(), &it.product, it.act)) {
                     let parked = format!("parked/{:?}/{institution}/{:020}", listener.temper, event.seq);
                     let parked = run.scene.durable.note(&parked).now_or_never().is_some_and(|it| it.is_ok_and(|it| it.is_some()));
                     match (listener.has(event.id), listener.refuses(event)) {

@@ -118,9 +118,9 @@ mod tests {
             number: 90040,
             act: Act::Verified,
             at: Timestamp::default(),
-            institution: "011001276".to_owned(),
+            institution: "011001276".into(),
             product: String::new(),
-            publisher: String::new(),
+            publisher: "".into(),
             aggregate: session(letter),
             data: Vec::new(),
         }
