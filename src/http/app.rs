@@ -63,7 +63,7 @@ impl App {
         let begun = Instant::now();
         let peer = self.state.proxies.client(peer, &head.headers);
         let asked_for = tracing::enabled!(tracing::Level::DEBUG).then(|| format!("{} {}", head.method, logged_path(head.uri.path())));
-        let Answered { mut response, counted: Counted(asked, outcome) } = self.dispatch(&head, content, (peer, id)).await;
+        let Answered { mut response, counted: Counted(asked, outcome) } = self.dispatch(head, content, (peer, id)).await;
         let took = begun.elapsed();
         self.state.metrics.request(asked, outcome, took);
         tracing::debug!(request = asked_for, operation = asked.name(), outcome, status = response.status().as_u16(), ?took, "answered");
@@ -73,30 +73,34 @@ impl App {
         response
     }
 
-    async fn dispatch<B>(&self, head: &Head, content: B, (peer, id): (Peer, Correlation)) -> Answered
+    async fn dispatch<B>(&self, head: Head, content: B, (peer, id): (Peer, Correlation)) -> Answered
     where
         B: HttpBody<Data = hyper::body::Bytes> + Send + Unpin + 'static,
         B::Error: Into<axum::BoxError>,
     {
         let at = Operation::at(head.uri.path());
-        if !names_one_host(head) {
+        if !names_one_host(&head) {
             return told(Problem::new(StatusCode::BAD_REQUEST, "A request has one Host.").into_response(), at);
         }
-        if is_cross_site(head) {
+        if is_cross_site(&head) {
             return told(Problem::new(StatusCode::FORBIDDEN, "Requests from pages of other sites are refused.").into_response(), at);
         }
         if head.uri.path() == ims::PATH && !self.surrounded {
-            return ims::serve(&self.state, (head, content), peer, id).await;
+            return ims::serve(&self.state, (&head, content), peer, id).await;
         }
-        if let Some(gateway) = inbound::named(&self.state, head).filter(|_| !self.surrounded) {
-            return told(inbound::receive(&self.state, gateway, (head, content), peer).await.into_response(), at);
+        if let Some(gateway) = inbound::named(&self.state, &head).filter(|_| !self.surrounded) {
+            return told(inbound::receive(&self.state, gateway, (&head, content), peer).await.into_response(), at);
         }
-        // The router wants a request of its own.
-        let mut request = Request::from_parts(head.clone(), content);
+        let mut request = Request::from_parts(head, content);
         request.extensions_mut().insert(peer);
         request.extensions_mut().insert(id);
         let routed = self.router.clone().oneshot(request.map(Body::new)).await;
-        told(routed.unwrap_or_else(|never| match never {}), at)
+        let mut response = routed.unwrap_or_else(|never| match never {});
+        // What is told of a challenge is for nobody else.
+        if at == Operation::Challenges {
+            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        told(response, at)
     }
 }
 
@@ -119,7 +123,7 @@ fn class(status: StatusCode) -> &'static str {
 }
 
 fn routes(state: Arc<State>) -> Router {
-    let body = axum::extract::DefaultBodyLimit::max(state.limits.max_body_bytes);
+    // Bodies are read by `body` alone, which bounds them: nothing here takes one by an extractor.
     Router::new()
         .route(ims::PATH, any(ims::routed))
         .route("/v1/events", get(feed::events))
@@ -139,7 +143,6 @@ fn routes(state: Arc<State>) -> Router {
             let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "Allow tells the methods of this path.");
             problem.typed("urn:countersign:problem:method-not-allowed")
         })
-        .layer(body)
         .with_state(state)
 }
 

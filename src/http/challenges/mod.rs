@@ -31,7 +31,7 @@ use axum::extract::{Path, State as Reach};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Extension, Json, Router, middleware};
+use axum::{Extension, Json, Router};
 use fields::{Wrong, joined};
 use form::{Again, Answered, Empty, NewChallenge, Told};
 use refusal::{ended, invalid, refused, too_many, too_soon, trouble, unknown};
@@ -51,7 +51,7 @@ static REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// When to come again after a request that took too long: whatever became of it, its repeat gets its answer.
 const TOO_LONG: Duration = Duration::from_secs(5);
 
-/// The routes. What they answer is for nobody else, and is kept nowhere.
+/// The routes.
 pub(super) fn routes() -> Router<Arc<State>> {
     Voice::warm();
     Router::new()
@@ -61,7 +61,6 @@ pub(super) fn routes() -> Router<Arc<State>> {
         .route("/v1/challenges/{id}/resend", post(resend))
         .route("/v1/challenges/{id}/cancel", post(cancel))
         .route("/v1/challenges/{id}/outcome", post(outcome))
-        .layer(middleware::map_response(unkept))
 }
 
 /// Asks for a challenge: a code is made, and a message with it accepted for sending.
@@ -272,9 +271,4 @@ fn mark(response: &mut Response, repeated: bool) {
     if repeated {
         response.headers_mut().insert(&REPLAYED, HeaderValue::from_static("true"));
     }
-}
-
-async fn unkept(mut response: Response) -> Response {
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }
