@@ -38,7 +38,7 @@ pub struct SystemChance;
 
 impl Chance for SystemChance {
     fn generator(&self) -> StdRng {
-        StdRng::from_seed(rand::random())
+        StdRng::from_rng(&mut rand::rng())
     }
 }
 
@@ -61,12 +61,14 @@ pub fn draw(now: Timestamp, chance: &dyn Chance, codes: Codes) -> Draw {
         Codes::Usual(count) => (count.min(MOST), (CodeKind::Otp.shape(), 0)),
         Codes::Chosen(shape, count) => (0, (shape, count.min(MOST))),
     };
+    let mut nonce = [0; 12];
+    generator.fill(&mut nonce);
     Draw {
         now,
-        aggregate: uuid::Uuid::from_bytes(generator.random()),
+        aggregate: uuid::Uuid::from_u128(generator.random()),
         otp: candidates(&mut generator, CodeKind::Otp.shape(), usual),
         otpa: candidates(&mut generator, CodeKind::Otpa.shape(), usual),
-        nonce: generator.random(),
+        nonce,
         seed: generator.random(),
         taken: 0,
         chosen: candidates(&mut generator, shape, chosen),
