@@ -75,10 +75,10 @@ pub struct Seen {
 
 /// How the key of a publisher's call is remembered: apart from the messages of gateways, whose names have no such character.
 pub fn call_key(publisher: &PublisherId, key: &str) -> String {
-    format!("{CALL}{publisher}/{key}")
+    [CALL, publisher.as_str(), "/", key].concat()
 }
 
-const CALL: char = '\u{1}';
+const CALL: &str = "\u{1}";
 
 impl Seen {
     /// Whether it was no answer, but a wish of the publisher to have the message sent again.

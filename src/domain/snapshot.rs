@@ -90,7 +90,7 @@ pub struct View {
     /// Each address concerned: the phone, or all of the recipient's contacts (without repeats).
     pub addresses: Vec<AddressView>,
     /// The open challenge that holds the slot.
-    pub holder: Option<Versioned<Challenge>>,
+    pub holder: Option<Box<Versioned<Challenge>>>,
     /// The aggregate asked for by id, or the challenge that holds the slot asked for.
     pub one: Option<Versioned<Aggregate>>,
     /// For a reply or a call that was seen before: what was answered.

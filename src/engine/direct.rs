@@ -229,7 +229,7 @@ impl Call {
     fn remembered(&self) -> Option<String> {
         let key = self.key.as_deref()?;
         let end = key.floor_char_boundary(order::NAME_MAX);
-        Some(call_key(&self.origin.publisher, &format!("{}/{}", self.id, &key[..end])))
+        Some(call_key(&self.origin.publisher, &[&self.id.to_string(), "/", &key[..end]].concat()))
     }
 }
 

@@ -38,7 +38,7 @@ pub async fn a_new_challenge_is_found_by_everything_it_is_known_by(store: &dyn E
     let view = load(store, opening(&it, at(2))).await;
     let prior = view.prior.unwrap();
     assert_eq!((prior.id, prior.payload, prior.material), (id(1), Tag([1; 16]), it.material.clone()));
-    assert_eq!(view.holder, Some(Versioned { value: it.clone(), version: found.version }));
+    assert_eq!(view.holder.as_deref(), Some(&Versioned { value: it.clone(), version: found.version }));
     let open = vec![Versioned { value: it.clone(), version: found.version }];
     assert_eq!(view.addresses[0].open, open);
     let replied = load(store, reply_from(&phone(), Some("sandbox/1"), at(2))).await;

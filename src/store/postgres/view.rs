@@ -122,7 +122,7 @@ impl Viewer<'_> {
             budgets,
             addresses: views,
             prior,
-            holder: holder.map(|it| self.challenge(it)).transpose()?.flatten(),
+            holder: holder.map(|it| self.challenge(it)).transpose()?.flatten().map(Box::new),
             publisher_today: self.fetched.opened.get(&(places.publisher(publisher), day_of(*now))).copied().unwrap_or(0),
             ..View::default()
         })

@@ -58,7 +58,7 @@ impl Reader<'_> {
                 None => None,
             },
             publisher_today: found.publisher_today,
-            holder: found.holder.map(|it| self.challenge(it, search)).transpose()?.flatten(),
+            holder: found.holder.map(|it| self.challenge(it, search)).transpose()?.flatten().map(Box::new),
             ..View::default()
         })
     }
