@@ -38,7 +38,8 @@ pub(super) fn random<const N: usize>() -> [u8; N] {
 /// two of q texts meet with a probability of about q² / 2^123. The keys are derived once, and not for each text: a tenth of an
 /// HMAC's work.
 pub(super) struct ShortMac {
-    hash: Zeroizing<[u8; BLOCK]>,
+    // Its key is expanded once; each text takes a copy.
+    hash: Polyval,
     cipher: Aes256Enc,
 }
 
@@ -54,7 +55,7 @@ impl ShortMac {
         }
         let (hash, cipher) = keys.split_first_chunk().expect("48 bytes are more than 16");
         let cipher: &[u8; 32] = cipher.try_into().expect("48 bytes without 16 are 32");
-        Self { hash: Zeroizing::new(*hash), cipher: Aes256Enc::new(cipher.into()) }
+        Self { hash: Polyval::new(hash.into()), cipher: Aes256Enc::new(cipher.into()) }
     }
 
     /// The MAC of a list of parts, each preceded by its length.
@@ -81,7 +82,7 @@ impl ShortMac {
         }
         let last = bytes.len() - BLOCK;
         bytes[last..last + 8].copy_from_slice(&(length as u64 * 8).to_le_bytes());
-        let mut hash = Polyval::new((&*self.hash).into());
+        let mut hash = self.hash.clone();
         hash.update(Block::cast_slice_from_core(bytes.as_chunks().0));
         let mut tag = hash.finalize();
         tag[15] &= 0x7f;
