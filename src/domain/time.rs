@@ -56,21 +56,17 @@ impl fmt::Display for Timestamp {
             _ => return f.write_str(&self.to_utc().to_rfc3339_opts(SecondsFormat::Millis, true)),
         };
         let mut text = *b"0000-00-00T00:00:00.000Z";
-        let date = [(4, year), (7, at.month()), (10, at.day())];
-        let time = [(13, at.hour()), (16, at.minute()), (19, at.second()), (23, at.and_utc().timestamp_subsec_millis())];
-        for (end, number) in date.into_iter().chain(time) {
-            put(&mut text[..end], number);
-        }
+        put::<4>(&mut text, 0, year);
+        let pairs = [at.month(), at.day(), at.hour(), at.minute(), at.second()];
+        (5..).step_by(3).zip(pairs).for_each(|(place, number)| put::<2>(&mut text, place, number));
+        put::<3>(&mut text, 20, at.and_utc().timestamp_subsec_millis());
         f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 
-// Writes a number so that it ends where `place` does.
-fn put(place: &mut [u8], mut number: u32) {
-    for digit in place.iter_mut().rev() {
-        if number == 0 {
-            return;
-        }
+// Writes a number with `DIGITS` digits from `at` on.
+fn put<const DIGITS: usize>(text: &mut [u8; 24], at: usize, mut number: u32) {
+    for digit in text[at..at + DIGITS].iter_mut().rev() {
         *digit = b'0' + (number % 10) as u8;
         number /= 10;
     }
