@@ -1,7 +1,7 @@
 //! JSON webhooks: CloudEvents, signed by Standard Webhooks.
 
 use super::client::{Call, Caller, Reply, sensitive, uri};
-use super::cloudevent::{BATCH, CloudEvent, ONE};
+use super::cloudevent::{self, BATCH, ONE};
 use super::contract::{Pushed, Sink, Soon};
 use super::guard::Reach;
 use super::setting::{Now, Unusable, time_out};
@@ -9,14 +9,12 @@ use super::signature::Signer;
 use crate::domain::feed::FeedEvent;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Uri};
-use serde::{Deserialize, Serializer as _};
+use serde::Deserialize;
 use std::path::PathBuf;
 use url::Url;
 
 /// Most events in one request of [`Batch::Array`].
 const BATCH_MAX: usize = 100;
-/// Bytes that most events need.
-const USUAL: usize = 1_024;
 
 /// Settings of a webhook.
 #[derive(Clone, Debug, Deserialize)]
@@ -98,26 +96,15 @@ impl Webhook {
         }
     }
 
-    fn write(&self, events: &[FeedEvent]) -> Vec<u8> {
-        let view = |event| CloudEvent { event, source: &self.source };
-        let mut body = Vec::with_capacity(events.len().saturating_mul(USUAL));
-        let written = match (self.batch, events) {
-            (Batch::Each, [event]) => serde_json::to_writer(&mut body, &view(event)),
-            _ => serde_json::Serializer::new(&mut body).collect_seq(events.iter().map(view)),
-        };
-        written.expect("text and numbers under text keys are always JSON");
-        body
-    }
-
     async fn push_chunk(&self, events: &[FeedEvent]) -> Pushed {
         let (Some(first), Some(last)) = (events.first(), events.last()) else {
             return Pushed::Taken;
         };
-        let (id, kind) = match self.batch {
-            Batch::Each => (first.id.to_string(), ONE),
-            Batch::Array => (format!("{}_{}_{}", first.id, last.id, events.len()), BATCH),
+        let (id, kind, body) = match self.batch {
+            Batch::Each => (first.id.to_string(), ONE, cloudevent::one(first, &self.source)),
+            Batch::Array => (format!("{}_{}_{}", first.id, last.id, events.len()), BATCH, cloudevent::batch(events, &self.source)),
         };
-        self.post(&id, kind, self.write(events)).await
+        self.post(&id, kind, body).await
     }
 }
 
