@@ -11,32 +11,34 @@ use crate::domain::challenge::{Challenge, SEEN_REPLIES, Seen, State};
 use crate::domain::draw::Draw;
 use crate::domain::event::Act;
 use crate::domain::request::Verify;
-use crate::domain::snapshot::{Decision, Expect, Write};
+use crate::domain::snapshot::{Decision, Expect, Versioned, Write};
 use crate::domain::told::Checked;
 
 /// Judges one answer. A repeated call is answered as the first was, and changes nothing.
-pub fn verify(facts: &Facts<'_>, call: &Verify, draw: &mut Draw) -> Decision {
+pub fn verify(mut facts: Facts<'_>, call: &Verify, draw: &mut Draw) -> Decision {
     if let Some(verdict) = facts.view.seen {
         return told(repeated(verdict));
     }
-    let Some(one) = &facts.view.one else { return told(Checked::Unknown) };
-    let found = one.value.challenge().filter(|it| it.publisher == call.publisher && it.verifier.is_some());
-    let Some(found) = found else { return told(Checked::Unknown) };
-    let (mut challenge, mut failures) = (found.clone(), Failures::of(&facts.view.budgets));
-    let checked = match over(found, call) {
-        None => judge(facts, call, (&mut challenge, &mut failures), draw),
+    let Some(Versioned { value: Aggregate::Challenge(mut it), version }) = facts.view.one.take() else { return told(Checked::Unknown) };
+    if it.publisher != call.publisher || it.verifier.is_none() {
+        return told(Checked::Unknown);
+    }
+    let facts = &facts;
+    let mut failures = Failures::of(&facts.view.budgets);
+    let checked = match over(&it, call) {
+        None => judge(facts, call, (&mut it, &mut failures), draw),
         // It costs no attempt, and counts as a failure (decision 16).
-        Some(Checked::Superseded) if is_answer(facts, call, found) => {
-            failures.count(found.own_budgets(), rule(facts, found), draw.now);
+        Some(Checked::Superseded) if is_answer(facts, call, &it) => {
+            failures.count(it.own_budgets(), rule(facts, &it), draw.now);
             Checked::Superseded
         }
         Some(over) => return told(over),
     };
-    remember(&mut challenge, call, checked);
-    let mut expects = vec![Expect::Aggregate(challenge.id, one.version)];
+    remember(&mut it, call, checked);
+    let mut expects = vec![Expect::Aggregate(it.id, version)];
     expects.extend(call.key.clone().map(Expect::Unseen));
     expects.extend(failures.expectations());
-    let writes = [Write::Aggregate(Aggregate::Challenge(Box::new(challenge)))].into_iter().chain(failures.into_writes()).collect();
+    let writes = [Write::Aggregate(Aggregate::Challenge(it))].into_iter().chain(failures.into_writes()).collect();
     Decision { answer: Answer::Checked(checked), writes, expects }
 }
 

@@ -71,7 +71,7 @@ pub fn decide(facts: Facts<'_>, request: &Request, draw: &mut Draw) -> Decision 
     match request {
         Request::Open(wish) => challenge::open(&facts, wish, draw),
         Request::Create(order) => opening::create(&facts, order, draw),
-        Request::Verify(call) => call::verify(&facts, call, draw),
+        Request::Verify(call) => call::verify(facts, call, draw),
         Request::Resend(wish) => resend::resend(&facts, wish, draw),
         Request::Close(wish) => close::close(facts.view, wish, draw),
         Request::Reply(sms) => reply::reply(&facts, sms, draw),
