@@ -160,7 +160,7 @@ fn plain(mut view: View) -> String {
     }
     view.recipient.iter_mut().for_each(none);
     view.budgets.iter_mut().for_each(|it| none(&mut it.1));
-    view.holder.iter_mut().for_each(none);
+    view.holder.iter_mut().for_each(|it| none(it));
     view.one.iter_mut().for_each(none);
     for it in &mut view.addresses {
         it.version = 0;

@@ -68,7 +68,7 @@ fn apart(view: View) -> (Plain, Vec<(Name, u64)>) {
         versions.push((Name::Aggregate(it.value.id), it.version));
         it.value
     };
-    plain.holder = view.holder.map(&mut challenge);
+    plain.holder = view.holder.map(|it| challenge(*it));
     let mut addresses = Vec::new();
     for it in view.addresses {
         addresses.push((Name::address(&it.address), it.version));
