@@ -170,7 +170,7 @@ fn plain(mut view: View) -> String {
     format!("{view:?}")
 }
 
-async fn feed(store: &dyn Engine, of: &InstitutionId, after: u64, page: usize) -> Vec<(u64, Aggregate, usize)> {
+async fn feed(store: &dyn Engine, of: &InstitutionId, after: u64, page: usize) -> Vec<(u64, Arc<Aggregate>, usize)> {
     let (mut all, mut last) = (Vec::new(), after);
     loop {
         let part = store.feed(of, last, page).await.unwrap();
@@ -301,7 +301,7 @@ async fn all_that_is_visible_is_the_same_and_goes_on_there() {
 async fn goes_on(
     from: &Filled,
     (there, keys): (&Arc<PostgresStore>, &Vault),
-    (cursor, rest): (u64, Vec<(u64, Aggregate, usize)>),
+    (cursor, rest): (u64, Vec<(u64, Arc<Aggregate>, usize)>),
     all: &[Challenge],
 ) {
     // A cursor from before shows what it would have shown.

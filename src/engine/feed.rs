@@ -8,6 +8,7 @@ use crate::domain::id::{InstitutionId, PublisherId};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Bytes a cursor may have.
 const CURSOR_MAX: usize = 8_192;
@@ -94,7 +95,7 @@ impl Engine {
         let registry = self.registry();
         let found = self.parts.store.feed(institution, seq, max).await?;
         let (last, seen) = (found.last().map(|it| it.0), found.len());
-        let event = |(seq, aggregate, index): &(u64, Aggregate, usize)| {
+        let event = |(seq, aggregate, index): &(u64, Arc<Aggregate>, usize)| {
             aggregate.events().get(*index).filter(|it| wants(aggregate, it))?;
             let publisher = registry.publishers.get(aggregate.publisher()).map(AsRef::as_ref);
             FeedEvent::of(aggregate, *index, *seq, publisher)

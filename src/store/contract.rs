@@ -8,6 +8,7 @@ use crate::domain::time::Timestamp;
 use crate::vault::Vault;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A future that a `dyn Store` can return.
@@ -59,7 +60,7 @@ pub trait Store: Send + Sync {
 
     /// At most `max` events of an institution after `after`, oldest first, with what each is about; from the hot store and
     /// from history.
-    fn feed<'a>(&'a self, institution: &'a InstitutionId, after: u64, max: usize) -> Later<'a, Vec<(u64, Aggregate, usize)>>;
+    fn feed<'a>(&'a self, institution: &'a InstitutionId, after: u64, max: usize) -> Later<'a, Vec<(u64, Arc<Aggregate>, usize)>>;
 
     /// An aggregate by id, live or from history, with its events' numbers.
     fn find(&self, id: AggregateId) -> Later<'_, Option<Versioned<Aggregate>>>;

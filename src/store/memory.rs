@@ -54,7 +54,7 @@ impl Store for MemoryStore {
     }
 
     fn commit(&self, writes: Vec<Write>, expects: Vec<Expect>) -> Later<'_, ()> {
-        Box::pin(async move { Commit::prepare(&self.vault, Form::NEWEST, &writes, &expects).and_then(|commit| self.apply(&commit)) })
+        Box::pin(async move { Commit::prepare(&self.vault, Form::NEWEST, writes, &expects).and_then(|commit| self.apply(&commit)) })
     }
 
     fn lease(&self, now: Timestamp, span: Duration, max: usize) -> Later<'_, Vec<Lease>> {
@@ -65,7 +65,7 @@ impl Store for MemoryStore {
         Box::pin(async move { Ok(self.published.read().due(now).take(max).collect()) })
     }
 
-    fn feed<'a>(&'a self, institution: &'a InstitutionId, after: u64, max: usize) -> Later<'a, Vec<(u64, Aggregate, usize)>> {
+    fn feed<'a>(&'a self, institution: &'a InstitutionId, after: u64, max: usize) -> Later<'a, Vec<(u64, Arc<Aggregate>, usize)>> {
         Box::pin(async move { self.reader().feed(institution, after, max).map(|(events, _)| events) })
     }
 

@@ -27,8 +27,8 @@ pub(crate) enum Change {
         body: SealedRow,
         /// For the indexes.
         facts: Arc<Facts>,
-        /// How many events it has.
-        events: usize,
+        /// As it was before.
+        plain: Arc<Aggregate>,
     },
     /// An aggregate is in history now, and leaves.
     Move(AggregateId),
@@ -74,8 +74,8 @@ pub(crate) struct Commit {
 
 impl Commit {
     /// Seals what a decision wants. Of two writes of one record the last stands.
-    pub(crate) fn prepare(vault: &Vault, form: Form, writes: &[Write], expects: &[Expect]) -> Result<Self, StoreError> {
-        written_in(form, writes)?;
+    pub(crate) fn prepare(vault: &Vault, form: Form, writes: Vec<Write>, expects: &[Expect]) -> Result<Self, StoreError> {
+        written_in(form, &writes)?;
         let given = Given::by(vault, expects);
         let mut changes: Vec<Change> = Vec::with_capacity(writes.len());
         for write in writes {
@@ -131,7 +131,7 @@ impl Change {
 
     fn bytes(&self) -> usize {
         match self {
-            Self::Aggregate { body, events, .. } => row::length(body, *events),
+            Self::Aggregate { body, plain, .. } => row::length(body, plain.events().len()),
             Self::Record { body: Some(body), .. } => row::length(body, 0),
             Self::Move(_) | Self::Forget(_) | Self::Record { body: None, .. } => 0,
         }
@@ -162,32 +162,32 @@ fn touched(new: &Facts, old: Option<&Facts>, mut each: impl FnMut(Key)) {
     }
 }
 
-fn change((vault, form): (&Vault, Form), write: &Write, given: &Given<'_>) -> Change {
+fn change((vault, form): (&Vault, Form), write: Write, given: &Given<'_>) -> Change {
     let keys = Keys(vault);
     match write {
         Write::Aggregate(it) => aggregate((vault, form), it, given),
         Write::Budget(key, budget) => {
-            let key = keys.budget(key);
-            let body = row::seal_in_place(vault, &key, rows::encode_budget(budget, form, ROOM), true);
+            let key = keys.budget(&key);
+            let body = row::seal_in_place(vault, &key, rows::encode_budget(&budget, form, ROOM), true);
             Change::Record { key, body: Some(body), aside: Aside::None }
         }
         Write::OptOut(publisher, address, stopped) => {
-            let (key, route) = (keys.opt_out(publisher, address), keys.address(address));
+            let (key, route) = (keys.opt_out(&publisher, &address), keys.address(&address));
             let body = stopped.then(|| row::seal_in_place(vault, &key, encode_opt_out(&route, publisher.as_str()), true));
-            Change::Record { key, body, aside: Aside::OptOut(route, publisher.clone()) }
+            Change::Record { key, body, aside: Aside::OptOut(route, publisher) }
         }
         Write::Recipient(name, recipient) => {
-            let key = keys.recipient(name);
+            let key = keys.recipient(&name);
             let body = recipient.as_ref().map(|it| row::seal_in_place(vault, &key, rows::encode_recipient(it, form, ROOM), true));
-            Change::Record { key, body, aside: Aside::Recipient(name.clone()) }
+            Change::Record { key, body, aside: Aside::Recipient(name) }
         }
     }
 }
 
-fn aggregate((vault, form): (&Vault, Form), it: &Aggregate, given: &Given<'_>) -> Change {
+fn aggregate((vault, form): (&Vault, Form), it: Aggregate, given: &Given<'_>) -> Change {
     let key = Key::aggregate(it.id());
-    let body = row::seal_in_place(vault, &key, rows::encode_aggregate(it, form, ROOM), false);
-    Change::Aggregate { id: it.id(), body, facts: Arc::new(Facts::given(it, given)), events: it.events().len() }
+    let body = row::seal_in_place(vault, &key, rows::encode_aggregate(&it, form, ROOM), false);
+    Change::Aggregate { id: it.id(), body, facts: Arc::new(Facts::given(&it, given)), plain: Arc::new(it) }
 }
 
 fn want(expect: &Expect) -> Want {

@@ -9,6 +9,7 @@ use super::addresses::Addresses;
 use super::form::Form;
 use super::key::{Key, Route, kind};
 use super::keyed::Keyed;
+use super::latest::Latest;
 use super::outbox::Outbox;
 pub(crate) use super::shown::{Aside, Entry, Row, Shown};
 use super::slots::Slots;
@@ -60,6 +61,8 @@ pub(crate) struct Published {
     today: HashMap<PublisherId, BTreeMap<u32, u64>>,
     finished: BTreeSet<(Timestamp, AggregateId)>,
     graves: BTreeSet<(Timestamp, AggregateId)>,
+    /// What was committed last, unsealed.
+    pub(crate) latest: Latest,
 }
 
 impl Published {

@@ -24,6 +24,7 @@ use crate::vault::Vault;
 use address::{Glance, Look};
 pub(crate) use opening::addresses;
 use parking_lot::RwLock;
+use std::collections::hash_map::Entry as Slot;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +41,12 @@ impl Hit {
     fn of(id: AggregateId, entry: &Entry) -> Self {
         Self { id, at: entry.facts.at, version: entry.version, bytes: entry.bytes.clone() }
     }
+}
+
+/// What an event is told of: one of the latest, or to be opened without the lock.
+enum Told {
+    Known(Arc<Aggregate>),
+    Sealed(Arc<[u8]>),
 }
 
 /// Reads the published state.
@@ -133,8 +140,11 @@ impl Reader<'_> {
             let published = self.published.read();
             let Some(feed) = published.feeds.get(institution) else { return Ok((Vec::new(), true)) };
             let from = feed.hot.range(after.saturating_add(1)..).take(max);
-            let bytes = |id| published.entries.get(id).and_then(|it| it.bytes.clone());
-            let hits: Vec<_> = from.filter_map(|(seq, (id, index))| Some((*seq, *id, *index, bytes(id)?))).collect();
+            let told = |id| match published.latest.get(id) {
+                Some(known) => Some(Told::Known(known.clone())),
+                None => published.entries.get(id).and_then(|it| it.bytes.clone()).map(Told::Sealed),
+            };
+            let hits: Vec<_> = from.filter_map(|(seq, (id, index))| Some((*seq, *id, *index, told(id)?))).collect();
             (hits, feed.last)
         };
         let unbroken = hits.iter().zip(after.saturating_add(1)..).all(|(hit, seq)| hit.0 == seq);
@@ -142,24 +152,20 @@ impl Reader<'_> {
         Ok((self.events(hits)?, complete))
     }
 
-    // Each aggregate is opened once, and copied only for more than one of its events.
-    fn events(&self, hits: Vec<(u64, AggregateId, u16, Arc<[u8]>)>) -> Result<FeedPart, StoreError> {
-        let mut opened: Keyed<AggregateId, (usize, Option<Aggregate>)> = Keyed::with_capacity_and_hasher(hits.len(), Default::default());
-        hits.iter().for_each(|it| opened.entry(it.1).or_default().0 += 1);
-        let mut events = Vec::with_capacity(hits.len());
-        for (seq, id, index, bytes) in hits {
-            let (left, known) = opened.entry(id).or_default();
-            *left = left.saturating_sub(1);
-            let aggregate = match known.take() {
-                Some(known) => known,
-                None => self.open_aggregate(id, &bytes)?,
+    // Each aggregate is opened once.
+    fn events(&self, hits: Vec<(u64, AggregateId, u16, Told)>) -> Result<FeedPart, StoreError> {
+        let mut opened: Keyed<AggregateId, Arc<Aggregate>> = Keyed::default();
+        let event = |(seq, id, index, told)| {
+            let aggregate = match told {
+                Told::Known(known) => known,
+                Told::Sealed(bytes) => match opened.entry(id) {
+                    Slot::Occupied(it) => it.get().clone(),
+                    Slot::Vacant(it) => it.insert(Arc::new(self.open_aggregate(id, &bytes)?)).clone(),
+                },
             };
-            if *left > 0 {
-                *known = Some(aggregate.clone());
-            }
-            events.push((seq, aggregate, usize::from(index)));
-        }
-        Ok(events)
+            Ok((seq, aggregate, usize::from(index)))
+        };
+        hits.into_iter().map(event).collect()
     }
 
     /// Opens an aggregate's value, from wherever it was kept.
@@ -287,7 +293,7 @@ fn seen_before(route: Route, search: &Search<'_>) -> Option<Verdict> {
 }
 
 /// Events with their numbers, what they are about, and which of its events they are.
-pub(crate) type FeedPart = Vec<(u64, Aggregate, usize)>;
+pub(crate) type FeedPart = Vec<(u64, Arc<Aggregate>, usize)>;
 
 // A value that was verified when the store was opened can't be read: memory or a key is gone.
 fn unreadable(error: impl std::fmt::Display) -> StoreError {

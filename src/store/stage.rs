@@ -10,6 +10,7 @@ use super::past::{Grave, Past};
 use super::prepare::{Change, Check, Commit, Want};
 use super::published::{Aside, Entry, Published, Row, Shown};
 use super::row;
+use crate::domain::aggregate::Aggregate;
 use crate::domain::id::{AggregateId, InstitutionId};
 use crate::domain::time::Timestamp;
 use crate::vault::{SealedRow, Vault};
@@ -47,6 +48,7 @@ pub(crate) struct Step<'a> {
     pub(crate) puts: Vec<(Key, Option<Arc<[u8]>>)>,
     /// What to show afterwards, each with its commit's number.
     pub(crate) shown: Vec<(u64, Shown)>,
+    latest: Vec<(AggregateId, Arc<Aggregate>)>,
     touched: Touched,
     /// What the commit that is looked at touches.
     touches: Vec<Key>,
@@ -68,6 +70,7 @@ impl<'a> Step<'a> {
             records: published.records,
             puts: Vec::with_capacity(2 * USUAL),
             shown: Vec::with_capacity(2 * USUAL),
+            latest: Vec::with_capacity(USUAL),
             touched: Touched::with_capacity_and_hasher(4 * USUAL, Default::default()),
             touches: Vec::with_capacity(USUAL),
             feeds: HashMap::new(),
@@ -109,7 +112,7 @@ impl<'a> Step<'a> {
             self.record(key, Some(&body), &Aside::Feed(institution, last));
         }
         self.puts.push((Key::META, Some(meta_value(self.vault, self.published.form, (self.sequence, self.records)).into())));
-        Sealed { sequence: self.sequence, records: self.records, puts: self.puts, shown: self.shown }
+        Sealed { sequence: self.sequence, records: self.records, puts: self.puts, shown: self.shown, latest: self.latest }
     }
 
     // What moved is in history before it leaves the published state, and this thread is the one that takes it from there: what
@@ -165,8 +168,8 @@ impl<'a> Step<'a> {
     }
 
     fn aggregate(&mut self, change: &Change, grave: Option<&Grave>) {
-        let Change::Aggregate { id, body, facts, events } = change else { return };
-        let (id, events, old) = (*id, *events, self.published.entries.get(id));
+        let Change::Aggregate { id, body, facts, plain } = change else { return };
+        let (id, events, old) = (*id, plain.events().len(), self.published.entries.get(id));
         let had = old.map(|it| &it.seqs).or(grave.map(|it| &it.seqs));
         let seqs = match had.filter(|it| it.len() == events) {
             Some(had) => had.clone(),
@@ -182,6 +185,7 @@ impl<'a> Step<'a> {
         let entry = Entry { version: self.sequence, bytes: Some(bytes), facts: facts.clone(), seqs };
         let shown = if grave.is_some() { Shown::Revived(id, entry) } else { Shown::Entry(id, entry) };
         self.shown.push((self.sequence, shown));
+        self.latest.push((id, plain.clone()));
     }
 
     // Numbers for so many events, of which there are more or fewer than before: those they had, and the next ones of the feed.
@@ -230,6 +234,7 @@ pub(crate) struct Sealed {
     pub(crate) records: u64,
     pub(crate) puts: Vec<(Key, Option<Arc<[u8]>>)>,
     pub(crate) shown: Vec<(u64, Shown)>,
+    latest: Vec<(AggregateId, Arc<Aggregate>)>,
 }
 
 impl Sealed {
@@ -238,6 +243,7 @@ impl Sealed {
         for (sequence, shown) in self.shown {
             published.show(sequence, shown);
         }
+        self.latest.into_iter().for_each(|(id, it)| published.latest.put(id, it));
         published.sequence = self.sequence;
         published.records = self.records;
     }

@@ -128,7 +128,7 @@ impl Store for Chaos {
         self.0.durable.due(now, max)
     }
 
-    fn feed<'a>(&'a self, institution: &'a InstitutionId, after: u64, max: usize) -> Later<'a, Vec<(u64, Aggregate, usize)>> {
+    fn feed<'a>(&'a self, institution: &'a InstitutionId, after: u64, max: usize) -> Later<'a, Vec<(u64, Arc<Aggregate>, usize)>> {
         Box::pin(async move {
             self.gate().await;
             self.0.durable.feed(institution, after, max).await

@@ -69,7 +69,7 @@ impl Store for Planted {
         self.inner.due(now, max)
     }
 
-    fn feed<'a>(&'a self, institution: &'a InstitutionId, after: u64, max: usize) -> Later<'a, Vec<(u64, Aggregate, usize)>> {
+    fn feed<'a>(&'a self, institution: &'a InstitutionId, after: u64, max: usize) -> Later<'a, Vec<(u64, Arc<Aggregate>, usize)>> {
         self.inner.feed(institution, after, max)
     }
 

@@ -25,7 +25,7 @@ enum Slip {
 struct Slipping {
     inner: Arc<dyn Store>,
     slip: Slip,
-    shown: Mutex<Vec<(u64, Aggregate, usize)>>,
+    shown: Mutex<Vec<(u64, Arc<Aggregate>, usize)>>,
     taken: Mutex<Vec<Vec<Write>>>,
 }
 
@@ -58,7 +58,7 @@ impl Slipping {
             let mut shown = self.shown.lock();
             for index in told..it.events().len() {
                 let next = last + 1 + shown.iter().filter(|other| other.1.institution() == it.institution()).count() as u64;
-                shown.push((next, it.clone(), index));
+                shown.push((next, Arc::new(it.clone()), index));
             }
         }
         Ok(())
@@ -114,7 +114,7 @@ impl Store for Slipping {
         self.inner.due(now, max)
     }
 
-    fn feed<'a>(&'a self, institution: &'a InstitutionId, after: u64, max: usize) -> Later<'a, Vec<(u64, Aggregate, usize)>> {
+    fn feed<'a>(&'a self, institution: &'a InstitutionId, after: u64, max: usize) -> Later<'a, Vec<(u64, Arc<Aggregate>, usize)>> {
         Box::pin(async move {
             let mut events = self.inner.feed(institution, after, max).await?;
             let early =

@@ -19,7 +19,7 @@ pub async fn events_get_numbers_once_without_gaps(store: &dyn Engine) {
     assert!(numbers(store, &bank(), u64::MAX).await.is_empty());
     let page = store.feed(&bank(), 0, 2).await.unwrap();
     assert_eq!(page.iter().map(|it| it.0).collect::<Vec<_>>(), [1, 2]);
-    assert_eq!(page[0].1, boxed(&ended(challenge(1, &phone()), at(9))), "the aggregate as it is now");
+    assert_eq!(*page[0].1, boxed(&ended(challenge(1, &phone()), at(9))), "the aggregate as it is now");
     assert_eq!(store.status().feed, vec![(bank(), 3)]);
 }
 

@@ -53,7 +53,7 @@ impl<S: Store + Upkeep> Store for Kept<S> {
         self.0.due(now, max)
     }
 
-    fn feed<'a>(&'a self, institution: &'a InstitutionId, after: u64, max: usize) -> Later<'a, Vec<(u64, Aggregate, usize)>> {
+    fn feed<'a>(&'a self, institution: &'a InstitutionId, after: u64, max: usize) -> Later<'a, Vec<(u64, Arc<Aggregate>, usize)>> {
         self.0.feed(institution, after, max)
     }
 

@@ -84,7 +84,7 @@ impl Store for Planted {
         self.inner.due(now, max)
     }
 
-    fn feed<'a>(&'a self, institution: &'a InstitutionId, after: u64, max: usize) -> Later<'a, Vec<(u64, Aggregate, usize)>> {
+    fn feed<'a>(&'a self, institution: &'a InstitutionId, after: u64, max: usize) -> Later<'a, Vec<(u64, Arc<Aggregate>, usize)>> {
         Box::pin(async move {
             let mut page = self.inner.feed(institution, after, max).await?;
             if let (Fault::NumberTwice, [first, second, ..]) = (self.fault, &mut page[..]) {

@@ -16,6 +16,7 @@ use crate::store::form::Form;
 use crate::store::key::kind;
 use crate::store::prepare::decode_note;
 use crate::store::rows;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -74,7 +75,7 @@ impl PostgresStore {
         institution: &InstitutionId,
         after: u64,
         max: usize,
-    ) -> Result<Vec<(u64, Aggregate, usize)>, StoreError> {
+    ) -> Result<Vec<(u64, Arc<Aggregate>, usize)>, StoreError> {
         let numbers = self.numbers(institution, after, max).await?;
         let mut ids: Vec<AggregateId> = numbers.iter().map(|it| it.1).collect();
         ids.sort_unstable();
@@ -82,10 +83,10 @@ impl PostgresStore {
         let fetched = self.ask(Wanted { ids, ..Wanted::default() }).await?;
         let found = &fetched.aggregates;
         self.learn_days(found.values()).await?;
-        let mut opened: HashMap<AggregateId, Aggregate> = HashMap::with_capacity(found.len());
+        let mut opened: HashMap<AggregateId, Arc<Aggregate>> = HashMap::with_capacity(numbers.len());
         for id in numbers.iter().map(|it| it.1) {
-            let Some(it) = found.get(&id) else { continue };
-            opened.insert(id, view::aggregate(self.shared.opener(), id, it)?);
+            let (Some(it), Entry::Vacant(place)) = (found.get(&id), opened.entry(id)) else { continue };
+            place.insert(Arc::new(view::aggregate(self.shared.opener(), id, it)?));
         }
         Ok(numbers.into_iter().filter_map(|(seq, id, which)| Some((seq, opened.get(&id)?.clone(), which))).collect())
     }

@@ -164,7 +164,7 @@ impl Store for PostgresStore {
         Box::pin(self.bounded(self.due_now(now, max)))
     }
 
-    fn feed<'a>(&'a self, institution: &'a InstitutionId, after: u64, max: usize) -> Later<'a, Vec<(u64, Aggregate, usize)>> {
+    fn feed<'a>(&'a self, institution: &'a InstitutionId, after: u64, max: usize) -> Later<'a, Vec<(u64, Arc<Aggregate>, usize)>> {
         Box::pin(self.bounded(self.events(institution, after, max)))
     }
 

@@ -7,6 +7,7 @@ impl Published {
     /// Puts an aggregate in the place of what it was, or takes it out, as commit `sequence` did. Tells whether it was there.
     pub(super) fn put_entry(&mut self, sequence: u64, id: AggregateId, new: Option<Entry>) -> bool {
         let old = self.entries.remove(&id);
+        self.latest.remove(&id);
         let length = |it: &Option<Entry>| it.as_ref().and_then(|it| it.bytes.as_ref()).map_or(0, |it| it.len() as u64);
         self.bytes = (self.bytes + length(&new)).saturating_sub(length(&old));
         self.put_addresses(sequence, id, (old.as_ref(), new.as_ref()));

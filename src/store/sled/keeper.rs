@@ -106,6 +106,7 @@ impl Keeper {
     fn round(&mut self) -> Result<usize, StoreError> {
         let now = (self.shared.settings.clock)();
         self.keys(now)?;
+        self.shared.published.write().latest.age();
         let moved = self.bury(now);
         let kept = self.forget(now).and_then(|()| self.retain(now)).and_then(|()| self.prove(now));
         self.mark().map_err(failed)?;

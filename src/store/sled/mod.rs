@@ -219,7 +219,7 @@ impl SledStore {
         let institution = institution.clone();
         for past in self.look_up(move |history| history.feed(&institution, after, max)).await? {
             if events.binary_search_by_key(&past.seq, |it| it.0).is_err() {
-                let aggregate = self.reader().open_aggregate(past.record.id, &past.record.bytes)?;
+                let aggregate = Arc::new(self.reader().open_aggregate(past.record.id, &past.record.bytes)?);
                 events.push((past.seq, aggregate, usize::from(past.index)));
                 events.sort_by_key(|it| it.0);
             }
@@ -241,7 +241,7 @@ impl Store for SledStore {
     }
 
     fn commit(&self, writes: Vec<Write>, expects: Vec<Expect>) -> Later<'_, ()> {
-        Box::pin(async move { self.send(Commit::prepare(&self.shared.vault, self.shared.settings.form, &writes, &expects)).await })
+        Box::pin(async move { self.send(Commit::prepare(&self.shared.vault, self.shared.settings.form, writes, &expects)).await })
     }
 
     fn lease(&self, now: Timestamp, span: Duration, max: usize) -> Later<'_, Vec<Lease>> {
@@ -252,7 +252,7 @@ impl Store for SledStore {
         Box::pin(async move { Ok(self.shared.published.read().due(now).take(max).collect()) })
     }
 
-    fn feed<'a>(&'a self, institution: &'a InstitutionId, after: u64, max: usize) -> Later<'a, Vec<(u64, Aggregate, usize)>> {
+    fn feed<'a>(&'a self, institution: &'a InstitutionId, after: u64, max: usize) -> Later<'a, Vec<(u64, Arc<Aggregate>, usize)>> {
         Box::pin(self.feed_anywhere(institution, after, max))
     }
 

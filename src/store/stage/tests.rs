@@ -41,7 +41,7 @@ fn write() -> Write {
 }
 
 fn writing(vault: &Vault) -> Commit {
-    Commit::prepare(vault, crate::store::form::Form::NEWEST, &[write()], &[]).unwrap()
+    Commit::prepare(vault, crate::store::form::Form::NEWEST, vec![write()], &[]).unwrap()
 }
 
 fn guarded(change: Change, version: u64) -> Commit {
