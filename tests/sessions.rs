@@ -3,7 +3,11 @@
 mod world;
 
 use countersign::domain::answer::Verdict;
-use countersign::domain::request::{Field, OobValidate};
+use countersign::domain::decide::{Facts, Request, decide, rules};
+use countersign::domain::id::PublisherId;
+use countersign::domain::request::{Field, OobValidate, Origin};
+use countersign::engine::draw::{Codes, SystemChance, draw};
+use countersign::store::contract::StoreError;
 use std::time::Duration;
 use world::{PHONE, Secret, World, explicit, header, hybrid, native};
 
@@ -128,6 +132,27 @@ async fn stop_opts_out_ends_sessions_and_never_counts() {
     assert_eq!(world.refused(explicit(PHONE)).await, [39005]);
     assert_eq!(world.reply(PHONE, "START", "SM3").await, Verdict::Started);
     world.opened(explicit(PHONE)).await;
+}
+
+// Decided before and committed after: what was left out for an opt-out counts as much as what was sent to.
+#[tokio::test]
+async fn a_contact_that_opts_in_meanwhile_is_not_left_out() {
+    const HANDSET: &str = "+12025550143";
+    let world = World::new().await;
+    world.opened(hybrid(&[])).await;
+    assert_eq!(world.reply(HANDSET, "STOP", "SM1").await, Verdict::Stopped);
+    let registry = world.engine.registry();
+    let publisher = &registry.publishers[&PublisherId::from("demo")];
+    let origin = Origin::new(publisher.id.clone(), world.engine.now());
+    let wish = rules::check(origin, hybrid(&[]), publisher, &*world.vault).unwrap();
+    let view = world.engine.store().load(&wish.query()).await.unwrap();
+    let facts = Facts { view, registry: &registry, keyring: &*world.vault };
+    let mut draw = draw(world.engine.now(), &SystemChance, Codes::Usual(1));
+    let decision = decide(facts, &Request::Open(Box::new(wish)), &mut draw);
+    assert!(!decision.writes.is_empty(), "it goes by mail");
+    assert_eq!(world.reply(HANDSET, "START", "SM2").await, Verdict::Started);
+    let committed = world.engine.store().commit(decision.writes, decision.expects).await;
+    assert!(matches!(committed, Err(StoreError::Conflict)), "{committed:?}");
 }
 
 #[tokio::test]

@@ -227,7 +227,8 @@ fn concerns(found: &Found<'_>, key: &BudgetKey) -> bool {
 fn expectations(facts: &Facts<'_>, wish: &Wish, found: &Found<'_>) -> Vec<Expect> {
     let mut expects = Vec::with_capacity(6);
     for view in &facts.view.addresses {
-        if found.places.iter().any(|it| it.address == view.address) {
+        // One that gets nothing since it opted out counts as well: it may opt in meanwhile.
+        if found.places.iter().any(|it| it.address == view.address) || view.opt_outs.contains(&wish.origin.publisher) {
             expects.push(Expect::Address(view.address.clone(), view.version));
         }
     }
