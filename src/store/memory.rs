@@ -101,3 +101,50 @@ impl Notes for MemoryStore {
         Box::pin(async move { self.reader().notes(prefix) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::answer::Verdict;
+    use crate::domain::contact::Address;
+    use crate::domain::event::{Act, Event};
+    use crate::domain::id::EventId;
+    use crate::domain::inbound::Inbound;
+    use uuid::Uuid;
+
+    fn event(nth: u128) -> Event {
+        Event {
+            id: EventId(Uuid::from_u128(nth)),
+            at: Timestamp::default(),
+            act: Act::RecipMsg,
+            feedback: format!("{nth}"),
+            delivery: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn the_feed_tells_the_same_whether_or_not_it_must_be_opened() {
+        let store = MemoryStore::new(Arc::new(Vault::from_root(&[1; 32])));
+        for nth in 1..4 {
+            let it = Inbound {
+                id: AggregateId(Uuid::from_u128(nth)),
+                publisher: "demo".into(),
+                institution: "011001276".into(),
+                product: "Demo".into(),
+                from: Address::canonical("+12025550123"),
+                at: Timestamp::default(),
+                provider_id: Some(format!("sandbox/{nth}")),
+                verdict: Verdict::Helped,
+                deliveries: Vec::new(),
+                events: vec![event(10 * nth), event(10 * nth + 1)],
+            };
+            store.commit(vec![Write::Aggregate(Aggregate::Inbound(Box::new(it)))], Vec::new()).await.unwrap();
+        }
+        let institution = InstitutionId::from("011001276");
+        let fresh = store.feed(&institution, 0, 5).await.unwrap();
+        let gone = (0..2).map(|_| store.published.write().latest.age().len()).sum::<usize>();
+        let opened = store.feed(&institution, 0, 5).await.unwrap();
+        assert_eq!((fresh.len(), gone), (5, 3));
+        assert_eq!(fresh, opened);
+    }
+}

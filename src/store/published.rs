@@ -1,4 +1,5 @@
-//! What everybody sees: the durable state, in memory, as sealed rows and the indexes that find them (decision 7).
+//! What everybody sees: the durable state, in memory, as sealed rows and the indexes that find them (decision 7),
+//! and the latest aggregates as they were before (`latest`).
 //!
 //! Only what is durable gets in. One thread changes it, after its durable step; readers hold the lock for a look-up only and
 //! open what they found without it.

@@ -48,7 +48,7 @@ pub(crate) struct Step<'a> {
     pub(crate) puts: Vec<(Key, Option<Arc<[u8]>>)>,
     /// What to show afterwards, each with its commit's number.
     pub(crate) shown: Vec<(u64, Shown)>,
-    latest: Vec<(AggregateId, Arc<Aggregate>)>,
+    latest: Vec<(AggregateId, Arc<Aggregate>, usize)>,
     touched: Touched,
     /// What the commit that is looked at touches.
     touches: Vec<Key>,
@@ -185,7 +185,7 @@ impl<'a> Step<'a> {
         let entry = Entry { version: self.sequence, bytes: Some(bytes), facts: facts.clone(), seqs };
         let shown = if grave.is_some() { Shown::Revived(id, entry) } else { Shown::Entry(id, entry) };
         self.shown.push((self.sequence, shown));
-        self.latest.push((id, plain.clone()));
+        self.latest.push((id, plain.clone(), row::length(body, events)));
     }
 
     // Numbers for so many events, of which there are more or fewer than before: those they had, and the next ones of the feed.
@@ -234,7 +234,7 @@ pub(crate) struct Sealed {
     pub(crate) records: u64,
     pub(crate) puts: Vec<(Key, Option<Arc<[u8]>>)>,
     pub(crate) shown: Vec<(u64, Shown)>,
-    latest: Vec<(AggregateId, Arc<Aggregate>)>,
+    latest: Vec<(AggregateId, Arc<Aggregate>, usize)>,
 }
 
 impl Sealed {
@@ -243,7 +243,7 @@ impl Sealed {
         for (sequence, shown) in self.shown {
             published.show(sequence, shown);
         }
-        self.latest.into_iter().for_each(|(id, it)| published.latest.put(id, it));
+        self.latest.into_iter().for_each(|(id, it, size)| published.latest.put(id, it, size));
         published.sequence = self.sequence;
         published.records = self.records;
     }

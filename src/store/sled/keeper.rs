@@ -105,8 +105,10 @@ impl Keeper {
     // Tells how many there were to move.
     fn round(&mut self) -> Result<usize, StoreError> {
         let now = (self.shared.settings.clock)();
+        // Dropped without the lock.
+        let old = self.shared.published.write().latest.age();
+        drop(old);
         self.keys(now)?;
-        self.shared.published.write().latest.age();
         let moved = self.bury(now);
         let kept = self.forget(now).and_then(|()| self.retain(now)).and_then(|()| self.prove(now));
         self.mark().map_err(failed)?;
