@@ -12,7 +12,7 @@ const PACE: Duration = Duration::from_millis(100);
 
 /// Does `work` while this process has the duty `name`, and gives it up whatever comes of it. [`Trouble::Busy`] when others have had it
 /// for more than six seconds.
-pub(super) async fn on_duty<T, E: From<Trouble>, F: Future<Output = Result<T, E>>>(
+pub(super) async fn while_on_duty<T, E: From<Trouble>, F: Future<Output = Result<T, E>>>(
     notes: &dyn Notes,
     name: &str,
     work: impl FnOnce(Duty) -> F,

@@ -5,7 +5,7 @@
 //! the day's total, which is a note of the store, some at a time; so the cap holds for all nodes together and after a restart. What a
 //! node has drawn and not spent when it ends is lost for that day: at most a part in [`PARTS`] of the cap.
 
-use super::duties::on_duty;
+use super::duties::while_on_duty;
 use super::tally::{Kind, Tally};
 use super::{Engine, Trouble};
 use crate::domain::contact::{Address, Channel};
@@ -207,7 +207,7 @@ impl Quotas {
     // Draws as much as there is, at most `wanted`; one node at a time.
     async fn draw(&self, publisher: &PublisherId, (wanted, cap): (u64, u64), day: i64) -> Result<(), Trouble> {
         let note = format!("money/{publisher}");
-        on_duty(&*self.notes, &note, |duty| self.draw_on(duty, publisher, (wanted, cap), day)).await
+        while_on_duty(&*self.notes, &note, |duty| self.draw_on(duty, publisher, (wanted, cap), day)).await
     }
 
     async fn draw_on(&self, duty: Duty, publisher: &PublisherId, (wanted, cap): (u64, u64), day: i64) -> Result<(), Trouble> {

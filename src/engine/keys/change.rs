@@ -7,7 +7,7 @@ use crate::domain::code::{Secret, Tag};
 use crate::domain::id::PublisherId;
 use crate::domain::scope::Scopes;
 use crate::domain::time::Timestamp;
-use crate::engine::duties::on_duty;
+use crate::engine::duties::while_on_duty;
 use crate::store::contract::{Duty, StoreError};
 use ipnet::IpNet;
 use std::time::Duration;
@@ -152,7 +152,7 @@ impl Keys {
         edit: impl FnOnce(&Index, Option<Record>) -> Result<Vec<(String, Record)>, Refused>,
     ) -> Result<(), Refused> {
         let _turn = self.changing.lock().await;
-        on_duty(&*self.notes, INDEX, |duty| self.change_on(duty, id, edit)).await?;
+        while_on_duty(&*self.notes, INDEX, |duty| self.change_on(duty, id, edit)).await?;
         let _reading = self.reading.lock().await;
         // When this fails, what was known is too old soon.
         let _ = self.read_anew().await;

@@ -4,7 +4,7 @@ use super::record::{index_name, version_name, write_index, write_version};
 use super::{Entry, Templates, Trouble, broken};
 use crate::domain::id::PublisherId;
 use crate::domain::message::{Compiled, Invalid, Key, Source};
-use crate::engine::duties::on_duty;
+use crate::engine::duties::while_on_duty;
 use crate::store::contract::{Duty, StoreError};
 use std::sync::Arc;
 
@@ -84,7 +84,7 @@ impl Templates {
     // `None` removes it.
     async fn change(&self, publisher: &PublisherId, key: &Key, condition: Condition, to: Option<&Source>) -> Result<Put, Refused> {
         let _turn = self.turns.wait(publisher).await;
-        on_duty(&*self.notes, &index_name(publisher), |duty| self.change_on(duty, publisher, (key, condition, to))).await
+        while_on_duty(&*self.notes, &index_name(publisher), |duty| self.change_on(duty, publisher, (key, condition, to))).await
     }
 
     async fn change_on(
