@@ -16,7 +16,7 @@ const NOTE: &str = "counts/quota";
 /// How it is written: this byte, then of each count its MAC, how many, and until when, the numbers big endian.
 const FORM: u8 = 1;
 const ROW: usize = 16 + 4 + 8;
-/// Counts that are kept at most; one more is not. As many as fit into a note.
+/// Counts that are kept at most, the largest: as many as fit into a note. While a process counts, it takes no more than these either.
 const MOST: usize = 2_048;
 /// What ends so soon is not worth a write.
 const SHORT: Duration = Duration::from_secs(60);
@@ -66,7 +66,7 @@ impl Remembered {
             *sum = Count { count: sum.count.saturating_add(mine.count), until: mine.until };
         }
         let mut all: Vec<_> = all.into_iter().filter(|(_, it)| it.until > now).collect();
-        // Where there are too many, those that are nearer to a limit matter more.
+        // Where there are too many, the larger ones.
         all.sort_unstable_by_key(|(_, it)| Reverse(it.count));
         let bytes = std::iter::once(FORM).chain(all.iter().take(MOST).flat_map(|(mark, it)| row(mark, *it))).collect();
         let kept = self.notes.set_notes(vec![(NOTE.to_owned(), Some(bytes))]).await;
