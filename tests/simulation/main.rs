@@ -39,10 +39,12 @@ fn promises_hold_for_some_seeds() {
     hold(0..200);
 }
 
-/// Seed 3017: an operator's unlock came between the reading of a budget and the commit of "blocked", which did not rely on it.
+/// Seed 26,827: an operator's unlock came between the reading of a budget and the commit of "blocked", which did not rely on it. Seed
+/// 9,899: START came between an opening that left the contact out and its commit. What is drawn otherwise changes what a seed does: with
+/// each of the two taken back, look for the seed that tells.
 #[test]
 fn what_was_found_beyond_the_first_seeds_holds() {
-    hold(3017..3018);
+    [26_827, 9_899].into_iter().for_each(|seed| hold(seed..seed + 1));
 }
 
 #[test]
