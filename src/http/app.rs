@@ -123,7 +123,8 @@ fn class(status: StatusCode) -> &'static str {
 }
 
 fn routes(state: Arc<State>) -> Router {
-    // Bodies are read by `body` alone, which bounds them: nothing here takes one by an extractor.
+    // Bodies are read by `body`, which bounds them; this is for whoever takes one by an extractor some day.
+    let body = axum::extract::DefaultBodyLimit::max(state.limits.max_body_bytes);
     Router::new()
         .route(ims::PATH, any(ims::routed))
         .route("/v1/events", get(feed::events))
@@ -143,6 +144,7 @@ fn routes(state: Arc<State>) -> Router {
             let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "Allow tells the methods of this path.");
             problem.typed("urn:countersign:problem:method-not-allowed")
         })
+        .layer(body)
         .with_state(state)
 }
 

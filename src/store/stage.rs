@@ -48,6 +48,7 @@ pub(crate) struct Step<'a> {
     pub(crate) puts: Vec<(Key, Option<Arc<[u8]>>)>,
     /// What to show afterwards, each with its commit's number.
     pub(crate) shown: Vec<(u64, Shown)>,
+    /// What was written, as it was before it was sealed, and how long it is.
     latest: Vec<(AggregateId, Arc<Aggregate>, usize)>,
     touched: Touched,
     /// What the commit that is looked at touches.
@@ -182,10 +183,10 @@ impl<'a> Step<'a> {
             self.puts.push((Key::tombstone(id), None));
         }
         self.puts.push((key, Some(bytes.clone())));
+        self.latest.push((id, plain.clone(), bytes.len()));
         let entry = Entry { version: self.sequence, bytes: Some(bytes), facts: facts.clone(), seqs };
         let shown = if grave.is_some() { Shown::Revived(id, entry) } else { Shown::Entry(id, entry) };
         self.shown.push((self.sequence, shown));
-        self.latest.push((id, plain.clone(), row::length(body, events)));
     }
 
     // Numbers for so many events, of which there are more or fewer than before: those they had, and the next ones of the feed.
