@@ -41,11 +41,17 @@ impl Unread {
     }
 }
 
+/// What a request's content comes as.
+pub(super) trait Content: HttpBody<Data = hyper::body::Bytes> + Send + Unpin {}
+
+impl<B: HttpBody<Data = hyper::body::Bytes> + Send + Unpin> Content for B {}
+
+/// Bytes that a body gets room for by its mere announcement: more than nearly every request has. What is announced beyond
+/// that is held once it came.
+const ROOM: usize = 8 * 1024;
+
 /// Reads the body to its end.
-pub(super) async fn read<B>(headers: &HeaderMap, body: B, limits: &Limits) -> Result<Vec<u8>, Unread>
-where
-    B: HttpBody<Data = hyper::body::Bytes> + Unpin,
-{
+pub(super) async fn read<B: Content>(headers: &HeaderMap, body: B, limits: &Limits) -> Result<Vec<u8>, Unread> {
     if headers.get_all(header::CONTENT_ENCODING).iter().any(|it| it != "identity") {
         return Err(Unread::Encoded);
     }
@@ -56,11 +62,8 @@ where
     timeout(limits.body(), collect(body, expected, limits.max_body_bytes)).await.unwrap_or(Err(Unread::TooSlow))
 }
 
-async fn collect<B>(mut body: B, expected: usize, max: usize) -> Result<Vec<u8>, Unread>
-where
-    B: HttpBody<Data = hyper::body::Bytes> + Unpin,
-{
-    let mut bytes = Vec::with_capacity(expected);
+async fn collect<B: Content>(mut body: B, expected: usize, max: usize) -> Result<Vec<u8>, Unread> {
+    let mut bytes = Vec::with_capacity(expected.min(ROOM));
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Unread::Broken)?;
         let Some(data) = frame.data_ref() else { continue };
@@ -70,4 +73,37 @@ where
         bytes.extend_from_slice(data);
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hyper::body::{Bytes, Frame, SizeHint};
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    /// Announces so much, and brings this.
+    struct Announced(u64, Option<&'static [u8]>);
+
+    impl HttpBody for Announced {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+            Poll::Ready(self.1.take().map(|it| Ok(Frame::data(Bytes::from_static(it)))))
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            SizeHint::with_exact(self.0)
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_announced_takes_no_room_before_it_comes() {
+        let limits = Limits::default();
+        let most = limits.max_body_bytes as u64;
+        let got = read(&HeaderMap::new(), Announced(most, Some(b"x")), &limits).await.unwrap();
+        assert_eq!((got.as_slice(), got.capacity() <= ROOM), (&b"x"[..], true));
+        assert_eq!(read(&HeaderMap::new(), Announced(most + 1, None), &limits).await, Err(Unread::TooLarge));
+    }
 }

@@ -1,7 +1,7 @@
 //! The SOAP path: `POST` for operations, `GET` for the WSDL and its schemas (contract, wire; decision 9).
 
 use super::auth::{Arrival, Claim, Denied, Once, Proof, basic};
-use super::body::{self, Unread};
+use super::body::{self, Content, Unread};
 use super::metrics::Operation;
 use super::peer::Peer;
 use super::problem::{BASIC_CHALLENGE, Problem, seconds};
@@ -12,7 +12,7 @@ use crate::domain::time::Timestamp;
 use crate::engine::Trouble;
 use crate::soap::{self, Call, Fault, Malformed, Opened, Password, Root, Security, Stamp, UsernameToken, Validity, Version};
 use axum::Extension;
-use axum::body::{Body, HttpBody};
+use axum::body::Body;
 use axum::extract::State as Reach;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
@@ -52,10 +52,7 @@ struct Got<'a> {
 }
 
 /// Answers what comes to the path.
-pub(super) async fn serve<B>(state: &State, (head, content): (&Parts, B), peer: Peer, id: Correlation) -> Answered
-where
-    B: HttpBody<Data = hyper::body::Bytes> + Send + Unpin,
-{
+pub(super) async fn serve<B: Content>(state: &State, (head, content): (&Parts, B), peer: Peer, id: Correlation) -> Answered {
     match head.method {
         Method::POST => {}
         Method::GET => return document(state, head, peer),

@@ -1,6 +1,6 @@
 //! `/inbound/sms/{gateway}`: replies that gateways bring. Proved, read, judged, and only then acknowledged (decision 23).
 
-use super::body;
+use super::body::{self, Content};
 use super::gateways::Gateway;
 use super::peer::Peer;
 use super::problem::Problem;
@@ -12,7 +12,7 @@ use crate::domain::request::Sms;
 use crate::domain::time::Timestamp;
 use crate::engine::Trouble;
 use axum::Extension;
-use axum::body::{Body, HttpBody};
+use axum::body::Body;
 use axum::extract::{Path, State as Reach};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, Request, StatusCode, header};
@@ -45,10 +45,12 @@ pub(super) async fn routed(
 }
 
 /// Answers a gateway.
-pub(super) async fn receive<B>(state: &State, gateway: &Gateway, (head, content): (&Parts, B), peer: Peer) -> Result<Response, Problem>
-where
-    B: HttpBody<Data = hyper::body::Bytes> + Send + Unpin,
-{
+pub(super) async fn receive<B: Content>(
+    state: &State,
+    gateway: &Gateway,
+    (head, content): (&Parts, B),
+    peer: Peer,
+) -> Result<Response, Problem> {
     if head.headers.contains_key(header::AUTHORIZATION) && !state.takes_credentials(peer) {
         return Err(Problem::new(StatusCode::FORBIDDEN, "This address takes credentials over TLS only."));
     }
