@@ -7,13 +7,13 @@ use countersign::domain::challenge::Challenge;
 use countersign::domain::code::Secret;
 use countersign::domain::contact::{Address, Channel};
 use countersign::domain::id::{AggregateId, DeliveryId};
+use countersign::engine::changes::Watch;
 use countersign::http::{Service, Settings};
 use http_stand::*;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -42,7 +42,7 @@ impl Stage for Props {
         Box::pin(async { None })
     }
 
-    fn changes(&self) -> watch::Receiver<u64> {
+    fn changes(&self) -> Watch {
         Service::changes(&*self.fake)
     }
 

@@ -52,7 +52,7 @@ async fn a_waiting_reader_of_the_feed_is_woken() {
         let stand = stand.clone();
         tokio::spawn(async move { stand.get("/v1/events?wait=30", BASIC).await })
     };
-    while stand.fake.changes.receiver_count() == 0 {
+    while stand.fake.changes.waiting() == 0 {
         tokio::task::yield_now().await;
     }
     stand.fake.add_event(7);
@@ -63,7 +63,7 @@ async fn a_waiting_reader_of_the_feed_is_woken() {
         let stand = stand.clone();
         tokio::spawn(async move { stand.get("/v1/events?after=7&wait=30", BASIC).await })
     };
-    while stand.fake.changes.receiver_count() == 0 {
+    while stand.fake.changes.waiting() == 0 {
         tokio::task::yield_now().await;
     }
     stand.shutdown.cancel();

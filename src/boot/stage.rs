@@ -6,9 +6,9 @@ use crate::domain::aggregate::Aggregate;
 use crate::domain::challenge::Challenge;
 use crate::domain::id::{AggregateId, PublisherId};
 use crate::engine::Engine;
+use crate::engine::changes::Watch;
 use crate::engine::outbox::Outbox;
 use std::sync::Arc;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Events on one page of the demonstration.
@@ -49,7 +49,7 @@ impl Stage for Backstage {
         })
     }
 
-    fn changes(&self) -> watch::Receiver<u64> {
+    fn changes(&self) -> Watch {
         self.engine.changes()
     }
 

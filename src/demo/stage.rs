@@ -6,9 +6,9 @@ use crate::domain::contact::{Address, Channel};
 use crate::domain::feed::FeedEvent;
 use crate::domain::id::{AggregateId, DeliveryId};
 use crate::domain::time::Timestamp;
+use crate::engine::changes::Watch;
 use std::future::Future;
 use std::pin::Pin;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// A future that a `dyn Stage` can return. `None`: it can't be had now.
@@ -26,7 +26,7 @@ pub trait Stage: Send + Sync {
     fn challenge(&self, id: AggregateId) -> Soon<'_, Challenge>;
 
     /// Wakes whenever something was committed.
-    fn changes(&self) -> watch::Receiver<u64>;
+    fn changes(&self) -> Watch;
 
     /// Pauses (or lets go on) the hand-over of messages.
     fn pause(&self, paused: bool);

@@ -6,6 +6,7 @@ use super::shown::{Outbox, Session, Shown, ShownEvent};
 use crate::domain::challenge::State as Life;
 use crate::domain::feed::FeedEvent;
 use crate::domain::id::{AggregateId, DeliveryId};
+use crate::engine::changes::Watch;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -34,7 +35,7 @@ pub(super) async fn stream(State(floor): State<Floor>) -> Response {
 
 struct Reader {
     floor: Floor,
-    changes: watch::Receiver<u64>,
+    changes: Watch,
     nudges: watch::Receiver<()>,
     cursor: String,
     seen: HashSet<DeliveryId>,
@@ -77,7 +78,7 @@ impl Reader {
             if std::mem::replace(&mut self.begun, true) {
                 tokio::select! {
                     () = shutdown.cancelled() => return None,
-                    _ = self.changes.changed() => {}
+                    () = self.changes.changed() => {}
                     _ = self.nudges.changed() => {}
                     () = tokio::time::sleep(PACE) => {}
                 }

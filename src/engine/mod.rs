@@ -4,6 +4,7 @@
 //! [`push`] takes them to subscribers. All of them write through the same [`Engine::carry_out`]. [`templates`] are what messages of
 //! the REST and bus flows are made of. `duties` are changes that one process makes for all.
 
+pub mod changes;
 pub mod direct;
 pub mod draw;
 mod duties;
@@ -37,6 +38,7 @@ use crate::domain::time::Timestamp;
 use crate::store::contract::{Notes, Status, Store, StoreError};
 use crate::vault::Vault;
 use arc_swap::ArcSwap;
+use changes::{Changes, Watch};
 use draw::{Chance, Clock, Codes};
 use guesses::Guesses;
 use handsets::Handsets;
@@ -48,7 +50,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tally::Tally;
 use templates::Templates;
-use tokio::sync::watch;
 use turns::Turns;
 
 pub use feed::{Batch, Page};
@@ -119,7 +120,7 @@ pub struct Engine {
     parts: Parts,
     registry: ArcSwap<Registry>,
     turns: Turns,
-    changes: watch::Sender<u64>,
+    changes: Changes,
     rates: Rates,
     guesses: Guesses,
     handsets: Handsets,
@@ -142,7 +143,7 @@ impl Engine {
             keys: Arc::new(keys),
             registry: ArcSwap::default(),
             turns: Turns::new(generator.random()),
-            changes: watch::channel(0).0,
+            changes: Changes::default(),
             rates: Rates::new(tally.clone()),
             guesses: Guesses::new(tally.clone()),
             quotas: Quotas::new(tally.clone(), notes, generator.random()),
@@ -241,8 +242,8 @@ impl Engine {
     }
 
     /// Wakes whenever something was committed: for whoever waits for work or for an event.
-    pub fn changes(&self) -> watch::Receiver<u64> {
-        self.changes.subscribe()
+    pub fn changes(&self) -> Watch {
+        self.changes.watch()
     }
 
     /// The time, as the engine sees it.
@@ -293,7 +294,6 @@ impl Engine {
 
     /// The same, first with what was read already; it is read anew when it has changed meanwhile.
     async fn carry_on(&self, first: View, query: &Query, request: &Request, complete: impl Fn(&mut View)) -> Result<Answer, Trouble> {
-        let registry = self.registry.load_full();
         let mut first = Some(first);
         for _ in 0..RETRIES {
             let mut view = match first.take() {
@@ -302,8 +302,9 @@ impl Engine {
             };
             complete(&mut view);
             let mut draw = draw::draw(self.now(), &*self.parts.chance, codes(request, &view));
-            let facts = Facts { view, registry: &registry, keyring: &*self.parts.vault };
-            let decision = decide(facts, request, &mut draw);
+            let registry = self.registry.load();
+            let decision = decide(Facts { view, registry: &registry, keyring: &*self.parts.vault }, request, &mut draw);
+            drop(registry);
             if decision.writes.is_empty() {
                 return Ok(decision.answer);
             }
@@ -312,7 +313,7 @@ impl Engine {
             match self.parts.store.commit(decision.writes, decision.expects).await {
                 Ok(()) => {
                     self.guesses.count(&counted, draw.now);
-                    self.changes.send_modify(|count| *count = count.wrapping_add(1));
+                    self.changes.happened();
                     return Ok(decision.answer);
                 }
                 Err(StoreError::Conflict) => {}

@@ -91,7 +91,7 @@ impl Outbox {
                     () = stop.cancelled() => break,
                     // What waits for a place goes out as soon as there is one.
                     _ = self.places.acquire(), if free == 0 => {}
-                    _ = changes.changed(), if free > 0 && !self.is_paused() => {}
+                    () = changes.changed(), if free > 0 && !self.is_paused() => {}
                     () = tokio::time::sleep(IDLE) => {}
                 }
             } else if !full {

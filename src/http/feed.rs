@@ -8,6 +8,7 @@ use super::state::State;
 use crate::domain::feed::FeedEvent;
 use crate::domain::id::{InstitutionId, PublisherId};
 use crate::domain::scope::Scope;
+use crate::engine::changes::Watch;
 use crate::engine::{Page, Trouble};
 use axum::extract::{Query, State as Reach};
 use axum::http::{HeaderMap, StatusCode};
@@ -17,7 +18,6 @@ use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 use utoipa::{IntoParams, ToSchema};
 
@@ -131,18 +131,16 @@ async fn next_page(state: &State, publisher: &PublisherId, wanted: &Wanted) -> R
 
 // Whether to read on: after a pause, so that one reader takes little of the machine however many commits there are, and at
 // the end of the feed (`changes` is given) only when something was committed.
-async fn more(state: &State, changes: Option<&mut watch::Receiver<u64>>, deadline: Instant) -> bool {
+async fn more(state: &State, changes: Option<&mut Watch>, deadline: Instant) -> bool {
     let woken = async {
-        let changed = match changes {
-            Some(changes) => changes.changed().await.is_ok(),
-            None => true,
-        };
+        if let Some(changes) = changes {
+            changes.changed().await;
+        }
         sleep(PACE).await;
-        changed
     };
     tokio::select! {
         () = state.shutdown.cancelled() => false,
-        woken = timeout_at(deadline, woken) => woken.unwrap_or(false),
+        woken = timeout_at(deadline, woken) => woken.is_ok(),
     }
 }
 

@@ -5,10 +5,10 @@ use crate::domain::id::{InstitutionId, PublisherId};
 use crate::domain::receipt::Receipt;
 use crate::domain::request::{OobValidate, Origin, Sms};
 use crate::domain::time::Timestamp;
+use crate::engine::changes::Watch;
 use crate::engine::{Engine, Page, Trouble};
 use std::future::Future;
 use std::pin::Pin;
-use tokio::sync::watch;
 
 /// A future that a `dyn Service` can return.
 pub type Served<'a, T> = Pin<Box<dyn Future<Output = Result<T, Trouble>> + Send + 'a>>;
@@ -28,7 +28,7 @@ pub trait Service: Send + Sync {
     fn events<'a>(&'a self, ask: Ask<'a>) -> Served<'a, Page>;
 
     /// Wakes whenever something was committed.
-    fn changes(&self) -> watch::Receiver<u64>;
+    fn changes(&self) -> Watch;
 
     /// Now.
     fn now(&self) -> Timestamp;
@@ -96,7 +96,7 @@ impl Service for Engine {
         Box::pin(Engine::events(self, ask.publisher, ask.institution, ask.after, ask.max))
     }
 
-    fn changes(&self) -> watch::Receiver<u64> {
+    fn changes(&self) -> Watch {
         Engine::changes(self)
     }
 

@@ -20,6 +20,7 @@ use countersign::domain::receipt::Receipt;
 use countersign::domain::request::{Asked, OobValidate, Origin, Pace, Policy, Sms};
 use countersign::domain::time::Timestamp;
 use countersign::domain::told::{Checked, Closed, Resent};
+use countersign::engine::changes::{Changes, Watch};
 use countersign::engine::direct::{Call, Creation, Looked};
 use countersign::engine::draw::SystemChance;
 use countersign::engine::keys::Keys;
@@ -40,7 +41,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -81,7 +81,7 @@ pub struct Fake {
     pub ready: AtomicBool,
     /// While there, `open` waits for it to be cancelled.
     pub gate: Mutex<Option<CancellationToken>>,
-    pub changes: watch::Sender<u64>,
+    pub changes: Changes,
     pub clock: Mutex<Timestamp>,
     /// Cursors that were asked for.
     pub asked: Mutex<Vec<String>>,
@@ -100,7 +100,7 @@ impl Default for Fake {
             events: Mutex::default(),
             ready: AtomicBool::new(true),
             gate: Mutex::default(),
-            changes: watch::channel(0).0,
+            changes: Changes::default(),
             clock: Mutex::new(BEGAN),
             asked: Mutex::default(),
             looks_at: AtomicUsize::new(usize::MAX),
@@ -127,7 +127,7 @@ impl Fake {
             data: vec![("ENSActCode", "OOBVerified".into()), ("AlrtPkgId", "p".into())],
         };
         self.events.lock().unwrap().push(event);
-        self.changes.send_modify(|n| *n += 1);
+        self.changes.happened();
     }
 }
 
@@ -182,8 +182,8 @@ impl Service for Fake {
         })
     }
 
-    fn changes(&self) -> watch::Receiver<u64> {
-        self.changes.subscribe()
+    fn changes(&self) -> Watch {
+        self.changes.watch()
     }
 
     fn now(&self) -> Timestamp {

@@ -70,7 +70,7 @@ pub async fn run(engine: Arc<Engine>, subscriber: Subscriber, lags: Arc<Lags>, s
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            _ = changes.changed(), if round == Ok(Round::Idle) => {}
+            () = changes.changed(), if round == Ok(Round::Idle) => {}
             () = tokio::time::sleep(pause) => {}
         }
     }
