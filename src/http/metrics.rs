@@ -9,6 +9,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -20,10 +21,20 @@ pub struct Metrics {
     registry: Registry,
     requests: Family<Request, Counter>,
     duration: Family<Timed, Histogram, fn() -> Histogram>,
+    /// By operation, what each request adds to: found in a family only once, since that takes a lock and a hash.
+    usual: [Usual; Operation::COUNT],
     denied: Family<Denial, Counter>,
     lag: Family<Subscriber, Gauge>,
     lag_source: Option<Lag>,
     store: StoreMetrics,
+}
+
+/// What requests for one operation add to.
+#[derive(Default)]
+struct Usual {
+    duration: OnceLock<Histogram>,
+    /// The outcomes that came first; others are looked for in the family.
+    outcomes: [OnceLock<(&'static str, Counter)>; 4],
 }
 
 /// What was asked for.
@@ -43,6 +54,8 @@ pub(super) enum Operation {
 }
 
 impl Operation {
+    const COUNT: usize = Self::Other as usize + 1;
+
     /// What a path asks for, where that is all there is to tell.
     pub(super) fn at(path: &str) -> Self {
         match path {
@@ -131,7 +144,7 @@ impl Metrics {
         build.get_or_create(&Build { version: env!("CARGO_PKG_VERSION") }).set(1);
         into.register("build_info", "1, with the version that runs", build);
         let store = StoreMetrics::new(into);
-        Self { registry, requests, duration, denied, lag: behind, lag_source: lag, store }
+        Self { registry, requests, duration, usual: Default::default(), denied, lag: behind, lag_source: lag, store }
     }
 
     /// The text that a scraper reads (OpenMetrics 1.0).
@@ -147,8 +160,15 @@ impl Metrics {
     }
 
     pub(super) fn request(&self, asked: Operation, outcome: &'static str, took: Duration) {
-        self.requests.get_or_create(&Request { operation: asked.name(), outcome }).inc();
-        self.duration.get_or_create(&Timed { operation: asked.name() }).observe(took.as_secs_f64());
+        let (usual, operation) = (&self.usual[asked as usize], asked.name());
+        let counter = || self.requests.get_or_create(&Request { operation, outcome }).clone();
+        let mut known = usual.outcomes.iter().map(|it| it.get_or_init(|| (outcome, counter())));
+        match known.find(|it| it.0 == outcome) {
+            Some((_, counter)) => counter.inc(),
+            None => counter().inc(),
+        };
+        let duration = usual.duration.get_or_init(|| self.duration.get_or_create(&Timed { operation }).clone());
+        duration.observe(took.as_secs_f64());
     }
 
     pub(super) fn denied(&self, reason: &'static str) {
@@ -225,6 +245,9 @@ mod tests {
     fn a_scrape_shows_requests_store_and_lag() {
         let metrics = Metrics::new(Registry::default(), Some(Box::new(|| vec![("bank".into(), 7)])));
         metrics.request(Operation::OobValidate, "opened", Duration::from_millis(3));
+        for outcome in ["ok", "denied", "busy", "failed", "not_found", "ok", "not_found"] {
+            metrics.request(Operation::Other, outcome, Duration::ZERO);
+        }
         metrics.denied("wrong");
         let pulse = Pulse {
             open: 4,
@@ -238,6 +261,10 @@ mod tests {
         for line in [
             "countersign_requests_total{operation=\"oob_validate\",outcome=\"opened\"} 1",
             "countersign_request_duration_seconds_count{operation=\"oob_validate\"} 1",
+            "countersign_requests_total{operation=\"other\",outcome=\"ok\"} 2",
+            "countersign_requests_total{operation=\"other\",outcome=\"failed\"} 1",
+            "countersign_requests_total{operation=\"other\",outcome=\"not_found\"} 2",
+            "countersign_request_duration_seconds_count{operation=\"other\"} 7",
             "countersign_auth_failures_total{reason=\"wrong\"} 1",
             "countersign_events_lag{subscriber=\"bank\"} 7",
             "countersign_sessions_open 4",
