@@ -5,6 +5,7 @@ use crate::domain::draw::Draw;
 use crate::domain::time::Timestamp;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The most candidates of a kind that a draw holds.
 const MOST: usize = 1_000;
@@ -21,7 +22,9 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from(chrono::Utc::now())
+        // Without the way over a calendar's date.
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
 }
 
