@@ -1,5 +1,6 @@
-//! Dispatch: SOAP and replies first (unless something is around the routes), everything else through the router. Each request gets a correlation id and its count.
+//! Dispatch: what is asked most first (SOAP, replies, challenges; unless something is around the routes), everything else through the router. Each request gets a correlation id and its count.
 
+use super::body::Content;
 use super::metrics::Operation;
 use super::parts::Parts;
 use super::peer::Peer;
@@ -9,7 +10,7 @@ use super::state::{Answered, Correlation, Counted, State};
 use super::{challenges, feed, ims, inbound, openapi, receipts, status, templates};
 use crate::telemetry;
 use axum::Router;
-use axum::body::{Body, HttpBody};
+use axum::body::Body;
 use axum::http::request::Parts as Head;
 use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
@@ -46,7 +47,7 @@ impl App {
     /// Answers one request of whoever is behind `peer`, the other end of the connection.
     pub(super) fn handle<B>(&self, request: Request<B>, peer: Peer) -> impl Future<Output = Response>
     where
-        B: HttpBody<Data = hyper::body::Bytes> + Send + Unpin + 'static,
+        B: Content + 'static,
         B::Error: Into<axum::BoxError>,
     {
         let id = Correlation::new();
@@ -57,7 +58,7 @@ impl App {
 
     async fn answer<B>(&self, (head, content): (Head, B), peer: Peer, id: Correlation) -> Response
     where
-        B: HttpBody<Data = hyper::body::Bytes> + Send + Unpin + 'static,
+        B: Content + 'static,
         B::Error: Into<axum::BoxError>,
     {
         let begun = Instant::now();
@@ -75,10 +76,16 @@ impl App {
 
     async fn dispatch<B>(&self, head: Head, content: B, (peer, id): (Peer, Correlation)) -> Answered
     where
-        B: HttpBody<Data = hyper::body::Bytes> + Send + Unpin + 'static,
+        B: Content + 'static,
         B::Error: Into<axum::BoxError>,
     {
         let at = Operation::at(head.uri.path());
+        if head.headers.len() > self.state.limits.max_headers {
+            let detail = format!("A request has at most {} header fields.", self.state.limits.max_headers);
+            let mut response = Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail).into_response();
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            return told(response, at);
+        }
         if !names_one_host(&head) {
             return told(Problem::new(StatusCode::BAD_REQUEST, "A request has one Host.").into_response(), at);
         }
@@ -91,21 +98,23 @@ impl App {
         if let Some(gateway) = inbound::named(&self.state, &head).filter(|_| !self.surrounded) {
             return told(inbound::receive(&self.state, gateway, (&head, content), peer).await.into_response(), at);
         }
+        if let Some(asked) = challenges::Plain::of(&head).filter(|_| !self.surrounded) {
+            return told(asked.serve(&self.state, peer, (&head, content)).await, at);
+        }
         let mut request = Request::from_parts(head, content);
         request.extensions_mut().insert(peer);
         request.extensions_mut().insert(id);
         let routed = self.router.clone().oneshot(request.map(Body::new)).await;
-        let mut response = routed.unwrap_or_else(|never| match never {});
-        // What is told of a challenge is for nobody else.
-        if at == Operation::Challenges {
-            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        }
-        told(response, at)
+        told(routed.unwrap_or_else(|never| match never {}), at)
     }
 }
 
 /// An answer that may say what it is counted as, else is counted as what its status says of `at`.
 fn told(mut response: Response, at: Operation) -> Answered {
+    // What is told of a challenge is for nobody else.
+    if at == Operation::Challenges {
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
     let counted = response.extensions_mut().remove().unwrap_or_else(|| Counted(at, class(response.status())));
     Answered { response, counted }
 }

@@ -31,6 +31,9 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+/// Header fields that hyper has room for by itself.
+const HYPERS_HEADERS: usize = 100;
+
 /// Everything a connection needs.
 pub(super) struct Shared {
     pub(super) app: App,
@@ -105,18 +108,22 @@ async fn connect(stream: TcpStream, addr: SocketAddr, shared: Arc<Shared>) {
     };
     let peer = Peer { addr, tls: true };
     match stream.get_ref().1.alpn_protocol() {
-        Some(b"h2") => http2_connection(stream, peer, shared).await,
-        _ => http1_connection(stream, peer, shared).await,
+        Some(b"h2") => Box::pin(http2_connection(stream, peer, shared)).await,
+        _ => Box::pin(http1_connection(stream, peer, shared)).await,
     }
 }
 
 async fn http1_connection(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: Peer, shared: Arc<Shared>) {
     let (activity, limits) = (Activity::default(), &shared.limits);
     let mut end: FuturesUnordered<_> = once(end_of(&activity, &shared)).collect();
-    let connection = http1::Builder::new()
+    let mut builder = http1::Builder::new();
+    // Room that is asked for is filled anew for each request. What is beyond the limit, but not beyond hyper's own room, `app` refuses.
+    if limits.max_headers > HYPERS_HEADERS {
+        builder.max_headers(limits.max_headers);
+    }
+    let connection = builder
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header().min(limits.idle()))
-        .max_headers(limits.max_headers)
         .max_header_size(limits.max_header_bytes)
         .half_close(false)
         .serve_connection(TokioIo::new(stream), service_fn(|request| serve(request, peer, &shared, activity.enter())));

@@ -10,8 +10,17 @@ use crate::domain::summary::{Step, Summary};
 use crate::domain::time::Timestamp;
 use crate::domain::told::Checked;
 use crate::engine::direct::Looked;
+use crate::http::problem::Problem;
+use axum::body::Body;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
+
+/// Says that nothing was done now: the answer is the first one's.
+static REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// Bytes of an answer, mostly less: growing would copy it.
+const USUAL: usize = 1024;
 
 /// A challenge as its publisher may see it: no text, no whole address.
 #[derive(Serialize, ToSchema)]
@@ -157,6 +166,26 @@ pub(in crate::http) enum ResultName {
     Blocked,
     /// There is no such challenge that this caller may see.
     Unknown,
+}
+
+/// An answer that shows `it`, as JSON.
+pub(super) fn written(status: StatusCode, it: &impl Serialize) -> Response {
+    let mut bytes = Vec::with_capacity(USUAL);
+    if let Err(cause) = serde_json::to_writer(&mut bytes, it) {
+        tracing::error!(%cause, "an answer can't be written");
+        return Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The answer can't be shown; what was asked for is done.").into_response();
+    }
+    let mut response = Response::new(Body::from(bytes));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Says whether nothing was done now.
+pub(super) fn mark(response: &mut Response, repeated: bool) {
+    if repeated {
+        response.headers_mut().insert(&REPLAYED, HeaderValue::from_static("true"));
+    }
 }
 
 impl Challenge {

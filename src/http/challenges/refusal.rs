@@ -2,14 +2,14 @@
 
 use super::answer::outcome_name;
 use super::fields::Wrong;
-use super::say::Voice;
+use super::say::{Voice, spoken_to};
 use crate::domain::event::Act;
 use crate::domain::limit::Limit;
 use crate::domain::time::Timestamp;
 use crate::domain::told::Refusal;
 use crate::engine::Trouble;
 use crate::http::problem::Problem;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 
 /// The body is no JSON object, or a header is not as it must be.
 pub(super) const MALFORMED: &str = "urn:countersign:problem:request-malformed";
@@ -44,6 +44,11 @@ pub(super) fn invalid(wrong: &[Wrong], voice: Voice, channel: Option<&str>) -> P
     };
     let key = if wrong.iter().all(|it| it.field == "recipient") { key } else { "trouble" };
     problem.with("errors", wrong).with("say", voice.says(key))
+}
+
+/// The same, as the caller wants to be spoken to.
+pub(super) fn refuse(wrong: &[Wrong], headers: &HeaderMap) -> Problem {
+    invalid(wrong, spoken_to(headers), None)
 }
 
 /// 404: there is none, it is another's, or the caller may not see it. One answer for all of these.

@@ -98,6 +98,11 @@ impl Voice {
     }
 }
 
+/// As the caller wants to be spoken to, where a challenge does not tell.
+pub(super) fn spoken_to(headers: &HeaderMap) -> Voice {
+    Voice::of(None, headers)
+}
+
 // Which plural a number takes (Unicode CLDR); one, few and many of Romanian, one and many of the others.
 fn form(tag: &str, n: u64) -> &'static str {
     match (tag, n) {
