@@ -6,7 +6,7 @@ use crate::domain::contact::{Address, Channel};
 use crate::domain::feed::FeedEvent;
 use crate::domain::id::{AggregateId, DeliveryId};
 use crate::domain::time::Timestamp;
-use crate::engine::changes::Watch;
+use crate::http::Watch;
 use std::future::Future;
 use std::pin::Pin;
 use tokio_util::sync::CancellationToken;

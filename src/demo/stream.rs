@@ -6,7 +6,7 @@ use super::shown::{Outbox, Session, Shown, ShownEvent};
 use crate::domain::challenge::State as Life;
 use crate::domain::feed::FeedEvent;
 use crate::domain::id::{AggregateId, DeliveryId};
-use crate::engine::changes::Watch;
+use crate::http::Watch;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};

@@ -42,7 +42,7 @@ pub use parts::{Extra, Parts};
 pub use peer::Peer;
 pub use proxies::Proxies;
 pub use server::{HttpError, Server};
-pub use service::{Ask, Pulse, Served, Service};
+pub use service::{Ask, Pulse, Served, Service, Watch};
 pub use settings::Settings;
 pub use tls::{Tls, TlsError};
 pub use trail::{Action, Step, Trail};

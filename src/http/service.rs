@@ -5,7 +5,7 @@ use crate::domain::id::{InstitutionId, PublisherId};
 use crate::domain::receipt::Receipt;
 use crate::domain::request::{OobValidate, Origin, Sms};
 use crate::domain::time::Timestamp;
-use crate::engine::changes::Watch;
+pub use crate::engine::changes::Watch;
 use crate::engine::{Engine, Page, Trouble};
 use std::future::Future;
 use std::pin::Pin;
