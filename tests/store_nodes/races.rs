@@ -1,6 +1,6 @@
 //! Many commits that expect the same: one is made. And many that add to the same: all are made, one after the other.
 
-use super::{Engine, Nodes, load, put};
+use super::{Engine, Nodes, fresh, load, node, options, put};
 use crate::sample::*;
 use countersign::domain::answer::Verdict;
 use countersign::domain::budget::{Budget, BudgetKey};
@@ -139,4 +139,24 @@ async fn no_addition_is_lost_on_two_nodes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn opposite_orders_end_on_two_nodes() {
     opposite_orders_end(&Nodes::postgres().await).await;
+}
+
+/// `IF NOT EXISTS` does not keep two that make the same table at the same time from being told that it exists.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_nodes_that_start_at_once_make_the_same_partitions() {
+    let (settings, time) = (fresh(), Time::at(0));
+    drop(node(&settings, options(&time), 1).await);
+    for round in 0..10 {
+        crate::postgres::shared().sql(
+            &settings.database,
+            "DO $$ DECLARE it text; BEGIN FOR it IN SELECT inhrelid::regclass FROM pg_inherits \
+             JOIN pg_class ON pg_class.oid = inhrelid AND relkind = 'r' LOOP EXECUTE 'DROP TABLE ' || it; END LOOP; END $$",
+        );
+        let mut starting = tokio::task::JoinSet::new();
+        for number in 0..8 {
+            let (settings, options) = (settings.clone(), options(&time));
+            starting.spawn(async move { node(&settings, options, 10 + 8 * round + number).await });
+        }
+        drop(starting.join_all().await);
+    }
 }

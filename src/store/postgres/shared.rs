@@ -22,6 +22,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+/// How often a day's partitions are tried for while other nodes make the same ones.
+const MEETINGS: u32 = 5;
+
 /// A new aggregate of which it is not known whether it was written: then its deliveries wait for this node.
 pub(super) struct Doubt {
     pub(super) id: AggregateId,
@@ -188,11 +191,14 @@ impl Shared {
     pub(super) async fn make_partitions(&self, days: BTreeSet<u32>) -> Result<(), Trouble> {
         let work = async |client: &Object| {
             for day in days {
-                let made = client.batch_execute(&schema::partitions(day)).await.map_err(Trouble::from);
-                match made {
-                    // Another node makes the same at the same time.
-                    Err(Trouble::Conflict | Trouble::Again) => client.batch_execute(&schema::partitions(day)).await?,
-                    made => made?,
+                let mut tries = MEETINGS;
+                loop {
+                    tries -= 1;
+                    match client.batch_execute(&schema::partitions(day)).await.map_err(Trouble::from) {
+                        // Another node makes the same at the same time: one of the two tables, then the other.
+                        Err(Trouble::Conflict | Trouble::Again) if tries > 0 => {}
+                        made => break made?,
+                    }
                 }
             }
             Ok(())

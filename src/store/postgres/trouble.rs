@@ -25,7 +25,12 @@ impl From<tokio_postgres::Error> for Trouble {
         let Some(state) = error.code() else { return Self::Away(told(&error)) };
         match *state {
             SqlState::DIVISION_BY_ZERO | SqlState::UNIQUE_VIOLATION => Self::Conflict,
-            SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED | SqlState::LOCK_NOT_AVAILABLE => Self::Again,
+            SqlState::T_R_SERIALIZATION_FAILURE
+            | SqlState::T_R_DEADLOCK_DETECTED
+            | SqlState::LOCK_NOT_AVAILABLE
+            // Two that make a table only where there is none, at the same time: one looks, waits for the other, and is told so.
+            | SqlState::DUPLICATE_TABLE
+            | SqlState::DUPLICATE_OBJECT => Self::Again,
             SqlState::UNDEFINED_TABLE => Self::NoTable,
             SqlState::QUERY_CANCELED
             | SqlState::ADMIN_SHUTDOWN
