@@ -63,12 +63,16 @@ impl Watch {
             return;
         }
         let _here = Waiting::new(&self.shared.waiting);
-        // It hears of every wake-up from here on, polled or not.
-        let woken = self.shared.wake.notified();
-        if self.shared.count.load(SeqCst) == self.seen {
+        loop {
+            // It hears of every wake-up from here on, polled or not: also of one whose count it has seen already.
+            let woken = self.shared.wake.notified();
+            let count = self.shared.count.load(SeqCst);
+            if count != self.seen {
+                self.seen = count;
+                return;
+            }
             woken.await;
         }
-        self.seen = self.shared.count.load(SeqCst);
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! [`Engine`] answers requests; [`outbox`] hands messages to carriers; [`timers`] end sessions; [`feed`] pages events and
 //! [`push`] takes them to subscribers. All of them write through the same [`Engine::carry_out`]. [`templates`] are what messages of
-//! the REST and bus flows are made of. `duties` are changes that one process makes for all.
+//! the REST and bus flows are made of. `duties` are changes that one process makes for all; [`changes`]
+//! tells whoever waits that something was committed.
 
 pub mod changes;
 pub mod direct;
