@@ -28,7 +28,7 @@ static FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 pub(super) struct App {
     state: Arc<State>,
     router: Router,
-    /// Something is around the routes, and must see SOAP as well: no way past the router.
+    /// Something is around the routes, and must see every request: no way past the router.
     surrounded: bool,
 }
 
@@ -83,7 +83,13 @@ impl App {
         if head.headers.len() > self.state.limits.max_headers {
             let detail = format!("A request has at most {} header fields.", self.state.limits.max_headers);
             let mut response = Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail).into_response();
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            if head.version < Version::HTTP_2 {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            // The router would see to it, and hyper does on HTTP/1 only (RFC 9110, 9.3.2).
+            if head.method == Method::HEAD {
+                *response.body_mut() = Body::empty();
+            }
             return told(response, at);
         }
         if !names_one_host(&head) {

@@ -67,8 +67,14 @@ async fn collect<B: Content>(mut body: B, expected: usize, max: usize) -> Result
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Unread::Broken)?;
         let Some(data) = frame.data_ref() else { continue };
-        if bytes.len() + data.len() > max {
+        let len = bytes.len() + data.len();
+        if len > max {
             return Err(Unread::TooLarge);
+        }
+        // As vectors grow, but never beyond what can come.
+        if len > bytes.capacity() {
+            let most = if expected == 0 { max } else { expected.max(len) };
+            bytes.reserve_exact((2 * len).min(most) - bytes.len());
         }
         bytes.extend_from_slice(data);
     }
@@ -104,6 +110,12 @@ mod tests {
         let most = limits.max_body_bytes as u64;
         let got = read(&HeaderMap::new(), Announced(most, Some(b"x")), &limits).await.unwrap();
         assert_eq!((got.as_slice(), got.capacity() <= ROOM), (&b"x"[..], true));
+        let large = &[b'x'; 5 * ROOM];
+        for announced in [large.len() as u64, 0] {
+            let got = read(&HeaderMap::new(), Announced(announced, Some(large)), &limits).await.unwrap();
+            let most = if announced == 0 { 2 * large.len() } else { large.len() };
+            assert_eq!((got.len(), got.capacity() <= most), (large.len(), true), "{announced}: {}", got.capacity());
+        }
         assert_eq!(read(&HeaderMap::new(), Announced(most + 1, None), &limits).await, Err(Unread::TooLarge));
     }
 }

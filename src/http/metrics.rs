@@ -50,6 +50,7 @@ pub(super) enum Operation {
     Templates,
     Health,
     Metrics,
+    /// The last: `COUNT` goes by it.
     Other,
 }
 

@@ -1,7 +1,7 @@
 //! The HTTP side: SOAP, challenges over REST, replies from gateways, the feed, message templates, health and metrics.
 //!
 //! In reading order: [`settings`] (what an operator sets), [`Parts`] (what boot hands in), [`Server`] (binds and serves),
-//! `listener` (connections; `places`: how many, `activity`: which are idle), `app` (dispatch, with the SOAP path before the router), `ims` (SOAP), `inbound` (replies), `receipts`, `feed`,
+//! `listener` (connections; `places`: how many, `activity`: which are idle), `app` (dispatch: what is asked most before the router), `ims` (SOAP), `inbound` (replies), `receipts`, `feed`,
 //! [`challenges`] (REST; asked of the engine by [`Calls`]), `templates`, `openapi` (the description; `refusals`: what requests have in common),
 //! `status` (health, metrics), `state` (what they share), [`auth`] (who calls), [`Service`] (what is asked of the engine).
 

@@ -8,7 +8,7 @@ use countersign::domain::id::PublisherId;
 use countersign::domain::publisher::Publisher;
 use countersign::domain::request::Pace;
 use countersign::engine::tally::Tally;
-use countersign::http::{Credentials, Gateways, Metrics, Operators, Parts, Server, Settings};
+use countersign::http::{Credentials, Extra, Gateways, Metrics, Operators, Parts, Server, Settings};
 use prometheus_client::registry::Registry;
 use serde_json::Value;
 use std::net::SocketAddr;
@@ -33,6 +33,15 @@ impl Rest {
 
     /// With the publisher changed.
     pub async fn with(change: impl FnOnce(&mut Publisher)) -> Self {
+        Self::around(None, change).await
+    }
+
+    /// With something around the routes: every request goes through the router.
+    pub async fn routed() -> Self {
+        Self::around(Some(Box::new(|router| router)), |_| {}).await
+    }
+
+    async fn around(extra: Option<Extra>, change: impl FnOnce(&mut Publisher)) -> Self {
         let world = World::with(|it| {
             it.attempts = 3;
             change(it);
@@ -54,7 +63,7 @@ impl Rest {
             operators: Operators::new(None, None, Arc::new(FixedMac)),
             gateways: Gateways::new(Vec::new()).unwrap(),
             metrics: Arc::new(Metrics::new(Registry::default(), None)),
-            extra: None,
+            extra,
             shutdown: CancellationToken::new(),
         };
         let server = Server::bind(&settings, parts).await.unwrap();

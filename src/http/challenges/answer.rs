@@ -173,7 +173,8 @@ pub(super) fn written(status: StatusCode, it: &impl Serialize) -> Response {
     let mut bytes = Vec::with_capacity(USUAL);
     if let Err(cause) = serde_json::to_writer(&mut bytes, it) {
         tracing::error!(%cause, "an answer can't be written");
-        return Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The answer can't be shown; what was asked for is done.").into_response();
+        return Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The answer can't be shown; what was asked for may be done.")
+            .into_response();
     }
     let mut response = Response::new(Body::from(bytes));
     *response.status_mut() = status;

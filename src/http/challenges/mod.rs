@@ -1,6 +1,6 @@
 //! `/v1/challenges`: one-time codes inside a dialog (contract `dialog-flow.md`): asked for, sent, verified, sent again, and told of.
 //!
-//! In reading order: `enter` (who calls, with which body; `json` and `fields` read it), `form` (what is asked), `answer` and
+//! In reading order: `enter` (who calls, with which body, for how long; `json` and `fields` read it), `form` (what is asked), `answer` and
 //! `refusal` (what is told), `say` (what a bot can say to the person), `plain` (what is asked most, without the router), [`Settings`].
 
 mod answer;
