@@ -2,6 +2,7 @@
 
 use crate::broker::Broker;
 use crate::postgres::certificates::Certificates;
+use crate::scram;
 use crate::stand::{PATIENCE, TOPICS, put_templates, record, settings, start};
 use crate::world::World;
 use countersign::bus::record::Flow;
@@ -60,10 +61,11 @@ impl Gate {
     }
 }
 
-/// SASL as Kafka has it (KIP-43, KIP-152), for PLAIN (RFC 4616).
+/// SASL as Kafka has it (KIP-43, KIP-152): for PLAIN (RFC 4616) and SCRAM, as the client wants it.
 async fn let_in(client: Accept<TcpStream>, broker: SocketAddr) -> Result<(TlsStream<TcpStream>, TcpStream)> {
     let mut client = client.await?;
     let mut behind = TcpStream::connect(broker).await?;
+    let (mut mechanism, mut begun) = (String::new(), None);
     loop {
         let asked = frame(&mut client).await?;
         let head = asked.get(..8).ok_or_else(|| Error::other("no request"))?;
@@ -75,20 +77,49 @@ async fn let_in(client: Accept<TcpStream>, broker: SocketAddr) -> Result<(TlsStr
                 let answered = frame(&mut behind).await?;
                 write(&mut client, &answered).await?;
             }
-            // SaslHandshake: no error, and one mechanism.
-            [0, 17] => write(&mut client, &[correlation, b"\0\0\0\0\0\x01\0\x05PLAIN"].concat()).await?,
-            // SaslAuthenticate: the last that stands in it is what the client knows.
+            // SaslHandshake: no error, and the one mechanism that was asked for.
+            [0, 17] => {
+                mechanism = said(&asked, 2)?;
+                let length = (mechanism.len() as u16).to_be_bytes();
+                write(&mut client, &[correlation, b"\0\0\0\0\0\x01", &length, mechanism.as_bytes()].concat()).await?;
+            }
+            // SaslAuthenticate.
             [0, 36] => {
-                let right = asked.ends_with(format!("\0{USER}\0{PASSWORD}").as_bytes());
-                let code: i16 = if right { 0 } else { 58 };
-                // No text, no bytes, and from version 1 on no end of the session.
-                let rest: &[u8] = if version > 0 { &[0; 12] } else { &[0; 4] };
-                write(&mut client, &[correlation, &code.to_be_bytes(), &[0xff, 0xff], rest].concat()).await?;
-                return if right { Ok((client, behind)) } else { Err(Error::other("a wrong password")) };
+                let said = said(&asked, 4)?;
+                let answer = match (scram::hash(&mechanism), begun.take()) {
+                    (Some(_), None) => scram::begin(&said, USER).map(|(now, answer)| {
+                        begun = Some(now);
+                        answer
+                    }),
+                    (Some(hash), Some(before)) => scram::end(before, &said, hash, PASSWORD),
+                    (None, _) => (mechanism == "PLAIN" && said == format!("\0{USER}\0{PASSWORD}")).then(String::new),
+                };
+                let code: i16 = if answer.is_some() { 0 } else { 58 };
+                let text = answer.as_deref().unwrap_or_default();
+                let length = (text.len() as u32).to_be_bytes();
+                // No error's text, and from version 1 on no end of the session.
+                let rest: &[u8] = if version > 0 { &[0; 8] } else { &[] };
+                write(&mut client, &[correlation, &code.to_be_bytes(), &[0xff, 0xff], &length, text.as_bytes(), rest].concat()).await?;
+                match (answer, &begun) {
+                    (None, _) => return Err(Error::other("a wrong password")),
+                    (Some(_), None) => return Ok((client, behind)),
+                    (Some(_), Some(_)) => {}
+                }
             }
             _ => return Err(Error::other("a request before the password")),
         }
     }
+}
+
+/// What a request says after the name of the client, in a field whose length has so many bytes.
+fn said(request: &[u8], width: usize) -> Result<String> {
+    let field = |at: usize, width: usize| {
+        let length = request.get(at..at + width)?.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
+        request.get(at + width..at + width + length)
+    };
+    let name = field(8, 2).ok_or_else(|| Error::other("no name"))?;
+    let text = field(10 + name.len(), width).ok_or_else(|| Error::other("nothing said"))?;
+    String::from_utf8(text.to_vec()).map_err(Error::other)
 }
 
 async fn frame(from: &mut (impl AsyncReadExt + Unpin)) -> Result<Vec<u8>> {
@@ -106,11 +137,11 @@ async fn write(to: &mut (impl AsyncWriteExt + Unpin), bytes: &[u8]) -> Result<()
 }
 
 /// What an operator sets.
-fn guarded(brokers: &str, ca_file: &Path, password_file: &Path) -> Settings {
+fn guarded(brokers: &str, mechanism: &str, ca_file: &Path, password_file: &Path) -> Settings {
     Settings {
         tls: Some(Tls { ca_file: Some(ca_file.to_owned()), ..Tls::default() }),
         sasl: Some(Sasl {
-            mechanism: "PLAIN".to_owned(),
+            mechanism: mechanism.to_owned(),
             user: USER.to_owned(),
             password_file: password_file.to_owned(),
             allow_plain: false,
@@ -136,29 +167,32 @@ async fn a_guarded_cluster_is_served_with_the_right_authority_and_password_only(
     let (right, wrong) = (password("right", PASSWORD), password("wrong", "kY2b8Qe0wTzL6"));
     let world = World::with(|_| {}).await;
     put_templates(&world.engine).await;
-    for (case, ca_file, password_file) in
-        [("another authority", certificates.other_ca_file(), &right), ("a wrong password", certificates.ca_file(), &wrong)]
-    {
-        let before = gate.refused.load(Ordering::SeqCst);
-        let bus = start(&guarded(&brokers, &ca_file, password_file), &world.engine, &world.vault);
-        wait(case, || gate.refused.load(Ordering::SeqCst) > before).await;
+    for mechanism in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] {
+        let before = gate.passed.load(Ordering::SeqCst);
+        for (case, ca_file, password_file) in
+            [("another authority", certificates.other_ca_file(), &right), ("a wrong password", certificates.ca_file(), &wrong)]
+        {
+            let refused = gate.refused.load(Ordering::SeqCst);
+            let bus = start(&guarded(&brokers, mechanism, &ca_file, password_file), &world.engine, &world.vault);
+            wait(case, || gate.refused.load(Ordering::SeqCst) > refused).await;
+            bus.end().await;
+            assert_eq!(gate.passed.load(Ordering::SeqCst), before, "{mechanism}: {case}");
+        }
+        let bus = start(&guarded(&brokers, mechanism, &certificates.ca_file(), &right), &world.engine, &world.vault);
+        let producer: FutureProducer = ClientConfig::new()
+            .set("bootstrap.servers", &brokers)
+            .set("security.protocol", "sasl_ssl")
+            .set("ssl.ca.location", certificates.ca_file().display().to_string())
+            .set("sasl.mechanism", mechanism)
+            .set("sasl.username", USER)
+            .set("sasl.password", PASSWORD)
+            .create()
+            .unwrap();
+        let value = r#"{"templateName":"otpSMS","channel":"SMS","clientId":"1","recipient":"+12025550123"}"#;
+        producer.send(record(TOPICS[0], ("k", &[]), value), PATIENCE).await.unwrap();
+        wait(mechanism, || bus.metrics.count(Flow::Generate, "sent") == 1).await;
         bus.end().await;
-        assert_eq!(gate.passed.load(Ordering::SeqCst), 0, "{case}");
     }
-    let bus = start(&guarded(&brokers, &certificates.ca_file(), &right), &world.engine, &world.vault);
-    let producer: FutureProducer = ClientConfig::new()
-        .set("bootstrap.servers", &brokers)
-        .set("security.protocol", "sasl_ssl")
-        .set("ssl.ca.location", certificates.ca_file().display().to_string())
-        .set("sasl.mechanism", "PLAIN")
-        .set("sasl.username", USER)
-        .set("sasl.password", PASSWORD)
-        .create()
-        .unwrap();
-    let value = r#"{"templateName":"otpSMS","channel":"SMS","clientId":"1","recipient":"+12025550123"}"#;
-    producer.send(record(TOPICS[0], ("k", &[]), value), PATIENCE).await.unwrap();
-    wait("an answer", || bus.metrics.count(Flow::Generate, "sent") == 1).await;
-    bus.end().await;
 }
 
 async fn wait(what: &str, is_so: impl Fn() -> bool) {

@@ -25,6 +25,8 @@ mod guarded;
 #[cfg(feature = "kafka")]
 mod processes;
 #[cfg(feature = "kafka")]
+mod scram;
+#[cfg(feature = "kafka")]
 mod stand;
 #[cfg(feature = "kafka")]
 mod storm;
