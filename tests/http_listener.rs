@@ -279,8 +279,14 @@ async fn http2_is_spoken_over_tls_only() {
         .build()
         .unwrap();
     let url = format!("https://localhost:{}/health/live", secure.address.port());
-    let answer = client.get(url).send().await.unwrap();
+    let answer = client.get(&url).send().await.unwrap();
     assert_eq!((answer.version(), answer.status().as_u16()), (reqwest::Version::HTTP_2, 200));
+    let wide = |method| (0..65).fold(client.request(method, &url), |it, _| it.header("a", "b"));
+    for method in [reqwest::Method::GET, reqwest::Method::HEAD] {
+        let answer = wide(method.clone()).send().await.unwrap();
+        assert_eq!((answer.version(), answer.status().as_u16()), (reqwest::Version::HTTP_2, 431));
+        assert_eq!(answer.bytes().await.unwrap().is_empty(), method == reqwest::Method::HEAD);
+    }
     let plain = stand(quick(), &[]).await;
     let got = plain.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
     assert_ne!(got.status, 200, "{}", got.head);

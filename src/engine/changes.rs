@@ -57,18 +57,19 @@ impl Watch {
     /// Returns once something has happened since this returned last: at once where it has already. Dropped early, it has heard
     /// nothing.
     pub async fn changed(&mut self) {
-        let count = self.shared.count.load(SeqCst);
-        if count != self.seen {
-            self.seen = count;
+        let Self { shared, seen } = self;
+        let mut hears = || {
+            let count = shared.count.load(SeqCst);
+            std::mem::replace(seen, count) != count
+        };
+        if hears() {
             return;
         }
-        let _here = Waiting::new(&self.shared.waiting);
+        let _here = Waiting::new(&shared.waiting);
         loop {
             // It hears of every wake-up from here on, polled or not: also of one whose count it has seen already.
-            let woken = self.shared.wake.notified();
-            let count = self.shared.count.load(SeqCst);
-            if count != self.seen {
-                self.seen = count;
+            let woken = shared.wake.notified();
+            if hears() {
                 return;
             }
             woken.await;

@@ -81,16 +81,7 @@ impl App {
     {
         let at = Operation::at(head.uri.path());
         if head.headers.len() > self.state.limits.max_headers {
-            let detail = format!("A request has at most {} header fields.", self.state.limits.max_headers);
-            let mut response = Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail).into_response();
-            if head.version < Version::HTTP_2 {
-                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-            }
-            // The router would see to it, and hyper does on HTTP/1 only (RFC 9110, 9.3.2).
-            if head.method == Method::HEAD {
-                *response.body_mut() = Body::empty();
-            }
-            return told(response, at);
+            return told(too_many_fields(&head, self.state.limits.max_headers), at);
         }
         if !names_one_host(&head) {
             return told(Problem::new(StatusCode::BAD_REQUEST, "A request has one Host.").into_response(), at);
@@ -161,6 +152,19 @@ fn routes(state: Arc<State>) -> Router {
         })
         .layer(body)
         .with_state(state)
+}
+
+fn too_many_fields(head: &Head, most: usize) -> Response {
+    let detail = format!("A request has at most {most} header fields.");
+    let mut response = Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail).into_response();
+    if head.version < Version::HTTP_2 {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    // The router would see to it, and hyper does on HTTP/1 only (RFC 9110, 9.3.2).
+    if head.method == Method::HEAD {
+        *response.body_mut() = Body::empty();
+    }
+    response
 }
 
 // Another one may be what a proxy before us went by (RFC 9112, 3.2). HTTP/2 has its own field.

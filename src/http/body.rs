@@ -55,25 +55,25 @@ pub(super) async fn read<B: Content>(headers: &HeaderMap, body: B, limits: &Limi
     if headers.get_all(header::CONTENT_ENCODING).iter().any(|it| it != "identity") {
         return Err(Unread::Encoded);
     }
-    let expected = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    if expected > limits.max_body_bytes {
+    let announced = body.size_hint().exact().map(|it| usize::try_from(it).unwrap_or(usize::MAX));
+    let most = announced.unwrap_or(limits.max_body_bytes);
+    if most > limits.max_body_bytes {
         return Err(Unread::TooLarge);
     }
-    timeout(limits.body(), collect(body, expected, limits.max_body_bytes)).await.unwrap_or(Err(Unread::TooSlow))
+    timeout(limits.body(), collect(body, most)).await.unwrap_or(Err(Unread::TooSlow))
 }
 
-async fn collect<B: Content>(mut body: B, expected: usize, max: usize) -> Result<Vec<u8>, Unread> {
-    let mut bytes = Vec::with_capacity(expected.min(ROOM));
+async fn collect<B: Content>(mut body: B, most: usize) -> Result<Vec<u8>, Unread> {
+    let mut bytes = Vec::with_capacity(most.min(ROOM));
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Unread::Broken)?;
         let Some(data) = frame.data_ref() else { continue };
         let len = bytes.len() + data.len();
-        if len > max {
+        if len > most {
             return Err(Unread::TooLarge);
         }
         // As vectors grow, but never beyond what can come.
         if len > bytes.capacity() {
-            let most = if expected == 0 { max } else { expected.max(len) };
             bytes.reserve_exact((2 * len).min(most) - bytes.len());
         }
         bytes.extend_from_slice(data);
@@ -88,10 +88,10 @@ mod tests {
     use std::pin::Pin;
     use std::task::{Context, Poll};
 
-    /// Announces so much, and brings this.
-    struct Announced(u64, Option<&'static [u8]>);
+    /// Announces so much, or nothing (chunks), and brings this.
+    struct Brings(Option<u64>, Option<&'static [u8]>);
 
-    impl HttpBody for Announced {
+    impl HttpBody for Brings {
         type Data = Bytes;
         type Error = std::convert::Infallible;
 
@@ -100,7 +100,7 @@ mod tests {
         }
 
         fn size_hint(&self) -> SizeHint {
-            SizeHint::with_exact(self.0)
+            self.0.map_or_else(SizeHint::new, SizeHint::with_exact)
         }
     }
 
@@ -108,14 +108,16 @@ mod tests {
     async fn what_is_announced_takes_no_room_before_it_comes() {
         let limits = Limits::default();
         let most = limits.max_body_bytes as u64;
-        let got = read(&HeaderMap::new(), Announced(most, Some(b"x")), &limits).await.unwrap();
-        assert_eq!((got.as_slice(), got.capacity() <= ROOM), (&b"x"[..], true));
-        let large = &[b'x'; 5 * ROOM];
-        for announced in [large.len() as u64, 0] {
-            let got = read(&HeaderMap::new(), Announced(announced, Some(large)), &limits).await.unwrap();
-            let most = if announced == 0 { 2 * large.len() } else { large.len() };
-            assert_eq!((got.len(), got.capacity() <= most), (large.len(), true), "{announced}: {}", got.capacity());
-        }
-        assert_eq!(read(&HeaderMap::new(), Announced(most + 1, None), &limits).await, Err(Unread::TooLarge));
+        let check = async |announced: Option<u64>, brings: &'static [u8], room: usize| {
+            let got = read(&HeaderMap::new(), Brings(announced, Some(brings)), &limits).await.unwrap();
+            assert_eq!((got.as_slice() == brings, got.capacity()), (true, room), "{announced:?}");
+        };
+        static LARGE: [u8; 5 * ROOM] = [b'x'; 5 * ROOM];
+        check(Some(most), b"x", ROOM).await;
+        check(Some(1), b"x", 1).await;
+        check(None, b"x", ROOM).await;
+        check(Some(LARGE.len() as u64), &LARGE, LARGE.len()).await;
+        check(None, &LARGE, 2 * LARGE.len()).await;
+        assert_eq!(read(&HeaderMap::new(), Brings(Some(most + 1), None), &limits).await, Err(Unread::TooLarge));
     }
 }

@@ -168,7 +168,7 @@ pub(in crate::http) enum ResultName {
     Unknown,
 }
 
-/// An answer that shows `it`, as JSON.
+/// An answer that shows `it`, as JSON. (axum's own has little room at first, and grows.)
 pub(super) fn written(status: StatusCode, it: &impl Serialize) -> Response {
     let mut bytes = Vec::with_capacity(USUAL);
     if let Err(cause) = serde_json::to_writer(&mut bytes, it) {

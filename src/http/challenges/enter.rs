@@ -1,4 +1,5 @@
-//! What requests are read from: whose they are, under which idempotency key, which challenge, with which body; and for how long they are worked on.
+//! What requests are read from: whose they are, under which idempotency key, which challenge, with which body; and for how long
+//! they are worked on.
 
 use super::fields::Fields;
 use super::json::Json;
