@@ -19,7 +19,7 @@ use countersign::domain::request::{OobValidate, Origin, Sms};
 use countersign::domain::smart::Zone;
 use countersign::domain::snapshot::{Decision, Lease, Query, View, Write};
 use countersign::domain::template::{Target, Template, Values};
-use countersign::engine::draw::{Codes, SystemChance, draw};
+use countersign::engine::draw::{Chance, Codes, SystemChance};
 use countersign::soap::{EesPush, Opened, Operation, Root, Stamp, Version};
 use countersign::store::contract::Store;
 use countersign::store::memory::MemoryStore;
@@ -89,7 +89,7 @@ fn run(name: &str, count: u64) {
         "parse" => each(count, |_| countersign::soap::read(black_box(ENVELOPE), Some("text/xml; charset=utf-8"), None).is_ok()),
         "rules" => rules(count, asked()),
         "rules-phone" => rules(count, to_phone()),
-        "draw" => each(count, |_| draw(sample::at(0), &SystemChance, Codes::Usual(1))),
+        "draw" => each(count, |_| SystemChance.draw(sample::at(0), Codes::Usual(1))),
         "decide" => decisions(count),
         "reply" => replies(count),
         "settle" => settled(count),
@@ -198,7 +198,7 @@ fn seen_by(vault: &Arc<Vault>, query: &Query) -> View {
 
 fn decided(view: View, registry: &Registry, vault: &Vault, request: &Request) -> Decision {
     let codes = usize::from(matches!(request, Request::Open(_)));
-    decide(Facts { view, registry, keyring: vault }, request, &mut draw(sample::at(20), &SystemChance, Codes::Usual(codes)))
+    decide(Facts { view, registry, keyring: vault }, request, &mut SystemChance.draw(sample::at(20), Codes::Usual(codes)))
 }
 
 fn render(count: u64) {

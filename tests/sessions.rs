@@ -6,7 +6,7 @@ use countersign::domain::answer::Verdict;
 use countersign::domain::decide::{Facts, Request, decide, rules};
 use countersign::domain::id::PublisherId;
 use countersign::domain::request::{Field, OobValidate, Origin};
-use countersign::engine::draw::{Codes, SystemChance, draw};
+use countersign::engine::draw::{Chance, Codes, SystemChance};
 use countersign::store::contract::StoreError;
 use std::time::Duration;
 use world::{PHONE, Secret, World, explicit, header, hybrid, native};
@@ -147,7 +147,7 @@ async fn a_contact_that_opts_in_meanwhile_is_not_left_out() {
     let wish = rules::check(origin, hybrid(&[]), publisher, &*world.vault).unwrap();
     let view = world.engine.store().load(&wish.query()).await.unwrap();
     let facts = Facts { view, registry: &registry, keyring: &*world.vault };
-    let mut draw = draw(world.engine.now(), &SystemChance, Codes::Usual(1));
+    let mut draw = SystemChance.draw(world.engine.now(), Codes::Usual(1));
     let decision = decide(facts, &Request::Open(Box::new(wish)), &mut draw);
     assert!(!decision.writes.is_empty(), "it goes by mail");
     assert_eq!(world.reply(HANDSET, "START", "SM2").await, Verdict::Started);

@@ -4,7 +4,7 @@ use crate::domain::code::{Candidates, CodeKind, CodeShape};
 use crate::domain::draw::Draw;
 use crate::domain::time::Timestamp;
 use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
+use rand::{Rng, RngExt, SeedableRng};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The most candidates of a kind that a draw holds.
@@ -30,18 +30,27 @@ impl Clock for SystemClock {
 
 /// Random draws.
 pub trait Chance: Send + Sync {
-    /// A generator for one decision.
+    /// A generator of its own for one purpose.
     fn generator(&self) -> StdRng;
+
+    /// Draws for one decision, with candidates for its code, at most 1,000.
+    fn draw(&self, now: Timestamp, codes: Codes) -> Draw {
+        drawn(&mut self.generator(), now, codes)
+    }
 }
 
-/// The thread's cryptographic generator, which the operating system seeds, and seeds anew every 64 KiB: each decision gets a
-/// ChaCha12 stream seeded by 256 bits of it, without a call of the system.
+/// The thread's cryptographic generator (ChaCha12), which the operating system seeds, and seeds anew every 64 KiB: no call of the
+/// system. A generator seeds a stream of its own by 256 bits of it; a decision, which mostly needs a few bytes, takes them from it.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct SystemChance;
 
 impl Chance for SystemChance {
     fn generator(&self) -> StdRng {
         StdRng::from_rng(&mut rand::rng())
+    }
+
+    fn draw(&self, now: Timestamp, codes: Codes) -> Draw {
+        drawn(&mut rand::rng(), now, codes)
     }
 }
 
@@ -56,9 +65,7 @@ pub enum Codes {
     Chosen(CodeShape, usize),
 }
 
-/// Draws for one decision, with candidates for its code, at most 1,000.
-pub fn draw(now: Timestamp, chance: &dyn Chance, codes: Codes) -> Draw {
-    let mut generator = chance.generator();
+fn drawn(generator: &mut impl Rng, now: Timestamp, codes: Codes) -> Draw {
     let (usual, (shape, chosen)) = match codes {
         Codes::None => (0, (CodeKind::Otp.shape(), 0)),
         Codes::Usual(count) => (count.min(MOST), (CodeKind::Otp.shape(), 0)),
@@ -69,17 +76,17 @@ pub fn draw(now: Timestamp, chance: &dyn Chance, codes: Codes) -> Draw {
     Draw {
         now,
         aggregate: uuid::Uuid::from_u128(generator.random()),
-        otp: candidates(&mut generator, CodeKind::Otp.shape(), usual),
-        otpa: candidates(&mut generator, CodeKind::Otpa.shape(), usual),
+        otp: candidates(generator, CodeKind::Otp.shape(), usual),
+        otpa: candidates(generator, CodeKind::Otpa.shape(), usual),
         nonce,
         seed: generator.random(),
         taken: 0,
-        chosen: candidates(&mut generator, shape, chosen),
+        chosen: candidates(generator, shape, chosen),
     }
 }
 
 // Each character uniform over the alphabet: `random_range` rejects, it does not fold.
-fn candidates(generator: &mut StdRng, shape: CodeShape, count: usize) -> Candidates {
+fn candidates(generator: &mut impl Rng, shape: CodeShape, count: usize) -> Candidates {
     Candidates::draw(shape, count, |below| generator.random_range(0..below))
 }
 
@@ -100,12 +107,12 @@ mod tests {
                 assert!(!codes[..index].contains(code));
             }
         };
-        let usual = draw(Timestamp::default(), &SystemChance, Codes::Usual(COUNT));
+        let usual = SystemChance.draw(Timestamp::default(), Codes::Usual(COUNT));
         check(&usual.otp, CodeShape::Digits(6));
         check(&usual.otpa, CodeShape::Alphanumeric(5));
         assert_eq!(usual.chosen.iter().count(), 0);
         for shape in (4..=10).flat_map(|len| [CodeShape::Digits(len), CodeShape::Alphanumeric(len)]) {
-            let chosen = draw(Timestamp::default(), &SystemChance, Codes::Chosen(shape, COUNT));
+            let chosen = SystemChance.draw(Timestamp::default(), Codes::Chosen(shape, COUNT));
             check(&chosen.chosen, shape);
             assert_eq!((chosen.otp.iter().count(), chosen.otpa.iter().count()), (0, 0));
         }

@@ -302,7 +302,7 @@ impl Engine {
                 None => self.parts.store.load(query).await?,
             };
             complete(&mut view);
-            let mut draw = draw::draw(self.now(), &*self.parts.chance, codes(request, &view));
+            let mut draw = self.parts.chance.draw(self.now(), codes(request, &view));
             let registry = self.registry.load();
             let decision = decide(Facts { view, registry: &registry, keyring: &*self.parts.vault }, request, &mut draw);
             drop(registry);
