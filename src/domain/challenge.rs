@@ -73,9 +73,13 @@ pub struct Seen {
     pub verdict: super::verdict::Verdict,
 }
 
-/// How the key of a publisher's call is remembered: apart from the messages of gateways, whose names have no such character.
-pub fn call_key(publisher: &PublisherId, key: &str) -> String {
-    [CALL, publisher.as_str(), "/", key].concat()
+/// How the key of a publisher's call, of these parts, is remembered: apart from the messages of gateways, whose names have no
+/// such character.
+pub fn call_key(publisher: &PublisherId, key: &[&str]) -> String {
+    let around = [CALL, publisher.as_str(), "/"];
+    let mut text = String::with_capacity(around.iter().chain(key).map(|it| it.len()).sum());
+    text.extend(around.iter().chain(key).copied());
+    text
 }
 
 const CALL: &str = "\u{1}";

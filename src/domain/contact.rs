@@ -2,6 +2,7 @@
 
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, Region};
 use std::fmt;
+use std::sync::Arc;
 
 /// How a message travels. Names of the contract's `RecipConType` in brackets.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
@@ -32,13 +33,14 @@ impl Channel {
 
 /// A phone number in E.164 (`+12025550123`), an e-mail address, or where a push message goes. `Debug` masks it;
 /// [`Address::expose`] shows it.
+/// One copy is for all who hold it: a decision names it a dozen times.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Address(Box<str>);
+pub struct Address(Arc<str>);
 
 impl Address {
     /// Takes a text that is already in its canonical form: what a store wrote, or [`phone`], [`mail`] and [`push`] made.
     pub fn canonical(text: &str) -> Self {
-        Self(Box::from(text))
+        Self(Arc::from(text))
     }
 
     /// The address itself. Named so that each use is easy to find.

@@ -19,6 +19,7 @@ use crate::domain::snapshot::{Query, View};
 use crate::domain::summary::{Step, Summary, timeline};
 use crate::domain::told::{Checked, Closed, Created, Refusal, Resent};
 use std::sync::OnceLock;
+use uuid::Uuid;
 
 /// What came of [`Engine::create`].
 #[derive(Clone, Debug)]
@@ -142,7 +143,7 @@ impl Engine {
         let registry = self.registry();
         let Some(publisher) = registry.publishers.get(&origin.publisher) else { return Err(unregistered(&origin.publisher)) };
         let Some(slot) = slot.of(publisher) else { return Ok(Checked::Unknown) };
-        let key = key.map(|it| call_key(&origin.publisher, &it));
+        let key = key.map(|it| call_key(&origin.publisher, &[&it]));
         let _turn = self.turns.wait(&slot).await;
         let query = Query::Slot { slot, key: key.clone() };
         let request = Verify { publisher: origin.publisher, typed, key, received_at: origin.received_at };
@@ -229,7 +230,8 @@ impl Call {
     fn remembered(&self) -> Option<String> {
         let key = self.key.as_deref()?;
         let end = key.floor_char_boundary(order::NAME_MAX);
-        Some(call_key(&self.origin.publisher, &[&self.id.to_string(), "/", &key[..end]].concat()))
+        let mut id = Uuid::encode_buffer();
+        Some(call_key(&self.origin.publisher, &[self.id.0.hyphenated().encode_lower(&mut id), "/", &key[..end]]))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What every handler can reach, and who may be let in.
 
-use super::auth::{Arrival, Caller, Claim, Credentials, Denied, Operators, basic, bearer};
+use super::auth::{Arrival, Caller, Claim, Credentials, Denied, Operators, Shown, shown};
 use super::calls::Calls;
 use super::gateways::Gateways;
 use super::metrics::{Metrics, Operation};
@@ -100,22 +100,20 @@ impl State {
 
     /// The caller of a REST request, by an API key or by its publisher's own credentials.
     pub(super) async fn caller(&self, headers: &HeaderMap, peer: Peer) -> Result<Caller, Problem> {
-        let (key, claim) = (bearer(headers), basic(headers));
-        if key.is_none() && claim.is_none() {
+        let Some(shown) = shown(headers) else {
             self.metrics.denied("missing");
             return Err(Problem::unauthenticated());
-        }
+        };
         if !self.takes_credentials(peer) {
             self.metrics.denied("plaintext");
             return Err(Problem::new(StatusCode::FORBIDDEN, "This address takes credentials over TLS only."));
         }
-        let proved = match (key, claim) {
-            (Some(key), _) => self.key_holder(&key, peer).await,
-            (None, Some(claim)) => {
+        let proved = match shown {
+            Shown::Key(key) => self.key_holder(&key, peer).await,
+            Shown::Claim(claim) => {
                 let arrival = Arrival::new(peer.addr.ip(), self.service.now(), b"");
                 self.check(&claim, &arrival).await.map(Caller::publisher)
             }
-            (None, None) => Err(Denied::Wrong),
         };
         proved.map_err(|denied| match denied {
             Denied::Busy => Problem::busy(Duration::from_secs(1)),

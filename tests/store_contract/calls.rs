@@ -51,12 +51,12 @@ pub async fn a_call_is_told_the_challenge_with_its_budgets(store: &dyn Engine) {
 
 pub async fn a_call_seen_before_is_known_wherever_its_challenge_is(store: &dyn Engine) {
     let mut it = ended(challenge(1, &phone()), at(5));
-    it.seen.push(Seen { provider_id: call_key(&demo(), "a"), at: at(4), verdict: Verdict::Wrong { left: 2 } });
-    it.seen.push(Seen { provider_id: call_key(&demo(), "b"), at: at(5), verdict: Verdict::Verified });
+    it.seen.push(Seen { provider_id: call_key(&demo(), &["a"]), at: at(4), verdict: Verdict::Wrong { left: 2 } });
+    it.seen.push(Seen { provider_id: call_key(&demo(), &["b"]), at: at(5), verdict: Verdict::Verified });
     put(store, &challenge(1, &phone())).await;
     put(store, &it).await;
     for (key, expected) in [("a", Some(Verdict::Wrong { left: 2 })), ("b", Some(Verdict::Verified)), ("c", None)] {
-        let key = call_key(&demo(), key);
+        let key = call_key(&demo(), &[key]);
         let view = load(store, call(1, Some(&key))).await;
         assert_eq!((one(&view), view.seen), (Some(&it), expected));
         let view = load(store, slot(&it, Some(&key))).await;
@@ -65,7 +65,7 @@ pub async fn a_call_seen_before_is_known_wherever_its_challenge_is(store: &dyn E
             conflicts(store, countersign::domain::snapshot::Expect::Unseen(key)).await;
         }
     }
-    assert_eq!(load(store, call(1, Some(&call_key(&"other".into(), "a")))).await.seen, None);
+    assert_eq!(load(store, call(1, Some(&call_key(&"other".into(), &["a"])))).await.seen, None);
 }
 
 // Of the newest form only.

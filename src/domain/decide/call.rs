@@ -35,7 +35,9 @@ pub fn verify(mut facts: Facts<'_>, call: &Verify, draw: &mut Draw) -> Decision 
         Some(over) => return told(over),
     };
     remember(&mut it, call, checked);
-    let mut expects = vec![Expect::Aggregate(it.id, version)];
+    // The challenge, the call, and the budgets of an address and a recipient.
+    let mut expects = Vec::with_capacity(4);
+    expects.push(Expect::Aggregate(it.id, version));
     expects.extend(call.key.clone().map(Expect::Unseen));
     expects.extend(failures.expectations());
     let writes = [Write::Aggregate(Aggregate::Challenge(it))].into_iter().chain(failures.into_writes()).collect();

@@ -14,16 +14,11 @@ pub struct Language(String);
 impl Language {
     /// Reads a tag, in whatever case, with `-` or `_` between its parts. `None` when it is none.
     pub fn parse(text: &str) -> Option<Self> {
-        if text.len() > LENGTH {
+        if !is_tag(text) {
             return None;
         }
         let mut tag = String::with_capacity(text.len());
-        for (at, part) in text.split(['-', '_']).enumerate() {
-            let fits = if at == 0 { (2..=8).contains(&part.len()) } else { (1..=8).contains(&part.len()) };
-            let right = if at == 0 { |c: u8| c.is_ascii_alphabetic() } else { |c: u8| c.is_ascii_alphanumeric() };
-            if !fits || !part.bytes().all(right) {
-                return None;
-            }
+        for (at, part) in text.split(BETWEEN).enumerate() {
             if at > 0 {
                 tag.push('-');
             }
@@ -32,6 +27,11 @@ impl Language {
             put(cased, part, &mut tag);
         }
         Some(Self(tag))
+    }
+
+    /// The language alone that a tag begins with, as it was written: `en` of `en-US`. `None` when the text is no tag.
+    pub fn primary(text: &str) -> Option<&str> {
+        text.split(BETWEEN).next().filter(|_| is_tag(text))
     }
 
     /// The tag.
@@ -50,6 +50,17 @@ impl Language {
             }
         })
     }
+}
+
+// What is between the parts of a tag, as people write it.
+const BETWEEN: [char; 2] = ['-', '_'];
+
+fn is_tag(text: &str) -> bool {
+    let right = |(at, part): (usize, &str)| match at {
+        0 => (2..=8).contains(&part.len()) && part.bytes().all(|it| it.is_ascii_alphabetic()),
+        _ => (1..=8).contains(&part.len()) && part.bytes().all(|it| it.is_ascii_alphanumeric()),
+    };
+    text.len() <= LENGTH && text.split(BETWEEN).enumerate().all(right)
 }
 
 // Scripts as a title, regions in capitals, all else small (RFC 5646, 2.1.1).
@@ -77,6 +88,8 @@ mod tests {
             let read = Language::parse(text);
             let chain: Vec<&str> = read.iter().flat_map(Language::chain).collect();
             assert_eq!(chain, expected, "{text}");
+            let alone = Language::primary(text).map(str::to_ascii_lowercase);
+            assert_eq!(alone.as_deref(), expected.last().copied(), "{text}");
         };
         check("en", &["en"]);
         check("EN-us", &["en-US", "en"]);

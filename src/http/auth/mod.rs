@@ -13,7 +13,7 @@ mod operator;
 mod passwords;
 mod replay;
 
-pub use basic::{basic, bearer};
+pub use basic::{Shown, basic, bearer, shown};
 pub use caller::Caller;
 pub use claim::{Arrival, Claim, Denied, Once, Proof};
 pub use credentials::Credentials;
