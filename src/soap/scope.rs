@@ -46,7 +46,7 @@ impl<'a> Scope<'a> {
     /// What `prefix` (empty: none) means for an element, and its URI; `None` when it is not declared.
     #[inline]
     pub fn find(&self, prefix: &str) -> Option<(Ns, &'a str)> {
-        match (self.0.iter().rfind(|it| it.prefix == prefix), prefix) {
+        match (self.0.iter().rfind(|it| is_same(it.prefix, prefix)), prefix) {
             (Some(binding), _) => Some((binding.ns, binding.uri)),
             (None, "") => Some((Ns::None, "")),
             (None, "xml") => Some((Ns::Other, XML)),
@@ -54,6 +54,12 @@ impl<'a> Scope<'a> {
             (None, _) => None,
         }
     }
+}
+
+// Prefixes are of a few bytes, and each name is looked for among all: a call for each comparison took a thirtieth of a request's time.
+#[inline]
+fn is_same(one: &str, other: &str) -> bool {
+    one.len() == other.len() && one.bytes().zip(other.bytes()).all(|(one, other)| one == other)
 }
 
 #[cfg(test)]
