@@ -47,7 +47,7 @@ impl Most {
 pub struct Money {
     /// In a UTC day; 0: any amount.
     pub day: u64,
-    /// Price of an SMS by how its number begins, `+` included; the longest that fits counts.
+    /// Price of each part of an SMS by how its number begins, `+` included; the longest that fits counts.
     pub prices: Vec<(String, u64)>,
     /// Price where none fits.
     pub other: u64,
@@ -119,7 +119,7 @@ impl Quotas {
 }
 
 impl Money {
-    /// What a message costs; 0 where nobody limits it.
+    /// What a message costs, for each part in which it travels; 0 where nobody limits it.
     pub fn price(&self, channel: Channel, address: &Address) -> u64 {
         if channel != Channel::Sms || self.day == 0 {
             return 0;

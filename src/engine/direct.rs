@@ -2,7 +2,7 @@
 //! request, [`Engine::carry_out`].
 
 use super::quotas::Counted;
-use super::{Engine, Trouble};
+use super::{Engine, Trouble, render};
 use crate::domain::answer::Answer;
 use crate::domain::assurance::{Finding, verdict};
 use crate::domain::challenge::{Challenge, Slot, SlotSubject, call_key};
@@ -10,15 +10,16 @@ use crate::domain::code::Secret;
 use crate::domain::contact::Channel;
 use crate::domain::decide::Request;
 use crate::domain::decide::order::{self, FieldError};
-use crate::domain::direct::{Found, TemplateRef, kind_of};
+use crate::domain::delivery::Purpose;
+use crate::domain::direct::{Direct, Found, Message, TemplateRef, kind_of};
 use crate::domain::id::{AggregateId, InstitutionId, PublisherId};
-use crate::domain::message::Language;
+use crate::domain::message::{Compiled, Language};
 use crate::domain::publisher::Publisher;
 use crate::domain::request::{Asked, Close, Ending, Origin, Pace, Policy, Resend, Verify};
 use crate::domain::snapshot::{Query, View};
 use crate::domain::summary::{Step, Summary, timeline};
 use crate::domain::told::{Checked, Closed, Created, Refusal, Resent};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use uuid::Uuid;
 
 /// What came of [`Engine::create`].
@@ -88,7 +89,10 @@ impl Engine {
         let query = order.query();
         let counted = match order.test {
             true => Counted::default(),
-            false => self.count(publisher, &order.origin, (order.direct.channel, &order.direct.address)).await?,
+            false => {
+                let parts = || render::parts_of_order(&order, template.as_ref().map(|it| &*it.template), publisher, self.now());
+                self.count(publisher, &order.origin, (order.direct.channel, &order.direct.address), parts).await?
+            }
         };
         let request = Request::Create(Box::new(order));
         let asked = self.carry_out(&query, &request, |view| {
@@ -163,7 +167,12 @@ impl Engine {
         let _turn = self.turns.wait(&direct.address).await;
         let registry = self.registry();
         let counted = match registry.publishers.get(&challenge.publisher).filter(|_| !challenge.test) {
-            Some(publisher) => self.count(publisher, &call.origin, (direct.channel, &direct.address)).await?,
+            Some(publisher) => {
+                let template = self.template_of(&challenge).await?;
+                let from = render::Sources { registry: &registry, template: template.as_deref() };
+                let parts = || self.parts_again(&challenge, from);
+                self.count(publisher, &call.origin, (direct.channel, &direct.address), parts).await?
+            }
             None => Counted::default(),
         };
         let answer = self
@@ -197,6 +206,20 @@ impl Engine {
     pub async fn look(&self, publisher: &PublisherId, id: AggregateId) -> Result<Option<Looked>, Trouble> {
         let found = self.looked_up(id).await?.filter(|it| it.publisher == *publisher);
         Ok(found.map(|it| Looked { summary: Summary::of(&it, self.now()), timeline: timeline(&it), assurance: verdict(&it) }))
+    }
+
+    /// The stored template that a challenge was opened with, in the version of then; `None` where there is none.
+    pub(super) async fn template_of(&self, challenge: &Challenge) -> Result<Option<Arc<Compiled>>, Trouble> {
+        let Some(Direct { message: Message::Template(which), .. }) = challenge.level.direct() else { return Ok(None) };
+        self.templates.compiled(&challenge.publisher, &which.key(), which.version).await
+    }
+
+    // In how many parts a challenge's message travels when it is sent again; a new code is as long as the old one.
+    fn parts_again(&self, challenge: &Challenge, from: render::Sources<'_>) -> u64 {
+        let material = challenge.material.as_ref().and_then(|it| self.open_material(challenge.id, it)).unwrap_or_default();
+        let message = challenge.deliveries.iter().find(|it| it.purpose == Purpose::Challenge);
+        let body = message.and_then(|it| render::body(challenge, it, &material, from, self.now()).ok());
+        body.map_or(1, |it| render::parts(&it))
     }
 
     async fn check(&self, query: &Query, request: Verify) -> Result<Checked, Trouble> {

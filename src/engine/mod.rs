@@ -172,7 +172,9 @@ impl Engine {
         };
         // Of a recipient's contacts is not known yet which get a message: their own limits hold for them.
         let taken = match &wish.target {
-            rules::Goal::Explicit { phone, .. } if !wish.test => self.count(publisher, &wish.origin, (Channel::Sms, phone)).await?,
+            rules::Goal::Explicit { phone, .. } if !wish.test => {
+                self.count(publisher, &wish.origin, (Channel::Sms, phone), || render::parts_of_wish(&wish, publisher, self.now())).await?
+            }
             _ => Counted::default(),
         };
         let request = Request::Open(Box::new(wish));

@@ -8,9 +8,7 @@ use crate::domain::challenge::Challenge;
 use crate::domain::code::Secret;
 use crate::domain::decide::Request;
 use crate::domain::delivery::{Delivery, Outcome, Purpose};
-use crate::domain::direct::{Direct, Message as Said};
 use crate::domain::material::Material;
-use crate::domain::message::Compiled;
 use crate::domain::snapshot::{Lease, Query};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -166,17 +164,11 @@ impl Outbox {
             }
             None => Material::default(),
         };
-        let template = self.template(challenge).await?;
+        let template = self.engine.template_of(challenge).await;
+        let template = template.map_err(|_| Outcome::Later { reason: "its template can't be read now".to_owned(), after: None })?;
         let registry = self.engine.registry();
         let from = render::Sources { registry: &registry, template: template.as_deref() };
         render::body(challenge, delivery, &material, from, self.engine.now()).map_err(refused)
-    }
-
-    // In the version that the challenge was opened with.
-    async fn template(&self, challenge: &Challenge) -> Result<Option<Arc<Compiled>>, Outcome> {
-        let Some(Direct { message: Said::Template(which), .. }) = challenge.level.direct() else { return Ok(None) };
-        let found = self.engine.templates().compiled(&challenge.publisher, &which.key(), which.version).await;
-        found.map_err(|_| Outcome::Later { reason: "its template can't be read now".to_owned(), after: None })
     }
 }
 

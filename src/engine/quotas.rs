@@ -71,9 +71,16 @@ pub(super) struct Counted {
 }
 
 impl Engine {
-    /// Counts a message against its publisher's quotas, before it is decided on.
-    pub(super) async fn count(&self, publisher: &Publisher, origin: &Origin, to: (Channel, &Address)) -> Result<Counted, Trouble> {
-        Ok(match self.quotas.take(publisher, origin.via.as_ref(), to, self.now()).await? {
+    /// Counts a message against its publisher's quotas, before it is decided on. `parts` tells in how many it would travel; it is
+    /// asked when that costs something.
+    pub(super) async fn count(
+        &self,
+        publisher: &Publisher,
+        origin: &Origin,
+        to: (Channel, &Address),
+        parts: impl FnOnce() -> u64,
+    ) -> Result<Counted, Trouble> {
+        Ok(match self.quotas.take(publisher, origin.via.as_ref(), to, parts, self.now()).await? {
             Ok(taken) => Counted { taken: Some(taken), full: None },
             Err(limit) => Counted { taken: None, full: Some(limit) },
         })
@@ -94,12 +101,13 @@ impl Quotas {
         Self { tally, notes, salt, places: PLACES, counts, money, drawing }
     }
 
-    /// Counts a message, unless a quota is full: then which.
+    /// Counts a message, unless a quota is full: then which. It costs its price for each of its `parts`.
     pub async fn take(
         &self,
         publisher: &Publisher,
         via: Option<&Via>,
         (channel, address): (Channel, &Address),
+        parts: impl FnOnce() -> u64,
         now: Timestamp,
     ) -> Result<Result<Taken, Limit>, Trouble> {
         let quotas = &publisher.quotas;
@@ -109,7 +117,10 @@ impl Quotas {
             return Ok(Err(full));
         }
         let (day, until) = day(now);
-        let price = quotas.money.price(channel, address);
+        let price = match quotas.money.price(channel, address) {
+            0 => 0,
+            price => price.saturating_mul(parts()),
+        };
         let taken = Taken { publisher: id.clone(), counts, day, price };
         if price > 0 {
             match self.pay(id, (price, quotas.money.day), day).await {

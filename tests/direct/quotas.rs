@@ -2,13 +2,16 @@
 
 use crate::world::{START, Secret, Seeded, World, explicit};
 use countersign::domain::limit::Limit;
+use countersign::domain::message::{CODE, Key, Kind, Parameter, Source};
 use countersign::domain::publisher::Publisher;
 use countersign::domain::quota::{Money, Most, Quotas};
-use countersign::domain::request::{Asked, Origin, Pace, Policy, Via};
+use countersign::domain::request::{Asked, OobValidate, Origin, Pace, Policy, TemplateName, Via};
+use countersign::domain::segment;
 use countersign::domain::time::Timestamp;
 use countersign::domain::told::{Refusal, Resent};
 use countersign::engine::direct::{Call, Creation};
 use countersign::engine::tally::Tally;
+use countersign::engine::templates::Condition;
 use countersign::engine::{Engine, Parts};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -127,6 +130,83 @@ async fn messages_sent_again_and_those_of_soap_count_too() {
     let full = Limit::Country { until: Timestamp::from_millis(MINUTE) };
     assert!(matches!(again().await, Resent::Refused(Refusal::Limit(limit)) if limit == full));
     assert_eq!(world.refused(explicit("+12025550124")).await, [countersign::domain::fault::own::RATE_LIMITED]);
+}
+
+/// A world in which an SMS costs 1, and 6 may be spent in a day.
+async fn for_six() -> World {
+    let it = world(Quotas { money: Money { day: 6, prices: Vec::new(), other: 1 }, ..Quotas::default() }).await;
+    let parameter = |key: &str| Parameter { key: key.to_owned(), mandatory: false };
+    let source = Source {
+        key: Key { name: "otp".into(), kind: Kind::Sms, language: None },
+        strategy: None,
+        active: true,
+        subject: None,
+        body: "[[${otpValue}]] [(${more})]".to_owned(),
+        context: Vec::new(),
+        parameters: vec![parameter(CODE), parameter("more")],
+    };
+    it.engine.templates().put(&"demo".into(), source, Condition::None).await.unwrap();
+    it.advance(Duration::from_secs(2));
+    it
+}
+
+#[tokio::test]
+async fn an_sms_costs_its_price_for_each_part_in_which_it_travels() {
+    // With a code of six digits before it. 160 characters are one SMS, more are cut into parts of 153; of other alphabets 70 and 67.
+    let cases = [
+        ("x".repeat(153), 1),
+        ("x".repeat(154), 2),
+        ("x".repeat(299), 2),
+        ("x".repeat(300), 3),
+        ("€".repeat(77), 2),
+        ("я".repeat(63), 1),
+        ("я".repeat(64), 2),
+        ("я".repeat(127), 2),
+        ("я".repeat(128), 3),
+    ];
+    let phone = |nth: u32| format!("+120255501{nth:02}");
+    for (more, parts) in cases {
+        let text = Secret::new(format!("<%$otp%> {more}"));
+        let own = |nth| Asked { text: Some(text.clone()), ..asked(&phone(nth)) };
+        let stored = |nth| Asked {
+            template: Some(TemplateName { name: "otp".into(), language: None }),
+            parameters: vec![("more".into(), Secret::new(more.as_str()))],
+            ..asked(&phone(nth))
+        };
+        let ways: [&dyn Fn(u32) -> Asked; 2] = [&own, &stored];
+        for ask in ways {
+            let world = for_six().await;
+            for nth in 0..6 / parts {
+                assert_eq!(create(&world.engine, from(&world.engine, "192.0.2.1", None), ask(nth)).await, None, "{parts}: {more}");
+            }
+            let full = create(&world.engine, from(&world.engine, "192.0.2.1", None), ask(7)).await;
+            assert!(matches!(full, Some(Limit::Money { .. })), "{parts}: {more}");
+            let sent = world.deliver().await;
+            assert_eq!(segment::count(sent[0].text.as_ref().unwrap().expose()).segments, parts as usize, "as it was sent");
+        }
+        let world = for_six().await;
+        let soap = |nth| OobValidate { sms_text: Some(text.clone()), ..explicit(&phone(nth)) };
+        for nth in 0..6 / parts {
+            world.opened(soap(nth)).await;
+        }
+        assert_eq!(world.refused(soap(7)).await, [countersign::domain::fault::own::RATE_LIMITED], "{parts}: {more}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_is_sent_again_costs_each_of_its_parts_again() {
+    let world = for_six().await;
+    let origin = || from(&world.engine, "192.0.2.1", None);
+    let long = Asked { text: Some(Secret::new(format!("<%$otp%> {}", "x".repeat(200)))), ..asked("+12025550101") };
+    let Creation::Opened { summary, .. } = world.engine.create(origin(), long).await.unwrap() else { panic!() };
+    let again = async |policy| {
+        let call = Call { origin: origin(), id: summary.id, key: None };
+        let pace = Pace { gap: Duration::ZERO, ..Pace::default() };
+        world.engine.resend(call, policy, pace).await.unwrap()
+    };
+    assert!(matches!(again(Policy::SameCode).await, Resent::Sent { .. }));
+    assert!(matches!(again(Policy::AnyOfSession).await, Resent::Sent { .. }));
+    assert!(matches!(again(Policy::SameCode).await, Resent::Refused(Refusal::Limit(Limit::Money { .. }))));
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ fn quotas(stores: &[Arc<PostgresStore>]) -> Vec<Arc<Quotas>> {
 
 async fn takes(node: &Quotas, publisher: &Publisher) -> Option<Limit> {
     let to = (Channel::Sms, &Address::canonical("+12025550123"));
-    node.take(publisher, None, to, at(0)).await.unwrap().err()
+    node.take(publisher, None, to, || 1, at(0)).await.unwrap().err()
 }
 
 /// How many of 40 two nodes let through, which hear of each other after each.
