@@ -111,11 +111,12 @@ fn native(alert: &Alert, channel: Channel, values: &Values<'_>) -> Result<Body, 
     let part = |template: &Option<Template>| template.as_ref().map(|it| it.render(values)).transpose().map_err(unreadable);
     match channel {
         Channel::Sms => part(&alert.sms)?.map(Body::Sms).ok_or_else(|| "the alert has no SMS body".to_owned()),
-        Channel::Mail => Ok(Body::Mail {
-            subject: part(&alert.subject)?.unwrap_or_else(|| Secret::new(alert.name.as_str())),
-            text: part(&alert.text)?,
-            html: part(&alert.html)?,
-        }),
+        Channel::Mail => {
+            let subject = part(&alert.subject)?.unwrap_or_else(|| Secret::new(alert.name.as_str()));
+            let (text, html) = (part(&alert.text)?, part(&alert.html)?);
+            let said = html.as_ref().filter(|_| text.is_none()).map(|it| message::alternative_of_any(it.expose()));
+            Ok(Body::Mail { subject, text: text.or(said), html })
+        }
         Channel::Push => Err("an alert has no body for push messages".to_owned()),
     }
 }
@@ -133,7 +134,9 @@ fn direct(challenge: &Challenge, it: &Direct, said: Said, name: &str, now: Times
     match (it.channel, &it.message) {
         (Channel::Sms, _) => Body::Sms(said.text),
         (Channel::Mail, Message::Text) => Body::Mail { subject: title, text: Some(said.text), html: None },
-        (Channel::Mail, Message::Template(_)) => Body::Mail { subject: title, text: None, html: Some(said.text) },
+        (Channel::Mail, Message::Template(_)) => {
+            Body::Mail { subject: title, text: Some(message::alternative(said.text.expose())), html: Some(said.text) }
+        }
         (Channel::Push, _) => Body::Push(Push {
             title,
             text: said.text,

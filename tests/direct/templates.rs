@@ -62,6 +62,12 @@ async fn each_channel_has_its_template() {
         assert_eq!(life.create(asked(channel, recipient, None)).await, "opened", "{channel}");
         let (kind, subject, body) = sent(&life, life.codes.len() - 1).await;
         assert_eq!((kind, subject.as_str(), body.as_str()), expected);
+        // Beside its HTML a mail has the same as plain text.
+        let text = life.world.deliver().await.last().unwrap().text.clone().unwrap();
+        assert_eq!(
+            text.expose().replace(&life.codes[life.codes.len() - 1].1, "#"),
+            if kind == Channel::Mail { "A & B: #" } else { expected.2 }
+        );
     }
 }
 

@@ -5,8 +5,9 @@
 //! language, no condition, no loop. The `<%name%>` tags of alerts are another dialect: [`super::template`].
 //!
 //! In reading order: `source` (fields and their limits), [`language`], `marked` (values marked in a text), `expression` and `html`
-//! (how they are found), `sanitise` (what stays of HTML), `compiled`, [`lint`].
+//! (how they are found), `sanitise` (what stays of HTML), `compiled`, `alternative` (a mail's plain text), [`lint`].
 
+mod alternative;
 mod compiled;
 mod expression;
 mod html;
@@ -20,6 +21,7 @@ mod token;
 #[cfg(test)]
 mod tests;
 
+pub use alternative::{alternative, alternative_of_any};
 pub use compiled::{Compiled, Rendered, Unrenderable, Values};
 pub use language::Language;
 pub use source::{
