@@ -82,8 +82,10 @@ fn an_open_loop_counts_what_the_server_counts() {
 fn a_whole_life_ends_in_an_outcome() {
     let report = own(&["--replies", "--connections", "6"]);
     assert!(report["measured"].as_str().unwrap().starts_with("whole life"), "{report}");
-    assert!(report["answer_latency"]["p50_us"].as_u64() > Some(0), "{report}");
-    assert!(report["latency"]["p50_us"].as_u64() >= report["answer_latency"]["p50_us"].as_u64(), "{report}");
+    for stage in ["answer", "message", "reply", "outcome"] {
+        let took = &report["stages"][stage]["p50_us"];
+        assert!(took.as_u64() > Some(0) && report["latency"]["p50_us"].as_u64() >= took.as_u64(), "{stage}: {report}");
+    }
 }
 
 #[test]

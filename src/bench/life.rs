@@ -5,7 +5,7 @@ use super::client::Connection;
 use super::load::Unit;
 use super::peers::World;
 use super::phones;
-use super::record::Recorder;
+use super::record::{Recorder, Stage};
 use super::workload::{Workload, element, failure};
 use aws_lc_rs::hmac;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
@@ -93,24 +93,29 @@ impl Life {
             take(&self.world.messages, &handset);
             return Err(kind);
         }
-        record.borrow_mut().stepped(asked.elapsed());
+        let answered = record.borrow_mut().passed(Stage::Answer, asked);
         let text = answer.map(|it| String::from_utf8_lossy(it.body).into_owned()).unwrap_or_default();
         let id = element(&text, "AlrtPkgId").ok_or("an answer without AlrtPkgId")?.to_owned();
         heard(message).await.ok_or("no message at the carrier within 30 s")?;
+        record.borrow_mut().passed(Stage::Message, answered);
         let reply = wanted(self.work.case(index), element(&text, "OTP").unwrap_or_default());
         Ok(Ready { id, reply: self.reply(&handset, &reply, index) })
     }
 
     /// Replies, and waits for the outcome at the subscriber.
-    async fn end(&self, connection: &mut Connection, ready: Ready) -> Result<(), String> {
-        let outcome = wait(&self.world.outcomes, &ready.id);
+    async fn end(&self, connection: &mut Connection, ready: Ready, record: &RefCell<Recorder>) -> Result<(), String> {
+        let (outcome, replied) = (wait(&self.world.outcomes, &ready.id), Instant::now());
         match connection.exchange(&ready.reply).await {
             Ok(it) if (200..300).contains(&it.status) => {}
             Ok(it) => return Err(format!("a reply was answered with status {}", it.status)),
             Err(failure) => return Err(format!("a reply: {failure}")),
         }
+        let answered = record.borrow_mut().passed(Stage::Reply, replied);
         match heard(outcome).await.as_deref() {
-            Some("countersign.OOBVerified") => Ok(()),
+            Some("countersign.OOBVerified") => {
+                record.borrow_mut().passed(Stage::Outcome, answered);
+                Ok(())
+            }
             Some(other) => Err(format!("the outcome of a right reply was {other}")),
             None => Err("no outcome at the subscriber within 30 s".to_owned()),
         }
@@ -172,7 +177,7 @@ impl Unit for Replies {
     async fn once(&self, connection: &mut Connection, due: Option<Instant>, record: &RefCell<Recorder>) {
         let Some(ready) = self.ready.borrow_mut().pop() else { return tokio::time::sleep(Duration::from_millis(20)).await };
         let from = due.unwrap_or_else(Instant::now);
-        match self.life.end(connection, ready).await {
+        match self.life.end(connection, ready, record).await {
             Ok(()) => record.borrow_mut().done(from, Instant::now()),
             Err(kind) => record.borrow_mut().failed(kind),
         }
@@ -187,7 +192,7 @@ impl Unit for Life {
     async fn once(&self, connection: &mut Connection, due: Option<Instant>, record: &RefCell<Recorder>) {
         let from = due.unwrap_or_else(Instant::now);
         let lived = match self.open(connection, record).await {
-            Ok(ready) => self.end(connection, ready).await,
+            Ok(ready) => self.end(connection, ready, record).await,
             Err(kind) => Err(kind),
         };
         match lived {

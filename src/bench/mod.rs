@@ -41,7 +41,7 @@ use life::{Life, Replies};
 use load::{Accept, Load, Measured};
 use options::{Options, Part, Path, Reference};
 use record::Percentiles;
-use report::{Generator, Report, Requests, Server, Shape};
+use report::{Generator, Report, Requests, Server, Shape, Stages};
 use scrape::Scrape;
 use setup::Machine;
 use std::rc::Rc;
@@ -114,7 +114,7 @@ async fn measure(options: &Options) -> Result<()> {
         durability: target.durability(disk.as_ref()),
         requests: Requests::of(&measured),
         latency: Percentiles::of(&measured.record.times),
-        answer_latency: (options.path() == Path::Life).then(|| Percentiles::of(&measured.record.first)),
+        stages: (options.path() == Path::Life).then(|| Stages::of(&measured.record)),
         errors: measured.record.errors.clone(),
         server: Server::of(&measured),
         generator: Generator::of(&measured, target.address.ip().is_loopback()),

@@ -52,8 +52,25 @@ pub struct Recorder {
     pub times: Histogram<u64>,
     /// The same by interval.
     pub intervals: Vec<Histogram<u64>>,
-    /// Latencies of the first step alone, where a unit of work has several.
-    pub first: Histogram<u64>,
+    /// How long each stage of a whole life took, in their order.
+    pub stages: [Histogram<u64>; Stage::COUNT],
+}
+
+/// A stage of a whole life: each begins where the one before it ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stage {
+    /// From the request to its answer.
+    Answer,
+    /// Until the message is at the carrier.
+    Message,
+    /// From the gateway's request with the reply to its answer.
+    Reply,
+    /// Until the outcome is at the subscriber.
+    Outcome,
+}
+
+impl Stage {
+    const COUNT: usize = Self::Outcome as usize + 1;
 }
 
 impl Recorder {
@@ -69,7 +86,7 @@ impl Recorder {
             errors: BTreeMap::new(),
             times: histogram(3),
             intervals: Vec::new(),
-            first: histogram(3),
+            stages: std::array::from_fn(|_| histogram(3)),
         }
     }
 
@@ -113,11 +130,13 @@ impl Recorder {
         self.intervals[interval].saturating_record(took);
     }
 
-    /// The first step of a unit of work took this long.
-    pub fn stepped(&mut self, took: Duration) {
+    /// A stage of a life that began at `from` is over now; the next one begins.
+    pub fn passed(&mut self, stage: Stage, from: Instant) -> Instant {
+        let now = Instant::now();
         if self.began.is_some() {
-            self.first.saturating_record(micros(took));
+            self.stages[stage as usize].saturating_record(micros(now.saturating_duration_since(from)));
         }
+        now
     }
 
     /// A unit of work failed.

@@ -2,13 +2,34 @@
 
 use super::disk::Disk;
 use super::load::{Load, Measured};
-use super::record::Percentiles;
+use super::record::{Percentiles, Recorder};
 use super::scrape::Counters;
 use super::setup::Machine;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 use std::time::Duration;
+
+/// How long the stages of a whole life took, each from where the one before it ended.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Stages {
+    /// From the request to its answer.
+    pub answer: Percentiles,
+    /// Until the message was at the carrier.
+    pub message: Percentiles,
+    /// From the gateway's request with the reply to its answer.
+    pub reply: Percentiles,
+    /// Until the outcome was at the subscriber.
+    pub outcome: Percentiles,
+}
+
+impl Stages {
+    /// Those of a run.
+    pub fn of(record: &Recorder) -> Self {
+        let [answer, message, reply, outcome] = record.stages.each_ref().map(Percentiles::of);
+        Self { answer, message, reply, outcome }
+    }
+}
 
 /// A whole run.
 #[derive(Clone, Debug, Serialize)]
@@ -21,8 +42,8 @@ pub struct Report {
     pub requests: Requests,
     /// Latency of a whole unit of work.
     pub latency: Percentiles,
-    /// Latency of its first step, the answer to the request; only for whole lives.
-    pub answer_latency: Option<Percentiles>,
+    /// Latencies of its stages; only for whole lives.
+    pub stages: Option<Stages>,
     /// Failures by kind, the warm-up's too.
     pub errors: BTreeMap<String, u64>,
     /// The server's process.
@@ -197,8 +218,10 @@ impl Display for Report {
             writeln!(f, "                 {} were due and not sent: what was asked for was not kept up with", it.waiting)?;
         }
         writeln!(f, "Latency          {}", Spread(self.latency))?;
-        if let Some(answer) = self.answer_latency {
-            writeln!(f, "  to the answer  {}", Spread(answer))?;
+        if let Some(Stages { answer, message, reply, outcome }) = self.stages {
+            for (stage, it) in [("answer", answer), ("message out", message), ("reply", reply), ("outcome told", outcome)] {
+                writeln!(f, "  {stage:<14} {}", Spread(it))?;
+            }
         }
         if let Some(disk) = &self.disk {
             let spread = format!("p50 {}  p99 {}  p99.9 {}", time(disk.p50_us), time(disk.p99_us), time(disk.p999_us));
