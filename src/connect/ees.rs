@@ -15,6 +15,8 @@ use url::Url;
 
 /// How long a message's Timestamp holds (contract `events.md`, SOAP push).
 const HOLDS: Duration = Duration::from_secs(5 * 60);
+/// Events in a call at most.
+const CALL_MAX: usize = 50;
 
 /// Settings of an EES subscriber.
 #[derive(Clone, Debug, Deserialize)]
@@ -115,16 +117,20 @@ impl Sink for EesSink {
         &self.settings.name
     }
 
+    /// Stops at the first call that is not acknowledged: what came before it is pushed again with the batch (at-least-once).
     fn push<'a>(&'a self, events: &'a [FeedEvent]) -> Soon<'a, Pushed> {
         Box::pin(async move {
-            if events.is_empty() {
-                return Pushed::Taken;
+            for events in events.chunks(CALL_MAX) {
+                let call = Call { method: Method::POST, uri: self.uri.clone(), headers: self.headers.clone(), body: self.write(events) };
+                let pushed = match self.caller.exchange(call).await {
+                    Ok(reply) => self.judge(&reply),
+                    Err(reason) => Pushed::Later(reason.to_owned()),
+                };
+                if pushed != Pushed::Taken {
+                    return pushed;
+                }
             }
-            let call = Call { method: Method::POST, uri: self.uri.clone(), headers: self.headers.clone(), body: self.write(events) };
-            match self.caller.exchange(call).await {
-                Ok(reply) => self.judge(&reply),
-                Err(reason) => Pushed::Later(reason.to_owned()),
-            }
+            Pushed::Taken
         })
     }
 }

@@ -8,7 +8,6 @@ use crate::domain::id::{InstitutionId, PublisherId};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// Bytes a cursor may have.
 const CURSOR_MAX: usize = 8_192;
@@ -33,6 +32,24 @@ pub struct Batch {
     pub last: Option<u64>,
     /// How many were looked at.
     pub seen: usize,
+    /// Whether there may be more after them.
+    pub more: bool,
+}
+
+/// How much of a feed is read at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Most {
+    /// Events that are looked at.
+    pub seen: usize,
+    /// Of these, events that are wanted.
+    pub wanted: usize,
+}
+
+impl Most {
+    /// So many, whichever they are.
+    pub const fn of(count: usize) -> Self {
+        Self { seen: count, wanted: count }
+    }
 }
 
 /// How far a reader is, by institution.
@@ -70,7 +87,8 @@ impl Engine {
             let seen = cursor.0.entry(institution.clone()).or_default();
             let mut skipped = 0;
             while events.len() < max && skipped < SKIP_MAX {
-                let batch = self.after(&institution, *seen, max - events.len(), |it, _| it.publisher() == publisher).await?;
+                let most = Most::of(max - events.len());
+                let batch = self.after(&institution, *seen, most, |it, _| it.publisher() == publisher).await?;
                 let Some(last) = batch.last else { break };
                 *seen = last;
                 skipped += batch.seen - batch.events.len();
@@ -84,23 +102,30 @@ impl Engine {
         Ok(Page { events, next })
     }
 
-    /// Looks at the events of an institution after `seq`, oldest first, `max` at most, and makes those that `wants` wants.
+    /// Looks at the events of an institution after `seq`, oldest first, until there are as many as `most` says, and makes those that
+    /// `wants` wants.
     pub async fn after(
         &self,
         institution: &InstitutionId,
         seq: u64,
-        max: usize,
+        most: Most,
         wants: impl Fn(&Aggregate, &Event) -> bool,
     ) -> Result<Batch, Trouble> {
         let registry = self.registry();
-        let found = self.parts.store.feed(institution, seq, max).await?;
-        let (last, seen) = (found.last().map(|it| it.0), found.len());
-        let event = |(seq, aggregate, index): &(u64, Arc<Aggregate>, usize)| {
-            aggregate.events().get(*index).filter(|it| wants(aggregate, it))?;
-            let publisher = registry.publishers.get(aggregate.publisher()).map(AsRef::as_ref);
-            FeedEvent::of(aggregate, *index, *seq, publisher)
-        };
-        Ok(Batch { events: found.iter().filter_map(event).collect(), last, seen })
+        let found = self.parts.store.feed(institution, seq, most.seen).await?;
+        let mut batch = Batch { events: Vec::new(), last: None, seen: 0, more: found.len() == most.seen };
+        for (seq, aggregate, index) in &found {
+            if batch.events.len() == most.wanted {
+                batch.more = true;
+                break;
+            }
+            (batch.last, batch.seen) = (Some(*seq), batch.seen + 1);
+            if aggregate.events().get(*index).is_some_and(|it| wants(aggregate, it)) {
+                let publisher = registry.publishers.get(aggregate.publisher()).map(AsRef::as_ref);
+                batch.events.extend(FeedEvent::of(aggregate, *index, *seq, publisher));
+            }
+        }
+        Ok(batch)
     }
 }
 

@@ -53,7 +53,7 @@ use tally::Tally;
 use templates::Templates;
 use turns::Turns;
 
-pub use feed::{Batch, Page};
+pub use feed::{Batch, Most, Page};
 
 /// How often a decision is taken anew when what it relied on has changed.
 const RETRIES: usize = 16;

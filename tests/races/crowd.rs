@@ -9,6 +9,7 @@ use countersign::domain::contact::Address;
 use countersign::domain::id::AggregateId;
 use countersign::domain::request::{Asked, OobValidate, Origin, Sms};
 use countersign::domain::told::Checked;
+use countersign::engine::Most;
 use countersign::engine::direct::{Call, Creation};
 use futures_util::future::join_all;
 use std::collections::HashSet;
@@ -107,7 +108,7 @@ pub async fn requests(nodes: &Nodes) -> Result<(), String> {
         };
     }
     demand!(answers.len() == 1, "50 identical requests got {} answers", answers.len());
-    let events = nodes.engines[0].after(&BANK.into(), 0, 1_000, |_, _| true).await.unwrap().events;
+    let events = nodes.engines[0].after(&BANK.into(), 0, Most::of(1_000), |_, _| true).await.unwrap().events;
     demand!(events.len() == 1, "50 identical requests queued {} messages", events.len());
     let leases = nodes.engines[1].store().lease(nodes.engines[1].now(), Duration::from_secs(180), 100).await.unwrap();
     demand!(leases.len() == 1, "50 identical requests sent {} messages", leases.len());
@@ -203,7 +204,7 @@ async fn post(nodes: &Nodes, count: usize, what: impl Fn(usize) -> (&'static str
 }
 
 async fn no_gaps(nodes: &Nodes) -> Result<(), String> {
-    let events = nodes.engines[0].after(&BANK.into(), 0, 10_000, |_, _| true).await.unwrap().events;
+    let events = nodes.engines[0].after(&BANK.into(), 0, Most::of(10_000), |_, _| true).await.unwrap().events;
     demand!(events.iter().map(|it| it.seq).eq(1..=events.len() as u64), "the feed has gaps");
     let ids: HashSet<_> = events.iter().map(|it| it.id).collect();
     demand!(ids.len() == events.len(), "an event is told twice");

@@ -151,6 +151,7 @@ fn note(scene: &Scene, name: &str) -> Option<u64> {
 }
 
 fn page(process: &Process, institution: &str, after: u64) -> Vec<FeedEvent> {
-    let page = process.engine.after(&InstitutionId::from(institution), after, 100, |_, _| true).now_or_never();
+    let page =
+        process.engine.after(&InstitutionId::from(institution), after, countersign::engine::Most::of(100), |_, _| true).now_or_never();
     page.expect("the driver's own look is never kept waiting").expect("the feed can be read").events
 }

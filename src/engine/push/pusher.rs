@@ -1,5 +1,6 @@
 //! One subscriber's rounds: read a page after each cursor, push it, keep what became of it.
 
+use super::super::feed::Most;
 use super::super::{Engine, Trouble};
 use super::apart::{Apart, take_apart};
 use super::lags::Lags;
@@ -16,8 +17,9 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Events in a push at most.
-const BATCH: usize = 50;
+/// A page: events in a push at most, and events that are looked at for them. Most of a feed are steps of deliveries, which subscribers seldom
+/// want: a page that ends after few that are wanted costs as much as a full one, and the next one waits for it.
+const PAGE: Most = Most { seen: 400, wanted: 100 };
 /// Rounds in which a whole batch may fail before it is taken apart.
 const ROUNDS: u32 = 3;
 /// Events of an institution that are held at most; what fails by itself beyond that is parked at once. Only what follows in the
@@ -152,14 +154,14 @@ impl Pusher {
 
     async fn page(&self, institution: &InstitutionId, cursor: u64) -> Result<Option<Page>, Trouble> {
         let wants = |of: &Aggregate, it: &Event| self.subscriber.filter.takes(of.publisher().as_str(), of.product(), it.act);
-        let batch = self.engine.after(institution, cursor, BATCH, wants).await?;
+        let batch = self.engine.after(institution, cursor, PAGE, wants).await?;
         let Some(last) = batch.last else { return Ok(None) };
         // What follows a held event in its session waits behind it.
         let held = self.ledger.held(institution).await?;
         let count = held.len();
         let waiting: HashSet<AggregateId> = held.into_iter().filter_map(|(_, it)| AggregateId::parse(&it.aggregate)).collect();
         let (behind, ahead) = batch.events.into_iter().partition(|it| waiting.contains(&it.aggregate));
-        Ok(Some(Page { ahead, behind, held: count, last, full: batch.seen == BATCH }))
+        Ok(Some(Page { ahead, behind, held: count, last, full: batch.more }))
     }
 
     // The page is done with.
@@ -265,7 +267,7 @@ impl Pusher {
     }
 
     async fn event(&self, institution: &InstitutionId, seq: u64) -> Result<Option<FeedEvent>, Trouble> {
-        let batch = self.engine.after(institution, seq.saturating_sub(1), 1, |_, _| true).await?;
+        let batch = self.engine.after(institution, seq.saturating_sub(1), Most::of(1), |_, _| true).await?;
         Ok(batch.events.into_iter().find(|it| it.seq == seq))
     }
 
