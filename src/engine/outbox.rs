@@ -128,8 +128,13 @@ impl Outbox {
         let (connector, outcome) = self.send(aggregate, delivery).await;
         tell(&lease, connector, &outcome);
         let settled = Request::Settled { lease, outcome };
-        // As it was before it was sent: what changed meanwhile is a conflict, and then it is read again.
-        if let Err(error) = self.engine.carry_on(view, &query, &settled, |_| {}).await {
+        // A reply may be quicker than this; who came first is done first. Without a wait it counts on what was read before it was sent:
+        // if that changed all the same, it is a conflict, and then it is read again.
+        let done = match self.engine.turns.now_or_later(&delivery.address).await {
+            Ok(_turn) => self.engine.carry_on(view, &query, &settled, |_| {}).await,
+            Err(_turn) => self.engine.carry_out(&query, &settled, |_| {}).await,
+        };
+        if let Err(error) = done {
             tracing::error!(challenge = %lease.aggregate, %error, "a hand-over could not be settled; it may be sent again");
         }
     }

@@ -19,9 +19,22 @@ impl Turns {
 
     /// Waits for this key's turn; the turn ends when the guard is dropped.
     pub async fn wait(&self, key: impl Hash) -> MutexGuard<'_, ()> {
+        self.queue(key).lock().await
+    }
+
+    /// This key's turn if nobody has it; `Err`: its turn after it was waited for, so that what was read before may not be so any more.
+    pub async fn now_or_later(&self, key: impl Hash) -> Result<MutexGuard<'_, ()>, MutexGuard<'_, ()>> {
+        let queue = self.queue(key);
+        match queue.try_lock() {
+            Ok(turn) => Ok(turn),
+            Err(_) => Err(queue.lock().await),
+        }
+    }
+
+    fn queue(&self, key: impl Hash) -> &Mutex<()> {
         let mut hasher = DefaultHasher::new();
         (self.salt, key).hash(&mut hasher);
         let place = usize::try_from(hasher.finish()).unwrap_or(0) % PLACES;
-        self.queues[place].lock().await
+        &self.queues[place]
     }
 }
