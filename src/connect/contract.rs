@@ -64,7 +64,7 @@ pub struct Push {
 /// twice while it is still thinking.
 pub const TIMEOUT_MAX: Duration = Duration::from_secs(120);
 /// Hand-overs under way at once, to all carriers and relays together.
-pub const AT_ONCE: usize = 64;
+pub const AT_ONCE: usize = 256;
 
 /// Hands messages to a carrier or relay. Bounded in time by itself: an answer comes within its own time-out, at most [`TIMEOUT_MAX`].
 pub trait Connector: Send + Sync {
