@@ -313,6 +313,13 @@ async fn a_soap_subscriber_gets_and_answers_envelopes() {
     assert!(got.body.contains(&format!("<jXLogTrackingId>{}</jXLogTrackingId>", Uuid::from_u128(1))), "{}", got.body);
     assert_eq!((got.header("content-type"), got.header("authorization")), ("text/xml; charset=utf-8", "Basic ZW5zOnB3"));
     assert_eq!(got.header("soapaction"), "\"http://jackhenry.com/ws/EESEventAdd\"");
+    // More than a call takes.
+    peer.says(say(200, &envelope(OK)));
+    let many: Vec<FeedEvent> = (1..=51).map(event).collect();
+    assert_eq!(sink.push(&many).await, Pushed::Taken);
+    assert_eq!(peer.last().body.matches("<EESEventInfo>").count(), 1, "fifty before it");
+    assert_eq!(sink.push(&many[..50]).await, Pushed::Taken);
+    assert_eq!(peer.last().body.matches("<EESEventInfo>").count(), 50);
 }
 
 #[tokio::test]

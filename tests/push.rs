@@ -4,7 +4,9 @@ mod listener;
 mod world;
 
 use countersign::connect::contract::Pushed;
+use countersign::domain::event::Act;
 use countersign::domain::feed::FeedEvent;
+use countersign::engine::Most;
 use countersign::engine::push::Filter;
 use listener::*;
 use std::time::Duration;
@@ -38,6 +40,30 @@ async fn what_happens_in_quick_succession_is_pushed_together() {
     let pushes = *listener.pushes.lock().unwrap();
     assert_eq!(listener.codes().len(), 100);
     assert!((4..=15).contains(&pushes), "a page every 20 ms, and what did not fit on it: {pushes}");
+}
+
+#[tokio::test]
+async fn pages_of_any_size_have_what_is_wanted_once_and_in_order() {
+    let world = World::new().await;
+    for number in 101..108 {
+        fail(&world, &format!("+1202555{number:04}")).await;
+    }
+    let engine = &world.engine;
+    let institution = engine.status().feed[0].0.clone();
+    let is_outcome = |_: &_, it: &countersign::domain::event::Event| it.act == Act::Failed;
+    let all = engine.after(&institution, 0, Most::of(1_000), |_, _| true).await.unwrap();
+    assert!(!all.more && all.events.len() >= 14, "steps of deliveries, too");
+    let expected: Vec<u64> = all.events.iter().filter(|it| it.act == Act::Failed).map(|it| it.seq).collect();
+    for (seen, wanted) in (1..=all.events.len() + 1).flat_map(|seen| (1..=8).map(move |wanted| (seen, wanted))) {
+        let (mut at, mut found, mut more) = (0, Vec::new(), true);
+        while more {
+            let page = engine.after(&institution, at, Most { seen, wanted }, is_outcome).await.unwrap();
+            assert!(page.seen <= seen && page.events.len() <= wanted, "{seen} {wanted}");
+            found.extend(page.events.iter().map(|it| it.seq));
+            (at, more) = (page.last.unwrap_or(at), page.more);
+        }
+        assert_eq!((&found, at), (&expected, all.last.unwrap()), "{seen} {wanted}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

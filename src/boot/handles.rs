@@ -3,7 +3,7 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Handles beside those of connections: the store's files, sockets to gateways, relays and subscribers.
-const BESIDE: u64 = 512;
+const BESIDE: u64 = 768;
 
 /// Raises the soft limit of open files (`ulimit -n`) as far as `connections` need and the hard limit lets us; warns when that
 /// is not enough.

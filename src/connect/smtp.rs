@@ -12,6 +12,7 @@ use lettre::{AsyncTransport, Tokio1Executor};
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 type Relay = AsyncSmtpTransport<Tokio1Executor>;
 
@@ -65,7 +66,12 @@ pub struct Smtp {
     fresh: Relay,
     from: Mailbox,
     timeout: Duration,
+    /// The pool bounds idle connections only.
+    places: Semaphore,
 }
+
+/// Mails on their way to one relay at once: many take no more connections from one client than some dozens.
+const AT_ONCE: usize = 32;
 
 impl Smtp {
     /// Reads secrets and checks the settings; connects to nothing yet. Needs a tokio runtime.
@@ -88,10 +94,18 @@ impl Smtp {
         }
         let pool = PoolConfig::new().max_size(settings.pool_max.max(1)).idle_timeout(Duration::from_secs(30));
         let fresh = builder.clone().pool_config(PoolConfig::new().max_size(0)).build();
-        Ok(Self { name: settings.name.clone(), pooled: builder.pool_config(pool).build(), fresh, from, timeout })
+        Ok(Self {
+            name: settings.name.clone(),
+            pooled: builder.pool_config(pool).build(),
+            fresh,
+            from,
+            timeout,
+            places: Semaphore::new(AT_ONCE),
+        })
     }
 
     async fn hand_over(&self, mail: lettre::Message) -> Outcome {
+        let Ok(_place) = self.places.acquire().await else { return later("shutting down".to_owned()) };
         let envelope = mail.envelope().clone();
         let bytes = mail.formatted();
         let sent = match self.pooled.send_raw(&envelope, &bytes).await {

@@ -168,7 +168,9 @@ impl Engine {
         let registry = self.registry();
         let counted = match registry.publishers.get(&challenge.publisher).filter(|_| !challenge.test) {
             Some(publisher) => {
-                let template = self.template_of(&challenge).await?;
+                // Only what it costs depends on it.
+                let is_priced = publisher.quotas.money.price(direct.channel, &direct.address) > 0;
+                let template = if is_priced { self.template_of(&challenge).await? } else { None };
                 let from = render::Sources { registry: &registry, template: template.as_deref() };
                 let parts = || self.parts_again(&challenge, from);
                 self.count(publisher, &call.origin, (direct.channel, &direct.address), parts).await?

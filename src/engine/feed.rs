@@ -112,17 +112,22 @@ impl Engine {
         wants: impl Fn(&Aggregate, &Event) -> bool,
     ) -> Result<Batch, Trouble> {
         let registry = self.registry();
-        let found = self.parts.store.feed(institution, seq, most.seen).await?;
-        let mut batch = Batch { events: Vec::new(), last: None, seen: 0, more: found.len() == most.seen };
-        for (seq, aggregate, index) in &found {
-            if batch.events.len() == most.wanted {
-                batch.more = true;
-                break;
-            }
-            (batch.last, batch.seen) = (Some(*seq), batch.seen + 1);
-            if aggregate.events().get(*index).is_some_and(|it| wants(aggregate, it)) {
-                let publisher = registry.publishers.get(aggregate.publisher()).map(AsRef::as_ref);
-                batch.events.extend(FeedEvent::of(aggregate, *index, *seq, publisher));
+        let mut batch = Batch { events: Vec::new(), last: None, seen: 0, more: true };
+        while batch.more && batch.seen < most.seen && batch.events.len() < most.wanted {
+            // No more than may be wanted: what is read and left is opened again.
+            let count = most.wanted.min(most.seen - batch.seen);
+            let found = self.parts.store.feed(institution, batch.last.unwrap_or(seq), count).await?;
+            batch.more = found.len() == count;
+            for (seq, aggregate, index) in &found {
+                if batch.events.len() == most.wanted {
+                    batch.more = true;
+                    break;
+                }
+                (batch.last, batch.seen) = (Some(*seq), batch.seen + 1);
+                if aggregate.events().get(*index).is_some_and(|it| wants(aggregate, it)) {
+                    let publisher = registry.publishers.get(aggregate.publisher()).map(AsRef::as_ref);
+                    batch.events.extend(FeedEvent::of(aggregate, *index, *seq, publisher));
+                }
             }
         }
         Ok(batch)

@@ -51,8 +51,9 @@ struct Generations {
 struct Drawn {
     day: i64,
     left: u64,
-    // With a cap like this, or a lower one, there is no more to draw on that day.
-    dry: u64,
+    // Under this cap, or a lower one, there was so much more to draw on that day, at most.
+    cap: u64,
+    rest: u64,
 }
 
 /// What a message was counted as; to be taken back when it is not sent.
@@ -201,10 +202,11 @@ impl Quotas {
         if self.spend(publisher, price, day) {
             return Ok(true);
         }
-        if self.money.lock().get(publisher).is_some_and(|it| it.day == day && it.dry >= cap) {
+        let is_out = |it: &Drawn| it.day == day && it.cap >= cap && it.left.saturating_add(it.rest) < price;
+        if self.money.lock().get(publisher).is_some_and(is_out) {
             return Ok(false);
         }
-        self.draw(publisher, (price.max(cap / PARTS), cap), day).await?;
+        self.draw(publisher, (price, cap), day).await?;
         Ok(self.spend(publisher, price, day))
     }
 
@@ -215,25 +217,28 @@ impl Quotas {
         true
     }
 
-    // Draws as much as there is, at most `wanted`; one node at a time.
-    async fn draw(&self, publisher: &PublisherId, (wanted, cap): (u64, u64), day: i64) -> Result<(), Trouble> {
+    // Draws what is missing of a price, and a part of the cap at least, if there is as much; one node at a time.
+    async fn draw(&self, publisher: &PublisherId, (price, cap): (u64, u64), day: i64) -> Result<(), Trouble> {
         let note = format!("money/{publisher}");
-        while_on_duty(&*self.notes, &note, |duty| self.draw_on(duty, publisher, (wanted, cap), day)).await
+        while_on_duty(&*self.notes, &note, |duty| self.draw_on(duty, publisher, (price, cap), day)).await
     }
 
-    async fn draw_on(&self, duty: Duty, publisher: &PublisherId, (wanted, cap): (u64, u64), day: i64) -> Result<(), Trouble> {
+    async fn draw_on(&self, duty: Duty, publisher: &PublisherId, (price, cap): (u64, u64), day: i64) -> Result<(), Trouble> {
         let note = duty.name.clone();
         let total = match self.notes.note(&note).await? {
             Some(bytes) => read(&bytes).ok_or_else(|| broken(publisher))?,
             None => (day, 0),
         };
         let before = if total.0 == day { total.1 } else { 0 };
-        let drawn = wanted.min(cap.saturating_sub(before));
+        let there = cap.saturating_sub(before);
+        let missing = price - self.money.lock().get(publisher).filter(|it| it.day == day).map_or(0, |it| it.left.min(price));
+        // What is not enough for this one stays for others, here and at other nodes.
+        let drawn = if missing > there { 0 } else { missing.max(cap / PARTS).min(there) };
         if drawn > 0 {
             let text = format!("{day} {}", before + drawn);
             self.notes.set_notes_on(duty, vec![(note, Some(text.into_bytes()))]).await?;
         }
-        self.add(publisher, Drawn { day, left: drawn, dry: if drawn < wanted { cap } else { 0 } });
+        self.add(publisher, Drawn { day, left: drawn, cap, rest: there - drawn });
         Ok(())
     }
 

@@ -126,7 +126,7 @@ async fn http1_connection(stream: impl AsyncRead + AsyncWrite + Unpin + Send + '
         .header_read_timeout(limits.header().min(limits.idle()))
         .max_header_size(limits.max_header_bytes)
         .half_close(false)
-        // Head and body of an answer are some hundred bytes: to copy them together costs less than to write a list of two.
+        // Head and body of most answers are some hundred bytes: to copy them together costs less than to write a list of two.
         .writev(false)
         .serve_connection(TokioIo::new(stream), service_fn(|request| serve(request, peer, &shared, activity.enter())));
     let mut connection = pin!(connection);

@@ -194,6 +194,21 @@ async fn an_sms_costs_its_price_for_each_part_in_which_it_travels() {
 }
 
 #[tokio::test]
+async fn what_is_too_dear_leaves_the_rest_to_others() {
+    let world = for_six().await;
+    let ask = async |nth: u32, length: usize| {
+        let text = Some(Secret::new(format!("<%$otp%> {}", "x".repeat(length))));
+        create(&world.engine, from(&world.engine, "192.0.2.1", None), Asked { text, ..asked(&format!("+120255501{nth:02}")) }).await
+    };
+    assert_eq!(ask(1, 300).await, None, "three parts");
+    assert!(matches!(ask(2, 600).await, Some(Limit::Money { .. })), "four parts where three are left");
+    assert_eq!(ask(3, 200).await, None, "two parts");
+    assert!(matches!(ask(4, 200).await, Some(Limit::Money { .. })));
+    assert_eq!(ask(5, 1).await, None, "the last");
+    assert!(matches!(ask(6, 1).await, Some(Limit::Money { .. })));
+}
+
+#[tokio::test]
 async fn a_message_that_is_sent_again_costs_each_of_its_parts_again() {
     let world = for_six().await;
     let origin = || from(&world.engine, "192.0.2.1", None);

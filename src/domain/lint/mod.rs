@@ -80,13 +80,6 @@ fn channels(alert: &Alert, findings: &mut Vec<Finding>) {
             "a subject without a mail body is never sent; add a body or leave it out",
         ));
     }
-    if alert.html.is_some() && alert.text.is_none() {
-        findings.push(Finding::new(
-            Severity::Warning,
-            Target::Html,
-            "HTML without a text body; add one for readers and filters that show no HTML",
-        ));
-    }
 }
 
 // A value that one of two readers of the same alert doesn't get to see is often a slip.

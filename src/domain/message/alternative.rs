@@ -24,7 +24,7 @@ pub fn alternative(html: &str) -> Secret {
 
 /// The same of any HTML.
 pub fn alternative_of_any(html: &str) -> Secret {
-    alternative(&Zeroizing::new(sanitise::template(html)))
+    alternative(&Zeroizing::new(sanitise::document(html)))
 }
 
 // What is between two words: the most that was between them counts.
@@ -47,7 +47,7 @@ struct Page<'a> {
 
 impl<'a> Page<'a> {
     fn say(&mut self, text: &str) {
-        if self.kept > 0 {
+        if self.kept > 0 && !text.is_empty() {
             self.begin();
             unescape(text, |c| self.out.push(c));
             return;
@@ -109,14 +109,14 @@ impl<'a> Page<'a> {
     // Where a link leads, unless it says so itself.
     fn link(&mut self) {
         let Some((address, begun)) = self.links.pop().filter(|it| it.0.starts_with("http")) else { return };
-        if self.out.get(begun..).is_some_and(|it| it.trim() == address) {
+        let mut clear = String::with_capacity(address.len());
+        unescape(address, |c| clear.push(c));
+        if self.out.get(begun..).is_some_and(|it| it.trim() == clear) {
             return;
         }
         self.part(Gap::Space);
         self.begin();
-        self.out.push('(');
-        unescape(address, |c| self.out.push(c));
-        self.out.push(')');
+        self.out.extend(["(", &clear, ")"]);
     }
 }
 
@@ -143,12 +143,12 @@ fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
     None
 }
 
-// The entities that a sanitiser writes.
+// The entities that a sanitiser writes, and those of values.
 fn unescape(text: &str, mut each: impl FnMut(char)) {
     let mut rest = text;
     while let Some((before, entity)) = rest.split_once('&') {
         before.chars().for_each(&mut each);
-        let known = [("amp;", '&'), ("lt;", '<'), ("gt;", '>'), ("quot;", '"'), ("nbsp;", ' ')];
+        let known = [("amp;", '&'), ("lt;", '<'), ("gt;", '>'), ("quot;", '"'), ("#39;", '\''), ("nbsp;", ' ')];
         match known.iter().find_map(|(name, c)| Some((entity.strip_prefix(name)?, *c))) {
             Some((behind, c)) => {
                 each(c);
@@ -166,6 +166,7 @@ fn unescape(text: &str, mut each: impl FnMut(char)) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::template::Target;
     use proptest::prelude::*;
 
     #[test]
@@ -187,6 +188,9 @@ mod tests {
         check("<a href='https://bank.example/?a=1&amp;b=2'>our page</a>.", "our page (https://bank.example/?a=1&b=2).");
         check("<a href='https://bank.example/'>https://bank.example/</a>", "https://bank.example/");
         check("<a href='mailto:a@bank.example'>write</a> <a>x</a>", "write x");
+        check("<a href='https://b.example/?a=1&amp;b=2'>https://b.example/?a=1&amp;b=2</a>", "https://b.example/?a=1&b=2");
+        check("<html><head><title>Title</title><style>p{}</style></head><body><p>x</p></body></html>", "x");
+        check("a<pre></pre>b", "a\n\nb");
         check("<img src='https://x.example/l.png' alt='First > Harbor'>!", "First > Harbor!");
         check("<script>alert(1)</script><style>p{}</style><!-- no -->yes", "yes");
         check("<p>not closed <b>at all", "not closed at all");
@@ -197,6 +201,15 @@ mod tests {
     fn the_frame_says_nothing() {
         let html = "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"></head><body><p>x</p></body></html>";
         assert_eq!(alternative(html).expose(), "x");
+    }
+
+    // As a template's body shows them.
+    #[test]
+    fn a_value_is_what_it_was() {
+        let value = "O'Neil & <b>Sons</b> \"1\" &amp; &#39;";
+        let mut html = "<p>".to_owned();
+        Target::Html.value(value, &mut html);
+        assert_eq!(alternative(&html).expose(), value);
     }
 
     proptest! {

@@ -74,12 +74,22 @@ static TEMPLATES: LazyLock<Builder<'static>> = LazyLock::new(|| {
     it.add_generic_attributes(LOOKS).filter_style_properties(HashSet::from(STYLES));
     it
 });
+static DOCUMENTS: LazyLock<Builder<'static>> = LazyLock::new(|| {
+    let mut it = values();
+    it.add_tags(["img"]).add_tag_attributes("img", ["alt", "src"]).add_clean_content_tags(["title"]);
+    it
+});
 static VALUES: LazyLock<Builder<'static>> = LazyLock::new(values);
 static KEPT: LazyLock<HashSet<&'static str>> = LazyLock::new(|| TEMPLATES.clone_tags());
 
 /// The text of a template, with marks: what stays of it.
 pub(super) fn template(marked: &str) -> String {
     TEMPLATES.clean(marked).to_string()
+}
+
+/// A whole document that somebody else made: what stays of its body.
+pub(super) fn document(html: &str) -> String {
+    DOCUMENTS.clean(html).to_string()
 }
 
 /// A value that is shown as markup: what stays of it. Neither styles nor images, so that it can neither imitate the mail around it

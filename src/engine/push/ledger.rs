@@ -19,7 +19,7 @@ pub(super) const PARKED_MAX: usize = 10_000;
 /// How long the duty to push to a subscriber lasts when its process is gone: then another takes it.
 const SPAN: Duration = Duration::from_secs(30);
 /// After so long it is asked for again.
-const RENEW: Duration = Duration::from_secs(8);
+pub(super) const RENEW: Duration = Duration::from_secs(8);
 /// Characters of a reason that are kept.
 const REASON_MAX: usize = 200;
 

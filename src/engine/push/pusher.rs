@@ -4,10 +4,10 @@ use super::super::feed::Most;
 use super::super::{Engine, Trouble};
 use super::apart::{Apart, take_apart};
 use super::lags::Lags;
-use super::ledger::{Held, Ledger, Note};
+use super::ledger::{Held, Ledger, Note, RENEW};
 use super::subscriber::Subscriber;
 use super::wait;
-use crate::connect::contract::Pushed;
+use crate::connect::contract::{Pushed, Sink, Soon};
 use crate::domain::aggregate::Aggregate;
 use crate::domain::event::Event;
 use crate::domain::feed::FeedEvent;
@@ -55,6 +55,33 @@ struct Head {
     failures: u32,
     until: Instant,
     suspects: HashSet<AggregateId>,
+}
+
+// A subscriber that may take longer than the duty lasts: it is kept up meanwhile. Else another process would begin with the same
+// page, and neither could keep that it was taken.
+struct Steady<'a> {
+    sink: &'a dyn Sink,
+    ledger: &'a Ledger,
+}
+
+impl Sink for Steady<'_> {
+    fn name(&self) -> &str {
+        self.sink.name()
+    }
+
+    fn push<'a>(&'a self, events: &'a [FeedEvent]) -> Soon<'a, Pushed> {
+        Box::pin(async move {
+            let mut pushed = self.sink.push(events);
+            loop {
+                tokio::select! {
+                    biased;
+                    pushed = &mut pushed => return pushed,
+                    // Lost, it is noticed when the cursor is to be written.
+                    () = tokio::time::sleep(RENEW) => drop(self.ledger.on_duty().await),
+                }
+            }
+        })
+    }
 }
 
 struct Page {
@@ -113,6 +140,10 @@ impl Pusher {
         self.heads.values().map(|it| it.until).min()
     }
 
+    fn steady(&self) -> Steady<'_> {
+        Steady { sink: &*self.subscriber.sink, ledger: &self.ledger }
+    }
+
     fn wait(&self, failures: u32) -> std::time::Duration {
         wait(failures, self.engine.share())
     }
@@ -135,7 +166,7 @@ impl Pusher {
         if page.ahead.is_empty() {
             return self.advance(institution, &page, Vec::new()).await;
         }
-        match self.subscriber.sink.push(&page.ahead).await {
+        match self.steady().push(&page.ahead).await {
             Pushed::Taken => {
                 let answered = self.ledger.answered(institution);
                 self.advance(institution, &page, vec![answered]).await
@@ -180,7 +211,7 @@ impl Pusher {
 
     async fn take_apart(&mut self, institution: &InstitutionId, page: &Page) -> Result<Round, Trouble> {
         let suspects = self.heads.get_mut(institution).map(|it| std::mem::take(&mut it.suspects)).unwrap_or_default();
-        let mut apart = take_apart(&*self.subscriber.sink, &page.ahead, suspects, &self.stop).await;
+        let mut apart = take_apart(&self.steady(), &page.ahead, suspects, &self.stop).await;
         let suspects = std::mem::take(&mut apart.suspects);
         let Some(upto) = apart.upto else {
             // Told to stop, it may not have been asked at all: no ground to give anything up.
@@ -255,7 +286,7 @@ impl Pusher {
                 self.ledger.write(vec![self.ledger.release(institution, seq)]).await?;
                 continue;
             };
-            let pushed = self.subscriber.sink.push(std::slice::from_ref(&event)).await;
+            let pushed = self.steady().push(std::slice::from_ref(&event)).await;
             let later = matches!(pushed, Pushed::Later(_));
             self.ledger.write(self.judge_held(institution, (seq, held), &event, pushed)).await?;
             if later || self.stop.is_cancelled() {
