@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 /// A page: events in a push at most, and events that are looked at for them. Most of a feed are steps of deliveries, which subscribers seldom
 /// want: a page that ends after few that are wanted costs as much as a full one, and the next one waits for it.
-const PAGE: Most = Most { seen: 400, wanted: 100 };
+const PAGE: Most = Most { seen: 400, wanted: 50 };
 /// Rounds in which a whole batch may fail before it is taken apart.
 const ROUNDS: u32 = 3;
 /// Events of an institution that are held at most; what fails by itself beyond that is parked at once. Only what follows in the
