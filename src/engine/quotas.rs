@@ -231,7 +231,8 @@ impl Quotas {
         };
         let before = if total.0 == day { total.1 } else { 0 };
         let there = cap.saturating_sub(before);
-        let missing = price - self.money.lock().get(publisher).filter(|it| it.day == day).map_or(0, |it| it.left.min(price));
+        let left = self.money.lock().get(publisher).filter(|it| it.day == day).map_or(0, |it| it.left);
+        let missing = price.saturating_sub(left);
         // What is not enough for this one stays for others, here and at other nodes.
         let drawn = if missing > there { 0 } else { missing.max(cap / PARTS).min(there) };
         if drawn > 0 {

@@ -38,3 +38,24 @@ impl Turns {
         &self.queues[place]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_had_to_wait_is_told() {
+        let turns = Turns::new(7);
+        let first = turns.now_or_later("a").await;
+        assert!(first.is_ok(), "nobody has it");
+        let second = turns.now_or_later("a");
+        let ends = async {
+            tokio::task::yield_now().await;
+            drop(first);
+        };
+        let (second, ()) = tokio::join!(second, ends);
+        assert!(second.is_err(), "what was read before may be old");
+        drop(second);
+        assert!(turns.now_or_later("a").await.is_ok());
+    }
+}

@@ -23,8 +23,12 @@ fn quotas(stores: &[Arc<PostgresStore>]) -> Vec<Arc<Quotas>> {
 }
 
 async fn takes(node: &Quotas, publisher: &Publisher) -> Option<Limit> {
+    takes_in(node, publisher, 1).await
+}
+
+async fn takes_in(node: &Quotas, publisher: &Publisher, parts: u64) -> Option<Limit> {
     let to = (Channel::Sms, &Address::canonical("+12025550123"));
-    node.take(publisher, None, to, || 1, at(0)).await.unwrap().err()
+    node.take(publisher, None, to, || parts, at(0)).await.unwrap().err()
 }
 
 /// How many of 40 two nodes let through, which hear of each other after each.
@@ -70,4 +74,15 @@ async fn no_more_money_is_spent_than_there_is() {
     }
     // What is drawn at once is the price of one message: none is left over at either node.
     assert_eq!(sent, cap / 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_dear_at_one_node_leaves_the_rest_to_the_other() {
+    let time = Time::at(0);
+    let stores = two(&time).await.0;
+    let publisher = publisher(Set { money: Money { day: 100, prices: Vec::new(), other: 1 }, ..Set::default() });
+    let nodes = quotas(&stores);
+    for (node, parts, taken) in [(0, 97, true), (0, 4, false), (1, 2, true), (1, 2, false), (0, 1, true), (0, 1, false), (1, 1, false)] {
+        assert_eq!(takes_in(&nodes[node], &publisher, parts).await.is_none(), taken, "{parts} at {node}");
+    }
 }

@@ -12,6 +12,7 @@ mod ledger;
 mod parked;
 mod patience;
 mod pusher;
+mod steady;
 mod subscriber;
 
 pub use lags::Lags;

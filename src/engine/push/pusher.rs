@@ -1,13 +1,13 @@
 //! One subscriber's rounds: read a page after each cursor, push it, keep what became of it.
 
-use super::super::feed::Most;
-use super::super::{Engine, Trouble};
+use super::super::{Engine, Most, Trouble};
 use super::apart::{Apart, take_apart};
 use super::lags::Lags;
-use super::ledger::{Held, Ledger, Note, RENEW};
+use super::ledger::{Held, Ledger, Note};
+use super::steady::Steady;
 use super::subscriber::Subscriber;
 use super::wait;
-use crate::connect::contract::{Pushed, Sink, Soon};
+use crate::connect::contract::{Pushed, Sink};
 use crate::domain::aggregate::Aggregate;
 use crate::domain::event::Event;
 use crate::domain::feed::FeedEvent;
@@ -55,33 +55,6 @@ struct Head {
     failures: u32,
     until: Instant,
     suspects: HashSet<AggregateId>,
-}
-
-// A subscriber that may take longer than the duty lasts: it is kept up meanwhile. Else another process would begin with the same
-// page, and neither could keep that it was taken.
-struct Steady<'a> {
-    sink: &'a dyn Sink,
-    ledger: &'a Ledger,
-}
-
-impl Sink for Steady<'_> {
-    fn name(&self) -> &str {
-        self.sink.name()
-    }
-
-    fn push<'a>(&'a self, events: &'a [FeedEvent]) -> Soon<'a, Pushed> {
-        Box::pin(async move {
-            let mut pushed = self.sink.push(events);
-            loop {
-                tokio::select! {
-                    biased;
-                    pushed = &mut pushed => return pushed,
-                    // Lost, it is noticed when the cursor is to be written.
-                    () = tokio::time::sleep(RENEW) => drop(self.ledger.on_duty().await),
-                }
-            }
-        })
-    }
 }
 
 struct Page {
@@ -141,7 +114,7 @@ impl Pusher {
     }
 
     fn steady(&self) -> Steady<'_> {
-        Steady { sink: &*self.subscriber.sink, ledger: &self.ledger }
+        Steady::new(&*self.subscriber.sink, &self.ledger)
     }
 
     fn wait(&self, failures: u32) -> std::time::Duration {
