@@ -1,6 +1,6 @@
 //! API keys on two nodes: one made at any of them counts at all, and so does its end; of changes at once none is lost.
 
-use super::templates::{Generous, Hands, on_postgres};
+use super::templates::{Hands, generous, on_postgres};
 use crate::sample::{Time, at, vault};
 use countersign::domain::scope::Scope;
 use countersign::engine::draw::{Chance, SystemChance};
@@ -67,6 +67,6 @@ async fn two_nodes_have_the_same_keys() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_duty_keys_are_lost() {
     let time = Time::at(0);
-    let nodes: Vec<_> = on_postgres(&time).await.into_iter().map(|it| keys(Arc::new(Generous(it)), &time)).collect();
+    let nodes: Vec<_> = generous(on_postgres(&time).await).into_iter().map(|it| keys(it, &time)).collect();
     assert!(crowd(&nodes).await < CROWD, "two nodes overwrite each other's list");
 }

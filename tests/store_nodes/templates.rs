@@ -11,7 +11,8 @@ use countersign::engine::draw::Clock;
 use countersign::engine::templates::{Condition, Refused, Templates};
 use countersign::store::contract::{Duty, Later, Notes};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::Barrier;
 
 /// Changes that go on at once.
 const CROWD: usize = 12;
@@ -142,35 +143,47 @@ async fn on_two_nodes() {
     seen_elsewhere(&nodes, &time).await;
 }
 
-/// The planted fault: a store that gives every duty to everybody, as one of a single process does.
-pub(super) struct Generous(pub(super) Arc<dyn Notes>);
+/// The planted fault: a store that gives every duty to everybody, as one of a single process does. What each node reads first it
+/// has only when all have read, so that none has seen what another writes.
+struct Generous {
+    notes: Arc<dyn Notes>,
+    first: AtomicBool,
+    all_have_read: Arc<Barrier>,
+}
+
+pub(super) fn generous(nodes: Vec<Arc<dyn Notes>>) -> Vec<Arc<dyn Notes>> {
+    let all_have_read = Arc::new(Barrier::new(nodes.len()));
+    let each = |notes| Generous { notes, first: AtomicBool::new(true), all_have_read: all_have_read.clone() };
+    nodes.into_iter().map(|it| Arc::new(each(it)) as Arc<dyn Notes>).collect()
+}
 
 impl Notes for Generous {
     fn note<'a>(&'a self, name: &'a str) -> Later<'a, Option<Vec<u8>>> {
-        // A moment between reading and writing, as any network has.
         Box::pin(async move {
-            let found = self.0.note(name).await;
-            tokio::time::sleep(Duration::from_millis(2)).await;
+            let found = self.notes.note(name).await;
+            if self.first.swap(false, Ordering::Relaxed) {
+                self.all_have_read.wait().await;
+            }
             found
         })
     }
 
     fn set_notes(&self, values: Vec<(String, Option<Vec<u8>>)>) -> Later<'_, ()> {
-        self.0.set_notes(values)
+        self.notes.set_notes(values)
     }
 
     fn notes<'a>(&'a self, prefix: &'a str) -> Later<'a, Vec<(String, Vec<u8>)>> {
-        self.0.notes(prefix)
+        self.notes.notes(prefix)
     }
 
     fn set_notes_on(&self, _: Duty, values: Vec<(String, Option<Vec<u8>>)>) -> Later<'_, ()> {
-        self.0.set_notes(values)
+        self.notes.set_notes(values)
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_duty_changes_are_lost() {
     let time = Time::at(0);
-    let nodes: Vec<_> = on_postgres(&time).await.into_iter().map(|it| templates(Arc::new(Generous(it)), &time)).collect();
+    let nodes: Vec<_> = generous(on_postgres(&time).await).into_iter().map(|it| templates(it, &time)).collect();
     crowd(&nodes).await.expect_err("two nodes overwrite each other's list");
 }
