@@ -1,5 +1,6 @@
 //! One bounded HTTP exchange: no redirects, no proxy, a time-out over all of it, and a capped answer.
 
+use super::contract::AT_ONCE;
 use super::guard::{Names, Reach};
 use super::setting::{Unusable, load_pem};
 use crate::domain::time::Timestamp;
@@ -25,8 +26,8 @@ pub const ANSWER_MAX: usize = 64 * 1024;
 pub const ID_MAX: usize = 256;
 /// Longest wait that a peer can ask of us.
 const WAIT_MAX: Duration = Duration::from_secs(24 * 3600);
-/// Connections to one host that are kept open without use: fewer, and a burst would cost a connection each.
-const IDLE_MAX: usize = 64;
+/// Connections to one host that are kept open without use: fewer, and of so many hand-overs at once the others would cost a connection each.
+const IDLE_MAX: usize = AT_ONCE;
 /// How long a connection is kept open without use, or without a sign of what was sent.
 const IDLE: Duration = Duration::from_secs(30);
 /// Between two signs of life of a connection, and how many may stay unanswered.
@@ -80,6 +81,8 @@ impl Caller {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(IDLE_MAX)
+            // What we send is short: as one piece it costs less than as two.
+            .http1_writev(false)
             .build(tls.enable_all_versions().wrap_connector(tcp));
         Ok(Self { client, timeout })
     }
