@@ -29,7 +29,7 @@ use crate::domain::budget::{Budget, BudgetKey};
 use crate::domain::challenge::{CODES_A_SESSION, Verifier};
 use crate::domain::contact::Channel;
 use crate::domain::decide::{Facts, Request, decide, rules};
-use crate::domain::id::AggregateId;
+use crate::domain::id::{AggregateId, InstitutionId};
 use crate::domain::material::Material;
 use crate::domain::publisher::Registry;
 use crate::domain::receipt::{Receipt, Step};
@@ -262,6 +262,11 @@ impl Engine {
     /// How the store is.
     pub fn status(&self) -> Status {
         self.parts.store.status()
+    }
+
+    /// The last number of each institution's feed.
+    pub async fn ends(&self) -> Result<Vec<(InstitutionId, u64)>, Trouble> {
+        Ok(self.parts.store.ends().await?)
     }
 
     /// Failed replies since the start, and institutions that have unusually many of late.

@@ -62,6 +62,11 @@ pub trait Store: Send + Sync {
     /// from history.
     fn feed<'a>(&'a self, institution: &'a InstitutionId, after: u64, max: usize) -> Later<'a, Vec<(u64, Arc<Aggregate>, usize)>>;
 
+    /// The last number of each institution's feed, as of now: everything up to it can be read.
+    fn ends(&self) -> Later<'_, Vec<(InstitutionId, u64)>> {
+        Box::pin(std::future::ready(Ok(self.status().feed)))
+    }
+
     /// An aggregate by id, live or from history, with its events' numbers.
     fn find(&self, id: AggregateId) -> Later<'_, Option<Versioned<Aggregate>>>;
 
@@ -202,7 +207,7 @@ pub struct Status {
     pub outbox: u64,
     /// When the delivery that waits longest became due.
     pub outbox_oldest: Option<Timestamp>,
-    /// Last feed number of each institution.
+    /// Last feed number of each institution, where nodes share the store as they were counted last ([`Store::ends`] asks).
     pub feed: Vec<(InstitutionId, u64)>,
     /// Commits so far.
     pub commits: u64,

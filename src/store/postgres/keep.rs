@@ -13,6 +13,7 @@ use crate::vault::STANDING;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_postgres::Row;
 use tokio_util::sync::CancellationToken;
 
 /// How often the database is asked how it is.
@@ -109,23 +110,25 @@ async fn kept(shared: &Shared, key: &Key) -> Result<Option<Vec<u8>>, Trouble> {
     Ok(found.first().map(|it| it.get(0)))
 }
 
+/// The last number of each institution's feed.
+pub(super) async fn ends(shared: &Shared) -> Result<Vec<(InstitutionId, u64)>, StoreError> {
+    let rows = shared.query("SELECT feed, last, value FROM feed", &[]).await?;
+    let end = |row: &Row| Some((shared.institution(row.get(0), row.get(2))?, u64::try_from(row.get::<_, i64>(1)).ok()?));
+    Ok(rows.iter().filter_map(end).collect())
+}
+
 /// Counts what is open and what waits.
 pub(super) async fn count(shared: &Shared) -> Result<(), StoreError> {
     let text = "SELECT count(timer), count(due_at), min(due_at) FROM aggregate WHERE wake IS NOT NULL AND (day = 0 OR day >= $1)";
     let first = shared.today().saturating_sub(LONGEST) as i32;
     let rows = shared.query(text, &[&first]).await?;
     let Some(row) = rows.first() else { return Ok(()) };
-    let feeds = shared.query("SELECT feed, last, value FROM feed", &[]).await?;
-    let feed = feeds.iter().filter_map(|row| {
-        let institution: InstitutionId = shared.institution(row.get(0), row.get(2))?;
-        Some((institution, u64::try_from(row.get::<_, i64>(1)).ok()?))
-    });
     let number = |at: usize| u64::try_from(row.get::<_, i64>(at)).unwrap_or(0);
     let status = Status {
         open: number(0),
         outbox: number(1),
         outbox_oldest: row.get::<_, Option<i64>>(2).map(Timestamp::from_millis),
-        feed: feed.collect(),
+        feed: ends(shared).await?,
         ..Status::default()
     };
     *shared.status.lock() = status;

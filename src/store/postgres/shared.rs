@@ -62,6 +62,8 @@ pub(super) struct Shared {
     pub(super) read_upto: Mutex<HashMap<i64, (u64, i32)>>,
     /// Feeds whose rows are there.
     feeds: Mutex<BTreeSet<i64>>,
+    /// Whose feeds they are, which is sealed there.
+    names: Mutex<HashMap<i64, InstitutionId>>,
     commits: AtomicU64,
     syncs: AtomicU64,
     sync_micros: AtomicU64,
@@ -89,6 +91,7 @@ impl Shared {
             heard: Mutex::new(Some(Instant::now())),
             read_upto: Mutex::default(),
             feeds: Mutex::default(),
+            names: Mutex::default(),
             commits: AtomicU64::new(0),
             syncs: AtomicU64::new(0),
             sync_micros: AtomicU64::new(0),
@@ -183,8 +186,13 @@ impl Shared {
 
     /// The institution of a feed's row.
     pub(super) fn institution(&self, number: i64, value: &[u8]) -> Option<InstitutionId> {
+        if let Some(known) = self.names.lock().get(&number) {
+            return Some(known.clone());
+        }
         let plain = self.vault.open_row(crate::vault::STANDING, &feed_key(number).0, value).ok()?;
-        std::str::from_utf8(&plain).ok().map(InstitutionId::from)
+        let institution = std::str::from_utf8(&plain).ok().map(InstitutionId::from)?;
+        self.names.lock().insert(number, institution.clone());
+        Some(institution)
     }
 
     /// Makes the partitions of days, if need be.

@@ -168,6 +168,10 @@ impl Store for PostgresStore {
         Box::pin(self.bounded(self.events(institution, after, max)))
     }
 
+    fn ends(&self) -> Later<'_, Vec<(InstitutionId, u64)>> {
+        Box::pin(self.bounded(keep::ends(&self.shared)))
+    }
+
     fn find(&self, id: AggregateId) -> Later<'_, Option<Versioned<Aggregate>>> {
         Box::pin(async move { Ok(self.bounded(self.read(&Query::One(id))).await?.one) })
     }
