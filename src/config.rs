@@ -199,6 +199,9 @@ fn check(settings: &Settings) -> Result<(), Unusable> {
         if !(1..=720).contains(&it.retry_hours) {
             return refuse("retry_hours of a [[subscriber]] must be a number from 1 to 720");
         }
+        if !(1..=32).contains(&it.at_once) {
+            return refuse("at_once of a [[subscriber]] must be a number from 1 to 32");
+        }
     }
     if let Some(name) = twice(ways_out(settings)) {
         return refuse(&format!("`{name}` names two ways out or subscribers; names are unique"));

@@ -93,6 +93,13 @@ fn what_is_wrong_is_refused_at_its_place() {
     let inbound = "[[inbound]]\nname = \"a\"\npreset = \"json\"\nproof = \"networks\"\nnetworks = [\"192.0.2.0/24\"]\n";
     file(&inbound.repeat(2), "c.toml: `a` names two [[inbound]]; names are unique");
     file("[[subscriber]]\npublisher = \"demo\"\n", "c.toml: each [[subscriber]] has either [subscriber.ees] or [subscriber.webhook]");
+    let subscriber = |more: &str| {
+        format!(
+            "[[subscriber]]\npublisher = \"demo\"\n{more}\n[subscriber.webhook]\nname = \"core\"\nurl = \"https://x.example/\"\nsecret_file = \"/s\"\n"
+        )
+    };
+    file(&subscriber("retry_hours = 0"), "c.toml: retry_hours of a [[subscriber]] must be a number from 1 to 720");
+    file(&subscriber("at_once = 33"), "c.toml: at_once of a [[subscriber]] must be a number from 1 to 32");
     check(
         "",
         &[("COUNTERSIGN__STROE__DIR", "/d")],

@@ -39,7 +39,7 @@ async fn what_happens_in_quick_succession_is_pushed_together() {
     work_with(&world, &listener, Filter::default(), busy).await;
     let pushes = *listener.pushes.lock().unwrap();
     assert_eq!(listener.codes().len(), 100);
-    assert!((4..=15).contains(&pushes), "a page every 20 ms, and what did not fit on it: {pushes}");
+    assert!((4..=15).contains(&pushes), "a page every 10 ms, and what did not fit on it: {pushes}");
 }
 
 #[tokio::test]

@@ -85,5 +85,5 @@ fn subscriber(it: &config::Subscriber, now: &Now) -> Result<Subscriber> {
         ..Filter::default()
     };
     let patience = Duration::from_secs(u64::from(it.retry_hours) * 3_600);
-    Ok(Subscriber { sink, filter, patience })
+    Ok(Subscriber { sink, filter, at_once: it.at_once, patience })
 }

@@ -17,6 +17,10 @@ pub struct Subscriber {
     /// Hours that a push is tried again before the event is parked: 1 to 720.
     #[serde(default = "three_days")]
     pub retry_hours: u32,
+    /// Pushes under way at once: 1 to 32. With 1, what happens at an institution comes in the order in which it happened; else what happens in
+    /// a session.
+    #[serde(default = "eight")]
+    pub at_once: usize,
     /// As SOAP (`[subscriber.ees]`).
     pub ees: Option<connect::ees::Settings>,
     /// As JSON (`[subscriber.webhook]`).
@@ -25,6 +29,10 @@ pub struct Subscriber {
 
 fn three_days() -> u32 {
     72
+}
+
+fn eight() -> usize {
+    8
 }
 
 /// `[store]`

@@ -91,6 +91,11 @@ pub trait Sink: Send + Sync {
     /// The operator's name for it.
     fn name(&self) -> &str;
 
+    /// Events that one request of it takes; more are so many requests, one after the other.
+    fn in_one(&self) -> usize {
+        50
+    }
+
     /// Pushes a batch, oldest first.
     fn push<'a>(&'a self, events: &'a [FeedEvent]) -> Soon<'a, Pushed>;
 }

@@ -117,6 +117,10 @@ impl Sink for EesSink {
         &self.settings.name
     }
 
+    fn in_one(&self) -> usize {
+        CALL_MAX
+    }
+
     /// Stops at the first call that is not acknowledged: what came before it is pushed again with the batch (at-least-once).
     fn push<'a>(&'a self, events: &'a [FeedEvent]) -> Soon<'a, Pushed> {
         Box::pin(async move {

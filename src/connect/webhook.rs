@@ -113,11 +113,17 @@ impl Sink for Webhook {
         &self.name
     }
 
+    fn in_one(&self) -> usize {
+        match self.batch {
+            Batch::Each => 1,
+            Batch::Array => BATCH_MAX,
+        }
+    }
+
     /// Stops at the first request that is not taken: what came before it is pushed again with the batch (at-least-once).
     fn push<'a>(&'a self, events: &'a [FeedEvent]) -> Soon<'a, Pushed> {
         Box::pin(async move {
-            let size = if self.batch == Batch::Each { 1 } else { BATCH_MAX };
-            for chunk in events.chunks(size) {
+            for chunk in events.chunks(self.in_one()) {
                 match self.push_chunk(chunk).await {
                     Pushed::Taken => {}
                     stopped => return stopped,

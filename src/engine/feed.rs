@@ -114,6 +114,9 @@ impl Engine {
         let registry = self.registry();
         let mut batch = Batch { events: Vec::new(), last: None, seen: 0, more: true };
         while batch.more && batch.seen < most.seen && batch.events.len() < most.wanted {
+            if batch.seen > 0 {
+                tokio::task::yield_now().await;
+            }
             // No more than may be wanted: what is read and left is opened again.
             let count = most.wanted.min(most.seen - batch.seen);
             let found = self.parts.store.feed(institution, batch.last.unwrap_or(seq), count).await?;

@@ -69,7 +69,7 @@ pub async fn work(world: &World, listener: &Arc<Listener>, filter: Filter, span:
 /// Lets it work while something else happens; how far behind it is at the end.
 pub async fn work_with(world: &World, listener: &Arc<Listener>, filter: Filter, meanwhile: impl Future<Output = ()>) -> Vec<(String, u64)> {
     let (stop, lags) = (CancellationToken::new(), Arc::<Lags>::default());
-    let subscriber = Subscriber { sink: listener.clone(), filter, patience: PATIENCE };
+    let subscriber = Subscriber { sink: listener.clone(), filter, at_once: 8, patience: PATIENCE };
     let running = tokio::spawn(push::run(world.engine.clone(), subscriber, lags.clone(), stop.clone()));
     meanwhile.await;
     stop.cancel();

@@ -48,7 +48,7 @@ impl Listener {
     }
 
     pub fn subscriber(self: &Arc<Self>) -> Subscriber {
-        Subscriber { sink: Arc::new(Line(self.clone())), filter: self.filter(), patience: Duration::from_secs(6 * 3_600) }
+        Subscriber { sink: Arc::new(Line(self.clone())), filter: self.filter(), at_once: 8, patience: Duration::from_secs(6 * 3_600) }
     }
 
     /// What it won't take.

@@ -1,15 +1,18 @@
 //! What is kept of a subscriber, as notes: cursors, since when a head fails, held and parked events.
 //!
-//! Each name holds the subscriber's and the institution's: `cursor/S/I`, `failing/S/I`, `held/S/I/seq`, `parked/S/I/seq`.
+//! Each name holds the subscriber's and the institution's: `cursor/S/I`, `failing/S/I`, `held/S/I/seq`, `parked/S/I/seq`; and `replayed/S`
+//! counts how often somebody put parked events back.
 
 use super::super::{Engine, Trouble};
+use super::known::{AllHeld, Held, Known, Note, place, read_number};
 use super::patience::Failing;
 use crate::domain::feed::FeedEvent;
-use crate::domain::id::InstitutionId;
+use crate::domain::id::{AggregateId, InstitutionId};
 use crate::domain::time::Timestamp;
 use crate::store::contract::{Duty, StoreError};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -20,24 +23,12 @@ pub(super) const PARKED_MAX: usize = 10_000;
 const SPAN: Duration = Duration::from_secs(30);
 /// After so long it is asked for again.
 pub(super) const RENEW: Duration = Duration::from_secs(8);
+/// How often it is asked whether somebody put parked events back.
+const CHECK: Duration = Duration::from_secs(5);
+/// Held events are read anew after so long: a node of an older version doesn't say that it put some back.
+const ANEW: Duration = Duration::from_secs(60);
 /// Characters of a reason that are kept.
 const REASON_MAX: usize = 200;
-
-/// A note to write; `None` removes it.
-pub(super) type Note = (String, Option<Vec<u8>>);
-
-/// An event that waits by itself.
-#[derive(Clone, Serialize, Deserialize)]
-pub(super) struct Held {
-    /// Not before, in milliseconds of the epoch.
-    pub next: i64,
-    /// Tries by itself so far.
-    pub tries: u32,
-    /// Its session.
-    pub aggregate: String,
-    /// For how long it fails; `None`: it only waits behind another.
-    pub failing: Option<Failing>,
-}
 
 /// An event that was given up.
 #[derive(Serialize, Deserialize)]
@@ -56,11 +47,12 @@ pub(super) struct Ledger {
     name: String,
     /// That this process pushes, and since when it is sure of that.
     duty: Mutex<Option<(Duty, Instant)>>,
+    known: Mutex<Known>,
 }
 
 impl Ledger {
     pub fn new(engine: Arc<Engine>, name: String) -> Self {
-        Self { engine, name, duty: Mutex::default() }
+        Self { engine, name, duty: Mutex::default(), known: Mutex::default() }
     }
 
     /// Whether this process is the one that pushes to the subscriber; takes the duty when nobody has it.
@@ -84,27 +76,82 @@ impl Ledger {
 
     /// A subscriber that was never seen gets what happens from now on, not the whole past.
     pub async fn begin(&self) -> Result<(), Trouble> {
+        self.known.lock().forget();
         let mark = format!("subscriber/{}", self.name);
         if self.engine.notes().note(&mark).await?.is_some() {
             return Ok(());
         }
-        let ends = self.engine.status().feed;
+        let ends = self.engine.ends().await?;
         let notes = ends.iter().map(|(institution, end)| self.moved(institution, *end)).chain([(mark, Some(Vec::new()))]);
         self.write(notes.collect()).await
     }
 
     pub async fn cursor(&self, institution: &InstitutionId) -> Result<u64, Trouble> {
-        let note = self.engine.notes().note(&format!("cursor/{}/{institution}", self.name)).await?;
-        Ok(note.and_then(|it| String::from_utf8(it).ok()).and_then(|it| it.parse().ok()).unwrap_or(0))
+        if let Some(known) = self.known.lock().cursor(institution) {
+            return Ok(known);
+        }
+        let note = self.engine.notes().note(&format!("{}{institution}", self.cursors())).await?;
+        Ok(self.known.lock().read_cursor(institution, note.as_deref().and_then(read_number).unwrap_or(0)))
     }
 
-    /// Oldest first.
-    pub async fn held(&self, institution: &InstitutionId) -> Result<Vec<(u64, Held)>, Trouble> {
-        let prefix = format!("held/{}/{institution}/", self.name);
-        let notes = self.engine.notes().notes(&prefix).await?;
-        let read =
-            |(name, value): (String, Vec<u8>)| Some((name.strip_prefix(&prefix)?.parse().ok()?, serde_json::from_slice(&value).ok()?));
-        Ok(notes.into_iter().filter_map(read).collect())
+    /// The sessions that wait behind held events, and how many events are held.
+    pub async fn held(&self, institution: &InstitutionId) -> Result<(HashSet<AggregateId>, usize), Trouble> {
+        self.check_held().await?;
+        let known = self.known.lock();
+        let Some(held) = known.held().and_then(|it| it.of.get(institution)) else { return Ok(Default::default()) };
+        Ok((held.values().filter_map(|it| AggregateId::parse(&it.aggregate)).collect(), held.len()))
+    }
+
+    /// Held events whose next try is due, the one longest due first; of a session only its first.
+    pub async fn due(&self, institution: &InstitutionId) -> Result<Vec<(u64, Held)>, Trouble> {
+        self.check_held().await?;
+        let (now, known) = (self.engine.now(), self.known.lock());
+        let held = known.held().and_then(|it| it.of.get(institution));
+        let mut due: Vec<_> = held.into_iter().flat_map(|it| due(it, now)).map(|(seq, it)| (seq, it.clone())).collect();
+        due.sort_by_key(|(seq, it)| (it.next, *seq));
+        Ok(due)
+    }
+
+    /// Institutions that have such events.
+    pub async fn all_due(&self) -> Result<HashSet<InstitutionId>, Trouble> {
+        self.check_held().await?;
+        let (now, known) = (self.engine.now(), self.known.lock());
+        let all = known.held().into_iter().flat_map(|it| &it.of);
+        Ok(all.filter(|(_, it)| due(it, now).next().is_some()).map(|it| it.0.clone()).collect())
+    }
+
+    // Reads held events, unless they are known and nobody put any back.
+    async fn check_held(&self) -> Result<(), Trouble> {
+        let looked = self.known.lock().held().map(|it| (it.at, it.checked, it.mark.clone()));
+        let Some((at, checked, mark)) = looked.filter(|it| it.0.elapsed() < ANEW) else { return self.read_held().await };
+        if checked.elapsed() < CHECK {
+            return Ok(());
+        }
+        if self.engine.notes().note(&replayed_name(&self.name)).await? != mark {
+            return self.read_held().await;
+        }
+        if let Some(known) = self.known.lock().held_mut().filter(|it| it.at == at) {
+            known.checked = Instant::now();
+        }
+        Ok(())
+    }
+
+    async fn read_held(&self) -> Result<(), Trouble> {
+        loop {
+            let (writes, at) = (self.known.lock().writes(), Instant::now());
+            // In this order: what is put back in between is read, and told of once more.
+            let mark = self.engine.notes().note(&replayed_name(&self.name)).await?;
+            let prefix = self.all_held();
+            let mut of: HashMap<InstitutionId, BTreeMap<u64, Held>> = HashMap::new();
+            for (name, value) in self.engine.notes().notes(&prefix).await? {
+                let found = name.strip_prefix(&prefix).and_then(place).zip(serde_json::from_slice(&value).ok());
+                let Some(((institution, seq), held)) = found else { continue };
+                of.entry(institution).or_default().insert(seq, held);
+            }
+            if self.known.lock().read_held(AllHeld { of, mark, at, checked: at }, writes) {
+                return Ok(());
+            }
+        }
     }
 
     /// The head's row of failures, with one more.
@@ -121,7 +168,7 @@ impl Ledger {
     }
 
     pub fn moved(&self, institution: &InstitutionId, seq: u64) -> Note {
-        (format!("cursor/{}/{institution}", self.name), Some(seq.to_string().into_bytes()))
+        (format!("{}{institution}", self.cursors()), Some(seq.to_string().into_bytes()))
     }
 
     /// It waits behind another of its session.
@@ -162,12 +209,27 @@ impl Ledger {
 
     async fn set(&self, notes: Vec<Note>) -> Result<(), Trouble> {
         let duty = self.duty.lock().as_ref().map(|it| it.0.clone());
-        let Some(duty) = duty else { return Ok(self.engine.notes().set_notes(notes).await?) };
-        let set = self.engine.notes().set_notes_on(duty, notes).await;
+        let set = match duty {
+            None => self.engine.notes().set_notes(notes.clone()).await,
+            Some(duty) => self.engine.notes().set_notes_on(duty, notes.clone()).await,
+        };
         if set == Err(StoreError::Fenced) {
             *self.duty.lock() = None;
         }
+        let mut known = self.known.lock();
+        match set {
+            Ok(()) => known.wrote(&notes, &self.cursors(), &self.all_held()),
+            Err(_) => known.forget(),
+        }
         Ok(set?)
+    }
+
+    fn cursors(&self) -> String {
+        format!("cursor/{}/", self.name)
+    }
+
+    fn all_held(&self) -> String {
+        format!("held/{}/", self.name)
     }
 
     fn failing_name(&self, institution: &InstitutionId) -> String {
@@ -179,15 +241,97 @@ impl Ledger {
     }
 }
 
+fn due(held: &BTreeMap<u64, Held>, now: Timestamp) -> impl Iterator<Item = (u64, &Held)> {
+    let mut sessions = HashSet::new();
+    held.iter().filter(move |(_, it)| sessions.insert(it.aggregate.as_str()) && it.next <= now.millis()).map(|(seq, it)| (*seq, it))
+}
+
 /// The name of a held event's note.
 pub(super) fn held_name(subscriber: &str, institution: &InstitutionId, seq: u64) -> String {
     format!("held/{subscriber}/{institution}/{seq:020}")
 }
 
-impl Held {
-    /// It failed once more by itself; the next try is `wait` from now.
-    pub fn again(self, now: Timestamp, wait: impl Fn(u32) -> std::time::Duration) -> Self {
-        let tries = self.tries.saturating_add(1);
-        Self { next: now.plus(wait(tries)).millis(), tries, failing: Some(Failing::again(self.failing, now)), ..self }
+/// The name of the note that counts how often parked events were put back.
+pub(super) fn replayed_name(subscriber: &str) -> String {
+    format!("replayed/{subscriber}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::asked::Asked;
+    use super::*;
+    use crate::domain::id::EventId;
+    use std::sync::atomic::Ordering::Relaxed;
+    use uuid::Uuid;
+
+    fn bank() -> InstitutionId {
+        "011001276".into()
+    }
+
+    fn session(number: u128) -> AggregateId {
+        AggregateId(Uuid::from_u128(number))
+    }
+
+    fn event(seq: u64) -> FeedEvent {
+        FeedEvent {
+            seq,
+            id: EventId(Uuid::nil()),
+            number: 90040,
+            act: crate::domain::event::Act::Verified,
+            at: Timestamp::default(),
+            institution: bank(),
+            product: String::new(),
+            publisher: "".into(),
+            aggregate: session(7),
+            data: Vec::new(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn notes_are_read_once_and_what_is_written_is_known() {
+        let (ledger, engine, asked) = Asked::ledger();
+        assert_eq!(ledger.on_duty().await, Ok(true));
+        ledger.begin().await.unwrap();
+        let reads = || (asked.single.swap(0, Relaxed), asked.all.swap(0, Relaxed));
+        reads();
+        for seq in 1..=100 {
+            let before = ledger.cursor(&bank()).await.unwrap();
+            assert_eq!((before, ledger.held(&bank()).await.unwrap().1), (seq - 1, 0));
+            ledger.write(vec![ledger.moved(&bank(), seq)]).await.unwrap();
+        }
+        assert_eq!(reads(), (2, 1), "the cursor, the mark, and what is held");
+        // What waits is known as soon as it is written, and no longer once it is released.
+        ledger.write(vec![ledger.queue(&bank(), &event(8)), ledger.queue(&bank(), &event(9))]).await.unwrap();
+        assert_eq!(ledger.held(&bank()).await.unwrap(), (HashSet::from([session(7)]), 2));
+        assert_eq!(ledger.due(&bank()).await.unwrap().iter().map(|it| it.0).collect::<Vec<_>>(), [8], "of a session the first");
+        assert_eq!(ledger.all_due().await.unwrap(), HashSet::from([bank()]));
+        ledger.write(vec![ledger.release(&bank(), 8), ledger.release(&bank(), 9)]).await.unwrap();
+        assert_eq!((ledger.held(&bank()).await.unwrap().1, ledger.all_due().await.unwrap().len()), (0, 0));
+        assert_eq!(reads(), (0, 0));
+        // What was put back, here or on another node, is asked for now and then, and all of it is read when there was something.
+        ledger.write(vec![ledger.park(&bank(), &event(10), "no")]).await.unwrap();
+        tokio::time::advance(CHECK).await;
+        reads();
+        assert_eq!((ledger.held(&bank()).await.unwrap().1, reads()), (0, (1, 0)));
+        assert_eq!(engine.replay("core").await, Ok(1));
+        tokio::time::advance(CHECK).await;
+        reads();
+        assert_eq!((ledger.held(&bank()).await.unwrap().1, reads()), (1, (2, 1)));
+        // A node of an older version tells nothing.
+        let held = serde_json::to_vec(&Held { next: 0, tries: 0, aggregate: session(9).to_string(), failing: None }).unwrap();
+        engine.notes().set_notes(vec![(ledger.held_name(&bank(), 11), Some(held))]).await.unwrap();
+        tokio::time::advance(ANEW).await;
+        assert_eq!(ledger.held(&bank()).await.unwrap().1, 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_or_may_not_be_written_is_read_anew() {
+        let (ledger, _, asked) = Asked::ledger();
+        ledger.begin().await.unwrap();
+        ledger.write(vec![ledger.moved(&bank(), 5), ledger.queue(&bank(), &event(4))]).await.unwrap();
+        asked.away.store(true, Relaxed);
+        ledger.write(vec![ledger.moved(&bank(), 6), ledger.release(&bank(), 4)]).await.unwrap_err();
+        asked.away.store(false, Relaxed);
+        assert_eq!((ledger.cursor(&bank()).await, ledger.held(&bank()).await.unwrap().1), (Ok(5), 1));
     }
 }

@@ -1,14 +1,19 @@
 //! Events to subscribers: at least once, in order per session; nobody waits behind a poisoned event (decision 24).
 //!
-//! A subscriber has a cursor for each institution. What comes after it is pushed in batches; a batch that fails again and
-//! again is taken apart, what fails alone is held (with what follows in its session) and tried by itself, and what is
-//! refused, or held for too long, is parked. A head that fails waits longer each time, for its institution alone. Cursor, held
-//! and parked events are notes, so all of it survives a restart. Both are bounded for each institution: what fails when 1,000 are held is
-//! parked, and of parked events the newest 10,000 are kept ([`Engine::parked`]).
+//! A subscriber has a cursor for each institution. What comes after it is pushed in pages; institutions don't wait for each other, and a
+//! long page goes out in several lanes at once. A page that fails again and again is taken apart, what fails alone is held (with what
+//! follows in its session) and tried by itself, and what is refused, or held for too long, is parked. A head that fails waits longer each
+//! time, for its institution alone. Cursor, held and parked events are notes, so all of it survives a restart. Both are bounded for each
+//! institution: what fails when 1,000 are held is parked, and of parked events the newest 10,000 are kept ([`Engine::parked`]).
 
 mod apart;
+#[cfg(test)]
+mod asked;
+mod known;
 mod lags;
+mod lanes;
 mod ledger;
+mod line;
 mod parked;
 mod patience;
 mod pusher;
@@ -19,18 +24,22 @@ pub use lags::Lags;
 pub use parked::{Parked, ParkedList};
 pub use subscriber::{Filter, Subscriber};
 
-use super::Engine;
-use pusher::{Pusher, Round};
+use super::{Engine, Trouble};
+use crate::domain::id::InstitutionId;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use line::{Line, Lines, Round};
+use pusher::Pusher;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 /// How long to wait when there is nothing to push; a commit wakes earlier.
 const IDLE: Duration = Duration::from_millis(500);
-/// Between two rounds that took all there was: under load one page then takes many events, and one note keeps the cursor past
-/// them all.
-const PACE: Duration = Duration::from_millis(20);
+/// Between two looks for what there is, unless a page was full: under load one page then takes many events, and one note keeps the cursor
+/// past them all.
+const PACE: Duration = Duration::from_millis(10);
 /// How long to wait while another process pushes.
 const OFF_DUTY: Duration = Duration::from_secs(2);
 /// How long to wait when the store can't be read or written.
@@ -41,41 +50,62 @@ const LONGEST_WAIT: Duration = Duration::from_secs(300);
 /// Pushes to one subscriber until told to stop.
 pub async fn run(engine: Arc<Engine>, subscriber: Subscriber, lags: Arc<Lags>, stop: CancellationToken) {
     let mut changes = engine.changes();
-    let mut pusher = Pusher::new(engine, subscriber, lags, stop.clone());
-    let mut begun = false;
+    let pusher = Pusher::new(engine, subscriber, lags, stop.clone());
+    let (mut lines, mut begun, mut under_way) = (Lines::new(), false, FuturesUnordered::new());
     while !stop.is_cancelled() {
-        let round = match pusher.on_duty().await {
-            Ok(true) if begun => pusher.round().await,
-            Ok(true) => pusher.begin().await.map(|()| Round::More),
-            // Another process pushes; what it did is read when this one's turn comes.
-            Ok(false) => {
-                begun = false;
-                tokio::select! {
-                    () = stop.cancelled() => break,
-                    () = tokio::time::sleep(OFF_DUTY) => continue,
-                }
+        let looked = Instant::now();
+        // Until when there is nothing to look for, and whether a commit may change that.
+        let (rest, woken) = match look(&pusher, &mut lines, &mut begun).await {
+            Ok(Some((ready, next))) => {
+                under_way.extend(ready.into_iter().map(|(institution, line)| pusher.serve(institution, line)));
+                (next.map_or(looked + IDLE, |it| it.min(looked + IDLE)), true)
             }
-            Err(error) => Err(error),
-        };
-        begun |= round.is_ok();
-        let pause = match &round {
-            Ok(Round::More) => continue,
-            Ok(Round::Moved) => PACE,
-            Ok(Round::Idle) => pusher.due().map_or(IDLE, |it| it.saturating_duration_since(Instant::now()).min(IDLE)),
+            Ok(None) => (looked + OFF_DUTY, false),
             Err(error) => {
                 tracing::error!(subscriber = pusher.name(), %error, "events can't be read or their state can't be kept");
-                TROUBLED
+                (looked + TROUBLED, false)
             }
         };
-        // In this order, so that the same happens again from the same seed.
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => break,
-            () = changes.changed(), if round == Ok(Round::Idle) => {}
-            () = tokio::time::sleep(pause) => {}
+        let pause = looked + PACE;
+        loop {
+            let rested = woken && Instant::now() >= pause;
+            // In this order, so that the same happens again from the same seed.
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(served) = under_way.next(), if !under_way.is_empty() => {
+                    let more = served.2 == Round::More;
+                    lines.back(served);
+                    if woken && (more || rested) {
+                        break;
+                    }
+                }
+                () = changes.changed(), if rested => break,
+                () = sleep_until(if rested || !woken { rest } else { pause }) => if rested || !woken { break },
+            }
         }
     }
+    while under_way.next().await.is_some() {}
+    drop(under_way);
     pusher.off_duty().await;
+}
+
+/// Institutions to serve, and when the next one may be.
+type Ready = (Vec<(InstitutionId, Line)>, Option<Instant>);
+
+// `None`: another process pushes. What it did is read when this one's turn comes.
+async fn look(pusher: &Pusher, lines: &mut Lines, begun: &mut bool) -> Result<Option<Ready>, Trouble> {
+    if !pusher.on_duty().await? {
+        *begun = false;
+        return Ok(None);
+    }
+    if !*begun {
+        lines.forget();
+        pusher.begin().await?;
+        *begun = true;
+    }
+    let wanted = pusher.look(lines).await?;
+    Ok(Some(lines.start(wanted)))
 }
 
 // A second, doubled each failure, up to the longest wait; spread by `share` (0 to 1) so that subscribers don't beat in time.

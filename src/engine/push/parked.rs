@@ -1,7 +1,8 @@
 //! Events that a subscriber would not take: what the operator sees of them, and their second chance.
 
 use super::super::{Engine, Trouble};
-use super::ledger::{Given, Held, held_name};
+use super::known::{Held, read_number};
+use super::ledger::{Given, held_name, replayed_name};
 use crate::domain::id::InstitutionId;
 use crate::domain::time::Timestamp;
 
@@ -42,8 +43,8 @@ impl Engine {
         Ok(ParkedList { total: all.len(), first: all.into_iter().take(LISTED).collect() })
     }
 
-    /// Has the parked events of a subscriber tried anew, each by itself, with all the patience of a new one: how many. They come
-    /// after later events of their session that were taken meanwhile.
+    /// Has the parked events of a subscriber tried anew, each by itself, with all the patience of a new one: how many. It begins within
+    /// seconds, and they come after later events of their session that were taken meanwhile.
     pub async fn replay(&self, subscriber: &str) -> Result<usize, Trouble> {
         let all = self.all_parked(subscriber).await?;
         let next = self.now().millis();
@@ -58,6 +59,10 @@ impl Engine {
             });
             self.notes().set_notes(notes.collect()).await?;
         }
+        // Whoever pushes knows what it holds, on whichever node: it reads that again when this changes.
+        let mark = replayed_name(subscriber);
+        let count = self.notes().note(&mark).await?.as_deref().and_then(read_number).unwrap_or(0);
+        self.notes().set_notes(vec![(mark, Some((count + 1).to_string().into_bytes()))]).await?;
         Ok(all.len())
     }
 

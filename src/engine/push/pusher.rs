@@ -1,9 +1,12 @@
-//! One subscriber's rounds: read a page after each cursor, push it, keep what became of it.
+//! One subscriber: what is after each cursor is read as pages, pushed, and what became of it is kept.
 
 use super::super::{Engine, Most, Trouble};
 use super::apart::{Apart, take_apart};
+use super::known::{Held, Note};
 use super::lags::Lags;
-use super::ledger::{Held, Ledger, Note};
+use super::lanes::{divide, join};
+use super::ledger::Ledger;
+use super::line::{Line, Lines, Round, Served};
 use super::steady::Steady;
 use super::subscriber::Subscriber;
 use super::wait;
@@ -11,15 +14,19 @@ use crate::connect::contract::{Pushed, Sink};
 use crate::domain::aggregate::Aggregate;
 use crate::domain::event::Event;
 use crate::domain::feed::FeedEvent;
-use crate::domain::id::{AggregateId, InstitutionId};
-use std::collections::{HashMap, HashSet};
+use crate::domain::id::InstitutionId;
+use futures_util::future::join_all;
+use std::collections::HashSet;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// A page: events in a push at most, and events that are looked at for them. Most of a feed are steps of deliveries, which subscribers seldom
-/// want: a page that ends after few that are wanted costs as much as a full one, and the next one waits for it.
-const PAGE: Most = Most { seen: 400, wanted: 50 };
+/// Events of a page for each of its line's width: what a subscriber gets at once when nothing has piled up.
+const PAGE: usize = 50;
+/// Events that are looked at for each that a page may have. Most of a feed are steps of deliveries, which subscribers seldom want: a page that
+/// ends after few that are wanted costs as much as a full one, and the next one waits for it.
+const SEEN: usize = 8;
 /// Rounds in which a whole batch may fail before it is taken apart.
 const ROUNDS: u32 = 3;
 /// Events of an institution that are held at most; what fails by itself beyond that is parked at once. Only what follows in the
@@ -28,33 +35,13 @@ const HELD_MAX: usize = 1_000;
 /// Held events taken in a round at most, so that they don't keep the feed waiting.
 const HELD_AT_ONCE: usize = 20;
 
-/// What became of a round.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Round {
-    /// There was nothing to do, or nothing could be done.
-    Idle,
-    /// Something moved, and all that there was has been looked at.
-    Moved,
-    /// Something moved, and there is more.
-    More,
-}
-
 pub(super) struct Pusher {
     engine: Arc<Engine>,
     subscriber: Subscriber,
     lags: Arc<Lags>,
     ledger: Ledger,
+    places: Semaphore,
     stop: CancellationToken,
-    // Of each institution whose head fails.
-    heads: HashMap<InstitutionId, Head>,
-}
-
-// The head of a feed that could not be pushed.
-struct Head {
-    // Rounds in a row.
-    failures: u32,
-    until: Instant,
-    suspects: HashSet<AggregateId>,
 }
 
 struct Page {
@@ -65,14 +52,15 @@ struct Page {
     // Events held already.
     held: usize,
     last: u64,
-    // More may follow it.
+    // More follows it, or soon will.
     full: bool,
 }
 
 impl Pusher {
     pub fn new(engine: Arc<Engine>, subscriber: Subscriber, lags: Arc<Lags>, stop: CancellationToken) -> Self {
         let ledger = Ledger::new(engine.clone(), subscriber.sink.name().to_owned());
-        Self { engine, subscriber, lags, ledger, stop, heads: HashMap::new() }
+        let places = Semaphore::new(subscriber.at_once.max(1));
+        Self { engine, subscriber, lags, ledger, places, stop }
     }
 
     pub fn name(&self) -> &str {
@@ -90,89 +78,124 @@ impl Pusher {
     pub async fn begin(&self) -> Result<(), Trouble> {
         self.ledger.begin().await?;
         self.lags.begin(self.name(), &self.subscriber.filter.institutions);
-        for institution in self.institutions() {
+        for (institution, _) in self.ends().await? {
             self.lags.note(self.name(), &institution, self.ledger.cursor(&institution).await?);
         }
         Ok(())
     }
 
-    /// One page of each institution, but for those that still wait after a failure: what fails in one holds up no other.
-    pub async fn round(&mut self) -> Result<Round, Trouble> {
-        let mut result = Round::Idle;
-        for institution in self.institutions() {
-            let waits = self.heads.get(&institution).is_some_and(|it| it.until > Instant::now());
-            if !waits && !self.stop.is_cancelled() {
-                result = result.max(self.serve(&institution).await?);
+    /// Institutions with something to push that are not under way.
+    pub async fn look(&self, lines: &Lines) -> Result<Vec<InstitutionId>, Trouble> {
+        let (due, mut wanted) = (self.ledger.all_due().await?, Vec::new());
+        for (institution, end) in self.ends().await? {
+            let is_free = !lines.is_under_way(&institution);
+            if is_free && (due.contains(&institution) || end > self.ledger.cursor(&institution).await?) {
+                wanted.push(institution);
             }
         }
-        Ok(result)
+        Ok(wanted)
     }
 
-    /// When the next failed head is due.
-    pub fn due(&self) -> Option<Instant> {
-        self.heads.values().map(|it| it.until).min()
+    async fn ends(&self) -> Result<Vec<(InstitutionId, u64)>, Trouble> {
+        let mut ends = self.engine.ends().await?;
+        let only = &self.subscriber.filter.institutions;
+        ends.retain(|(institution, _)| only.is_empty() || only.contains(institution));
+        Ok(ends)
     }
 
     fn steady(&self) -> Steady<'_> {
-        Steady::new(&*self.subscriber.sink, &self.ledger)
+        Steady::new(&*self.subscriber.sink, &self.ledger, &self.places)
     }
 
     fn wait(&self, failures: u32) -> std::time::Duration {
         wait(failures, self.engine.share())
     }
 
-    fn institutions(&self) -> Vec<InstitutionId> {
-        if !self.subscriber.filter.institutions.is_empty() {
-            return self.subscriber.filter.institutions.clone();
-        }
-        self.engine.status().feed.into_iter().map(|(institution, _)| institution).collect()
+    /// What is held and due, and a page, of one institution.
+    pub async fn serve(&self, institution: InstitutionId, mut line: Line) -> Served {
+        let round = self.round(&institution, &mut line).await.unwrap_or_else(|error| {
+            tracing::error!(subscriber = self.name(), %institution, %error, "events can't be read or their state can't be kept");
+            Round::Troubled
+        });
+        (institution, line, round)
     }
 
-    async fn serve(&mut self, institution: &InstitutionId) -> Result<Round, Trouble> {
+    async fn round(&self, institution: &InstitutionId, line: &mut Line) -> Result<Round, Trouble> {
+        let released = self.retry_held(institution).await?;
+        if self.stop.is_cancelled() {
+            return Ok(released);
+        }
         let cursor = self.ledger.cursor(institution).await?;
         self.lags.note(self.name(), institution, cursor);
-        let released = self.retry_held(institution).await?;
-        let Some(page) = self.page(institution, cursor).await? else {
-            self.heads.remove(institution);
+        line.taken.retain(|it| *it > cursor);
+        // What is taken apart is tried whole once more: what others than the failing say tells whose fault it is.
+        if line.failures + 1 >= ROUNDS {
+            line.taken.clear();
+        }
+        let Some(mut page) = self.page(institution, cursor, line).await? else {
+            line.is_well();
             return Ok(released);
         };
         if page.ahead.is_empty() {
-            return self.advance(institution, &page, Vec::new()).await;
+            return self.advance(institution, line, &page, Vec::new()).await;
         }
-        match self.steady().push(&page.ahead).await {
+        match self.push(line, &mut page).await {
             Pushed::Taken => {
+                if page.full {
+                    line.width = (line.width * 2).min(self.subscriber.at_once.max(1));
+                }
                 let answered = self.ledger.answered(institution);
-                self.advance(institution, &page, vec![answered]).await
+                self.advance(institution, line, &page, vec![answered]).await
             }
-            Pushed::Refused(_) => self.take_apart(institution, &page).await,
+            Pushed::Refused(_) => self.take_apart(institution, line, &page).await,
             Pushed::Later(reason) => {
-                let failures = self.heads.get(institution).map_or(0, |it| it.failures).saturating_add(1);
+                let failures = line.failures.saturating_add(1);
                 tracing::warn!(subscriber = self.name(), %institution, reason, failures, "events could not be pushed");
                 if failures < ROUNDS {
-                    return self.fail(institution, None).await;
+                    return self.fail(institution, line, None).await;
                 }
-                self.take_apart(institution, &page).await
+                self.take_apart(institution, line, &page).await
             }
         }
     }
 
-    async fn page(&self, institution: &InstitutionId, cursor: u64) -> Result<Option<Page>, Trouble> {
+    async fn page(&self, institution: &InstitutionId, cursor: u64, line: &Line) -> Result<Option<Page>, Trouble> {
         let wants = |of: &Aggregate, it: &Event| self.subscriber.filter.takes(of.publisher().as_str(), of.product(), it.act);
-        let batch = self.engine.after(institution, cursor, PAGE, wants).await?;
+        let most = Most { seen: SEEN * PAGE * line.width, wanted: PAGE * line.width };
+        let batch = self.engine.after(institution, cursor, most, wants).await?;
         let Some(last) = batch.last else { return Ok(None) };
         // What follows a held event in its session waits behind it.
-        let held = self.ledger.held(institution).await?;
-        let count = held.len();
-        let waiting: HashSet<AggregateId> = held.into_iter().filter_map(|(_, it)| AggregateId::parse(&it.aggregate)).collect();
-        let (behind, ahead) = batch.events.into_iter().partition(|it| waiting.contains(&it.aggregate));
-        Ok(Some(Page { ahead, behind, held: count, last, full: batch.more }))
+        let (waiting, held) = self.ledger.held(institution).await?;
+        // Where much happens, as much has happened again when this is taken.
+        let full = batch.more || batch.events.len() >= PAGE;
+        let left = batch.events.into_iter().filter(|it| !line.taken.contains(&it.seq));
+        let (behind, ahead) = left.partition(|it| waiting.contains(&it.aggregate));
+        Ok(Some(Page { ahead, behind, held, last, full }))
+    }
+
+    // Afterwards the page has what was not taken, oldest first.
+    async fn push(&self, line: &mut Line, page: &mut Page) -> Pushed {
+        let requests = page.ahead.len().div_ceil(self.subscriber.sink.in_one().clamp(1, PAGE));
+        // Who has just failed gets one after the other.
+        let count = if line.failures > 0 { 1 } else { requests.min(self.subscriber.at_once) };
+        let (lanes, steady) = (divide(std::mem::take(&mut page.ahead), count), self.steady());
+        let said = join_all(lanes.iter().map(|it| steady.push(it))).await;
+        let (taken, left): (Vec<_>, Vec<_>) = lanes.into_iter().zip(said).partition(|it| it.1 == Pushed::Taken);
+        // What is refused has no use for another try as it is.
+        let worst = left.iter().map(|it| &it.1).max_by_key(|it| matches!(it, Pushed::Refused(_))).cloned();
+        if worst.is_some() {
+            line.taken.extend(taken.iter().flat_map(|it| &it.0).map(|it| it.seq));
+        }
+        page.ahead = join(left.into_iter().map(|it| it.0));
+        worst.unwrap_or(Pushed::Taken)
     }
 
     // The page is done with.
-    async fn advance(&mut self, institution: &InstitutionId, page: &Page, mut notes: Vec<Note>) -> Result<Round, Trouble> {
+    async fn advance(&self, institution: &InstitutionId, line: &mut Line, page: &Page, mut notes: Vec<Note>) -> Result<Round, Trouble> {
         notes.extend(self.move_to(institution, page, page.last));
         self.ledger.write(notes).await?;
-        self.heads.remove(institution);
+        self.lags.note(self.name(), institution, page.last);
+        line.is_well();
         Ok(if page.full { Round::More } else { Round::Moved })
     }
 
@@ -182,8 +205,9 @@ impl Pusher {
         behind.chain([self.ledger.moved(institution, seq)]).collect()
     }
 
-    async fn take_apart(&mut self, institution: &InstitutionId, page: &Page) -> Result<Round, Trouble> {
-        let suspects = self.heads.get_mut(institution).map(|it| std::mem::take(&mut it.suspects)).unwrap_or_default();
+    async fn take_apart(&self, institution: &InstitutionId, line: &mut Line, page: &Page) -> Result<Round, Trouble> {
+        line.width = 1;
+        let suspects = std::mem::take(&mut line.suspects);
         let mut apart = take_apart(&self.steady(), &page.ahead, suspects, &self.stop).await;
         let suspects = std::mem::take(&mut apart.suspects);
         let Some(upto) = apart.upto else {
@@ -191,16 +215,17 @@ impl Pusher {
             if self.stop.is_cancelled() {
                 return Ok(Round::Idle);
             }
-            let round = self.fail(institution, Some(page)).await;
-            self.heads.entry(institution.clone()).and_modify(|it| it.suspects = suspects);
+            let round = self.fail(institution, line, Some(page)).await;
+            line.suspects = suspects;
             return round;
         };
         let notes = self.keep(institution, &apart, HELD_MAX.saturating_sub(page.held));
         if apart.whole {
-            return self.advance(institution, page, notes).await;
+            return self.advance(institution, line, page, notes).await;
         }
         self.ledger.write(notes.into_iter().chain(self.move_to(institution, page, upto)).collect()).await?;
-        self.heads.insert(institution.clone(), Head { suspects, ..Head::new() });
+        line.is_well();
+        line.suspects = suspects;
         Ok(Round::More)
     }
 
@@ -225,11 +250,10 @@ impl Pusher {
 
     // The head can't be pushed now. `absent`: the page of a subscriber that answers none of it. When its patience is over, those as
     // old as that are parked, so that the feed doesn't grow for ever.
-    async fn fail(&mut self, institution: &InstitutionId, absent: Option<&Page>) -> Result<Round, Trouble> {
-        let failures = self.heads.get(institution).map_or(0, |it| it.failures).saturating_add(1);
-        let until = Instant::now() + self.wait(failures);
-        let head = self.heads.entry(institution.clone()).or_insert_with(Head::new);
-        (head.failures, head.until) = (failures, until);
+    async fn fail(&self, institution: &InstitutionId, line: &mut Line, absent: Option<&Page>) -> Result<Round, Trouble> {
+        line.width = 1;
+        line.failures = line.failures.saturating_add(1);
+        line.until = Instant::now() + self.wait(line.failures);
         let (failing, note) = self.ledger.failed(institution).await?;
         let mut notes = vec![note];
         if let Some(page) = absent.filter(|_| failing.spent() >= self.subscriber.patience) {
@@ -250,10 +274,7 @@ impl Pusher {
     // Held events that are due, the one longest due first; of a session only its first. The first failure ends it: the head
     // waits for one time-out at most, and the others have their turn in the next rounds.
     async fn retry_held(&self, institution: &InstitutionId) -> Result<Round, Trouble> {
-        let (now, mut sessions, mut result) = (self.engine.now(), HashSet::new(), Round::Idle);
-        let mut due = self.ledger.held(institution).await?;
-        due.retain(|(_, it)| sessions.insert(it.aggregate.clone()) && it.next <= now.millis());
-        due.sort_by_key(|(seq, it)| (it.next, *seq));
+        let (due, mut result) = (self.ledger.due(institution).await?, Round::Idle);
         for (seq, held) in due.into_iter().take(HELD_AT_ONCE) {
             let Some(event) = self.event(institution, seq).await? else {
                 self.ledger.write(vec![self.ledger.release(institution, seq)]).await?;
@@ -289,11 +310,5 @@ impl Pusher {
                 vec![self.ledger.hold(institution, seq, &held)]
             }
         }
-    }
-}
-
-impl Head {
-    fn new() -> Self {
-        Self { failures: 0, until: Instant::now(), suspects: HashSet::new() }
     }
 }

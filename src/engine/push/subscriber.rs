@@ -38,6 +38,8 @@ pub struct Subscriber {
     pub sink: Arc<dyn Sink>,
     /// Which.
     pub filter: Filter,
+    /// Pushes to it under way at once; with one, what happens at an institution is pushed in the order in which it happened.
+    pub at_once: usize,
     /// For how long an event is tried without success before it is parked; counted from its first failed push, and only while we run.
     pub patience: Duration,
 }
