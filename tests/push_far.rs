@@ -1,4 +1,4 @@
-//! Events to a subscriber that is far away: each push takes a second, so institutions go at once, and long pages in lanes.
+//! Events to a subscriber that is far away: each push takes its time, so institutions go at once, and long pages in lanes.
 
 mod listener;
 mod world;
@@ -20,10 +20,13 @@ const JOURNEY: Duration = Duration::from_secs(1);
 /// Takes its time for a push. What it says of one it says at its end.
 #[derive(Default)]
 struct Far {
+    journey: Duration,
     /// Says "later" to what holds these sessions, beside whatever.
     bad: Mutex<Vec<String>>,
-    /// Says "later" to the push with this number, once.
-    hiccup: Mutex<Option<usize>>,
+    /// Refuses what holds these.
+    unwanted: Mutex<Vec<String>>,
+    /// Says "later" to the pushes with these numbers.
+    hiccups: Mutex<Vec<usize>>,
     taken: Mutex<Vec<FeedEvent>>,
     /// Pushes under way, and the most there were.
     now: Mutex<(usize, usize)>,
@@ -47,13 +50,14 @@ impl Sink for Far {
                 now.0 += 1;
                 now.1 = now.1.max(now.0);
             }
-            tokio::time::sleep(JOURNEY).await;
+            tokio::time::sleep(self.journey).await;
             self.now.lock().unwrap().0 -= 1;
-            if self.hiccup.lock().unwrap().take_if(|it| *it == number).is_some() {
-                return Pushed::Later("503".to_owned());
-            }
-            if events.iter().any(|it| self.bad.lock().unwrap().contains(&it.aggregate.to_string())) {
+            let has = |of: &Mutex<Vec<String>>| events.iter().any(|it| of.lock().unwrap().contains(&it.aggregate.to_string()));
+            if self.hiccups.lock().unwrap().contains(&number) || has(&self.bad) {
                 return Pushed::Later("500".to_owned());
+            }
+            if has(&self.unwanted) {
+                return Pushed::Refused("400".to_owned());
             }
             self.taken.lock().unwrap().extend(events.iter().cloned());
             Pushed::Taken
@@ -62,6 +66,17 @@ impl Sink for Far {
 }
 
 impl Far {
+    fn at(journey: Duration) -> Arc<Self> {
+        Arc::new(Self { journey, ..Self::default() })
+    }
+
+    /// The sessions of what was taken, sorted.
+    fn sessions(&self) -> Vec<String> {
+        let mut all: Vec<String> = self.taken.lock().unwrap().iter().map(|it| it.aggregate.to_string()).collect();
+        all.sort_unstable();
+        all
+    }
+
     fn count(&self) -> usize {
         self.taken.lock().unwrap().len()
     }
@@ -119,7 +134,7 @@ async fn fail_very_many(world: &World, count: u32) -> Vec<String> {
 async fn institutions_do_not_wait_for_each_other() {
     let check = async |at_once: usize, seconds: std::ops::RangeInclusive<u64>| {
         let (world, names) = many_institutions(24).await;
-        let far = Arc::<Far>::default();
+        let far = Far::at(JOURNEY);
         greet(&world, &far).await;
         for (number, name) in names.iter().enumerate() {
             fail_at(&world, &format!("+1202555{:04}", 101 + number), Some(name)).await;
@@ -139,7 +154,7 @@ async fn institutions_do_not_wait_for_each_other() {
 #[tokio::test(start_paused = true)]
 async fn a_long_page_goes_out_in_lanes_and_sessions_keep_their_order() {
     let check = async |at_once: usize, pushes: std::ops::RangeInclusive<usize>, seconds: std::ops::RangeInclusive<u64>| {
-        let (world, far) = (World::new().await, Arc::<Far>::default());
+        let (world, far) = (World::new().await, Far::at(JOURNEY));
         greet(&world, &far).await;
         fail_very_many(&world, 450).await;
         let everything = Filter { acts: Act::ALL.to_vec(), ..Filter::default() };
@@ -169,25 +184,102 @@ async fn a_long_page_goes_out_in_lanes_and_sessions_keep_their_order() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_taken_beside_a_failure_is_not_pushed_again() {
-    for number in 1..=8 {
-        let (world, far) = (World::new().await, Arc::<Far>::default());
+    // The numbers of the pushes that fail, and how many events are pushed twice for it.
+    let check = async |hiccups: &[usize], twice: usize| {
+        let (world, far) = (World::new().await, Far::at(JOURNEY));
         greet(&world, &far).await;
-        let all = fail_very_many(&world, 400).await;
-        *far.hiccup.lock().unwrap() = Some(number);
+        let mut all = fail_very_many(&world, 400).await;
+        *far.hiccups.lock().unwrap() = hiccups.to_vec();
         work(&world, &far, (8, Filter::default()), tokio::time::sleep(MINUTES)).await;
-        assert_eq!(far.hiccup.lock().unwrap().take(), None, "push {number} failed");
-        let mut taken: Vec<String> = far.taken.lock().unwrap().iter().map(|it| it.aggregate.to_string()).collect();
-        assert_eq!(taken.len(), all.len(), "push {number}: each once");
-        taken.sort_unstable();
-        let mut all = all;
+        let mut taken = far.sessions();
+        assert_eq!(taken.len(), all.len() + twice, "{hiccups:?}");
+        taken.dedup();
         all.sort_unstable();
-        assert_eq!(taken, all, "push {number}");
+        assert_eq!(taken, all, "{hiccups:?}");
+    };
+    for number in 1..=8 {
+        check(&[number], 0).await;
     }
+    // In the first of two lanes, and of four, and again: then the first 50 of the page go whole, of which every other one was taken before, or
+    // three of four.
+    check(&[2, 4], 25).await;
+    check(&[4, 8], 37).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_refused_in_a_lane_is_parked_alone() {
+    let (world, far) = (World::new().await, Far::at(JOURNEY));
+    greet(&world, &far).await;
+    let mut all = fail_very_many(&world, 400).await;
+    let refused: Vec<String> = [3, 60, 61, 300, 399].map(|it| all[it].clone()).to_vec();
+    *far.unwanted.lock().unwrap() = refused.clone();
+    work(&world, &far, (8, Filter::default()), tokio::time::sleep(MINUTES)).await;
+    all.retain(|it| !refused.contains(it));
+    all.sort_unstable();
+    assert_eq!(far.sessions(), all, "all others once");
+    assert_eq!(parked(&world).await, refused.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_institutions_with_little_are_soon_through() {
+    let (world, names) = many_institutions(100).await;
+    let far = Far::at(Duration::from_millis(1));
+    greet(&world, &far).await;
+    for (number, name) in names.iter().enumerate() {
+        fail_at(&world, &format!("+1202555{:04}", 101 + number), Some(name)).await;
+        world.advance(Duration::from_millis(100));
+    }
+    // Nothing is committed meanwhile.
+    let meanwhile = async {
+        let took = until(&far, 100).await;
+        assert!(took < Duration::from_millis(250), "{took:?}");
+    };
+    work(&world, &far, (8, Filter::default()), meanwhile).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_happens_during_a_push_is_not_forgotten() {
+    let (world, far) = (World::new().await, Far::at(Duration::from_millis(4)));
+    greet(&world, &far).await;
+    let meanwhile = async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        for number in 0..20 {
+            // While the push of the first is under way; then nothing more is committed.
+            fail_at(&world, &format!("+1202555{:04}", 1_000 + 2 * number), None).await;
+            tokio::time::sleep(Duration::from_micros(200 * number)).await;
+            fail_at(&world, &format!("+1202555{:04}", 1_001 + 2 * number), None).await;
+            let took = until(&far, 2 * (number as usize + 1)).await;
+            assert!(took < Duration::from_millis(100), "{number}: {took:?}");
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            world.advance(Duration::from_secs(2));
+        }
+    };
+    work(&world, &far, (8, Filter::default()), meanwhile).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn told_to_stop_it_ends_what_is_under_way_and_begins_nothing() {
+    let (world, names) = many_institutions(16).await;
+    let far = Far::at(JOURNEY);
+    greet(&world, &far).await;
+    for (number, name) in names.iter().enumerate() {
+        fail_at(&world, &format!("+1202555{:04}", 101 + number), Some(name)).await;
+    }
+    let begun = Instant::now();
+    work(&world, &far, (2, Filter::default()), tokio::time::sleep(JOURNEY / 2)).await;
+    assert_eq!((begun.elapsed().as_secs(), *far.pushes.lock().unwrap(), far.count()), (1, 2, 2));
+    let failing = world.engine.notes().notes("failing/").await.unwrap();
+    assert_eq!(failing, [], "none failed");
+    let meanwhile = async {
+        until(&far, 16).await;
+    };
+    work(&world, &far, (2, Filter::default()), meanwhile).await;
+    assert_eq!(*far.pushes.lock().unwrap(), 16, "the others' turn comes with the next start, and nobody's twice");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_poisoned_lane_holds_up_nobody() {
-    let (world, far) = (World::new().await, Arc::<Far>::default());
+    let (world, far) = (World::new().await, Far::at(JOURNEY));
     greet(&world, &far).await;
     let all = fail_very_many(&world, 400).await;
     let poison: Vec<String> = [60, 61, 62, 63, 300].map(|it| all[it].clone()).to_vec();
@@ -204,7 +296,7 @@ async fn a_poisoned_lane_holds_up_nobody() {
 
 #[tokio::test(start_paused = true)]
 async fn parked_events_are_put_back_while_it_works() {
-    let (world, far) = (World::new().await, Arc::<Far>::default());
+    let (world, far) = (World::new().await, Far::at(JOURNEY));
     greet(&world, &far).await;
     let (_, otp) = world.opened(explicit("+12025550101")).await;
     world.reply("+12025550101", &otp, "SM1").await;

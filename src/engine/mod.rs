@@ -259,6 +259,11 @@ impl Engine {
         self.parts.chance.generator().random()
     }
 
+    /// A number that nobody else has: to mark what changed.
+    fn number(&self) -> u64 {
+        self.parts.chance.generator().random()
+    }
+
     /// How the store is.
     pub fn status(&self) -> Status {
         self.parts.store.status()

@@ -8,7 +8,7 @@ use crate::store::contract::{Duty, Later, Notes, StoreError};
 use crate::store::memory::MemoryStore;
 use crate::vault::Vault;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 pub(super) struct Asked {
@@ -18,6 +18,8 @@ pub(super) struct Asked {
     pub single: AtomicUsize,
     /// How often notes were looked for by their beginning.
     pub all: AtomicUsize,
+    /// Who has the duty: writes with another fence than this are refused.
+    pub fence: AtomicU64,
     /// Writes nothing, and says that it is not known.
     pub away: AtomicBool,
 }
@@ -28,7 +30,14 @@ impl Asked {
         let vault = Arc::new(Vault::from_root(&[1; 32]));
         let store = Arc::new(MemoryStore::new(vault.clone()));
         let zero = AtomicUsize::default;
-        let notes = Arc::new(Self { store: store.clone(), duties: zero(), single: zero(), all: zero(), away: AtomicBool::default() });
+        let notes = Arc::new(Self {
+            store: store.clone(),
+            duties: zero(),
+            single: zero(),
+            all: zero(),
+            fence: AtomicU64::default(),
+            away: AtomicBool::default(),
+        });
         let tally = Tally::alone(1, vault.clone());
         let parts = Parts { store, notes: notes.clone(), vault, clock: Arc::new(SystemClock), chance: Arc::new(SystemChance), tally };
         let engine = Arc::new(Engine::new(parts));
@@ -56,6 +65,14 @@ impl Notes for Asked {
 
     fn duty<'a>(&'a self, name: &'a str, span: Duration) -> Later<'a, Option<Duty>> {
         self.duties.fetch_add(1, Ordering::Relaxed);
-        self.store.duty(name, span)
+        let duty = Duty { name: name.to_owned(), fence: self.fence.load(Ordering::Relaxed) };
+        Box::pin(std::future::ready(Ok((!span.is_zero()).then_some(duty))))
+    }
+
+    fn set_notes_on(&self, duty: Duty, values: Vec<(String, Option<Vec<u8>>)>) -> Later<'_, ()> {
+        if duty.fence != self.fence.load(Ordering::Relaxed) {
+            return Box::pin(async { Err(StoreError::Fenced) });
+        }
+        self.set_notes(values)
     }
 }

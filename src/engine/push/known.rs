@@ -49,9 +49,12 @@ impl Known {
         self.cursors.get(institution).copied()
     }
 
-    /// It was read: what was written since then stands.
+    /// It was read: what was written since then stands. What is held is read after it, or an event might be behind the cursor, and not yet held.
     pub fn read_cursor(&mut self, institution: &InstitutionId, seq: u64) -> u64 {
-        *self.cursors.entry(institution.clone()).or_insert(seq)
+        *self.cursors.entry(institution.clone()).or_insert_with(|| {
+            self.held = None;
+            seq
+        })
     }
 
     pub fn held(&self) -> Option<&AllHeld> {
@@ -93,7 +96,15 @@ impl Known {
         }
     }
 
-    /// Whether something was written is not known, or others may have written: all is to be read anew.
+    /// Whether these were written is not known: they are to be read anew. `cursors`: what the names of a subscriber's cursors begin with.
+    pub fn doubt(&mut self, notes: &[Note], cursors: &str) {
+        for institution in notes.iter().filter_map(|(name, _)| name.strip_prefix(cursors)) {
+            self.cursors.remove(&InstitutionId::from(institution));
+        }
+        (self.held, self.writes) = (None, self.writes + 1);
+    }
+
+    /// Others may have written: all is to be read anew.
     pub fn forget(&mut self) {
         *self = Self { writes: self.writes + 1, ..Self::default() };
     }

@@ -1,15 +1,16 @@
 //! What is kept of a subscriber, as notes: cursors, since when a head fails, held and parked events.
 //!
 //! Each name holds the subscriber's and the institution's: `cursor/S/I`, `failing/S/I`, `held/S/I/seq`, `parked/S/I/seq`; and `replayed/S`
-//! counts how often somebody put parked events back.
+//! is another number whenever somebody has put parked events back.
 
 use super::super::{Engine, Trouble};
 use super::known::{AllHeld, Held, Known, Note, place, read_number};
 use super::patience::Failing;
+use super::tenure::{Number, Tenure};
 use crate::domain::feed::FeedEvent;
 use crate::domain::id::{AggregateId, InstitutionId};
 use crate::domain::time::Timestamp;
-use crate::store::contract::{Duty, StoreError};
+use crate::store::contract::StoreError;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -19,10 +20,6 @@ use tokio::time::Instant;
 
 /// Parked events that are kept of an institution for a subscriber.
 pub(super) const PARKED_MAX: usize = 10_000;
-/// How long the duty to push to a subscriber lasts when its process is gone: then another takes it.
-const SPAN: Duration = Duration::from_secs(30);
-/// After so long it is asked for again.
-pub(super) const RENEW: Duration = Duration::from_secs(8);
 /// How often it is asked whether somebody put parked events back.
 const CHECK: Duration = Duration::from_secs(5);
 /// Held events are read anew after so long: a node of an older version doesn't say that it put some back.
@@ -45,37 +42,20 @@ pub(super) struct Given {
 pub(super) struct Ledger {
     engine: Arc<Engine>,
     name: String,
-    /// That this process pushes, and since when it is sure of that.
-    duty: Mutex<Option<(Duty, Instant)>>,
+    /// Which process pushes.
+    pub tenure: Tenure,
     known: Mutex<Known>,
+    reading: tokio::sync::Mutex<()>,
 }
 
 impl Ledger {
     pub fn new(engine: Arc<Engine>, name: String) -> Self {
-        Self { engine, name, duty: Mutex::default(), known: Mutex::default() }
+        let tenure = Tenure::new(engine.clone(), &name);
+        Self { engine, name, tenure, known: Mutex::default(), reading: tokio::sync::Mutex::default() }
     }
 
-    /// Whether this process is the one that pushes to the subscriber; takes the duty when nobody has it.
-    pub async fn on_duty(&self) -> Result<bool, Trouble> {
-        if self.duty.lock().as_ref().is_some_and(|it| it.1.elapsed() < RENEW) {
-            return Ok(true);
-        }
-        let asked = Instant::now();
-        let duty = self.engine.notes().duty(&format!("push/{}", self.name), SPAN).await?;
-        let mut known = self.duty.lock();
-        *known = duty.map(|it| (it, asked));
-        Ok(known.is_some())
-    }
-
-    /// Others may push at once.
-    pub async fn off_duty(&self) {
-        if self.duty.lock().take().is_some() {
-            let _ = self.engine.notes().duty(&format!("push/{}", self.name), Duration::ZERO).await;
-        }
-    }
-
-    /// A subscriber that was never seen gets what happens from now on, not the whole past.
-    pub async fn begin(&self) -> Result<(), Trouble> {
+    /// What was known before this tenure is forgotten. A subscriber that was never seen gets what happens from now on, not the whole past.
+    pub async fn begin(&self, tenure: Number) -> Result<(), Trouble> {
         self.known.lock().forget();
         let mark = format!("subscriber/{}", self.name);
         if self.engine.notes().note(&mark).await?.is_some() {
@@ -83,7 +63,7 @@ impl Ledger {
         }
         let ends = self.engine.ends().await?;
         let notes = ends.iter().map(|(institution, end)| self.moved(institution, *end)).chain([(mark, Some(Vec::new()))]);
-        self.write(notes.collect()).await
+        self.write(tenure, notes.collect()).await
     }
 
     pub async fn cursor(&self, institution: &InstitutionId) -> Result<u64, Trouble> {
@@ -96,47 +76,62 @@ impl Ledger {
 
     /// The sessions that wait behind held events, and how many events are held.
     pub async fn held(&self, institution: &InstitutionId) -> Result<(HashSet<AggregateId>, usize), Trouble> {
-        self.check_held().await?;
-        let known = self.known.lock();
-        let Some(held) = known.held().and_then(|it| it.of.get(institution)) else { return Ok(Default::default()) };
-        Ok((held.values().filter_map(|it| AggregateId::parse(&it.aggregate)).collect(), held.len()))
+        self.of_held(|all| {
+            let held = all.of.get(institution);
+            let sessions = held.into_iter().flat_map(BTreeMap::values).filter_map(|it| AggregateId::parse(&it.aggregate));
+            (sessions.collect(), held.map_or(0, BTreeMap::len))
+        })
+        .await
     }
 
     /// Held events whose next try is due, the one longest due first; of a session only its first.
     pub async fn due(&self, institution: &InstitutionId) -> Result<Vec<(u64, Held)>, Trouble> {
-        self.check_held().await?;
-        let (now, known) = (self.engine.now(), self.known.lock());
-        let held = known.held().and_then(|it| it.of.get(institution));
-        let mut due: Vec<_> = held.into_iter().flat_map(|it| due(it, now)).map(|(seq, it)| (seq, it.clone())).collect();
-        due.sort_by_key(|(seq, it)| (it.next, *seq));
-        Ok(due)
+        let now = self.engine.now();
+        self.of_held(|all| {
+            let held = all.of.get(institution).into_iter().flat_map(|it| due(it, now));
+            let mut due: Vec<_> = held.map(|(seq, it)| (seq, it.clone())).collect();
+            due.sort_by_key(|(seq, it)| (it.next, *seq));
+            due
+        })
+        .await
     }
 
     /// Institutions that have such events.
     pub async fn all_due(&self) -> Result<HashSet<InstitutionId>, Trouble> {
-        self.check_held().await?;
-        let (now, known) = (self.engine.now(), self.known.lock());
-        let all = known.held().into_iter().flat_map(|it| &it.of);
-        Ok(all.filter(|(_, it)| due(it, now).next().is_some()).map(|it| it.0.clone()).collect())
+        let now = self.engine.now();
+        let is_due = |it: &BTreeMap<u64, Held>| due(it, now).next().is_some();
+        self.of_held(|all| all.of.iter().filter(|it| is_due(it.1)).map(|it| it.0.clone()).collect()).await
     }
 
-    // Reads held events, unless they are known and nobody put any back.
+    // Reads held events first, unless they are known and nobody put any back.
+    async fn of_held<T>(&self, look: impl Fn(&AllHeld) -> T) -> Result<T, Trouble> {
+        loop {
+            let known = self.known.lock().held().map(|it| (it.at.elapsed() >= ANEW, it.checked.elapsed() >= CHECK));
+            if known == Some((false, false)) {
+                if let Some(all) = self.known.lock().held() {
+                    return Ok(look(all));
+                }
+            } else {
+                self.check_held().await?;
+            }
+        }
+    }
+
     async fn check_held(&self) -> Result<(), Trouble> {
+        // One reads for all that want to know.
+        let _reading = self.reading.lock().await;
         let looked = self.known.lock().held().map(|it| (it.at, it.checked, it.mark.clone()));
-        let Some((at, checked, mark)) = looked.filter(|it| it.0.elapsed() < ANEW) else { return self.read_held().await };
-        if checked.elapsed() < CHECK {
-            return Ok(());
+        if let Some((at, checked, mark)) = looked.filter(|it| it.0.elapsed() < ANEW) {
+            if checked.elapsed() < CHECK {
+                return Ok(());
+            }
+            if self.engine.notes().note(&replayed_name(&self.name)).await? == mark {
+                if let Some(known) = self.known.lock().held_mut().filter(|it| it.at == at) {
+                    known.checked = Instant::now();
+                }
+                return Ok(());
+            }
         }
-        if self.engine.notes().note(&replayed_name(&self.name)).await? != mark {
-            return self.read_held().await;
-        }
-        if let Some(known) = self.known.lock().held_mut().filter(|it| it.at == at) {
-            known.checked = Instant::now();
-        }
-        Ok(())
-    }
-
-    async fn read_held(&self) -> Result<(), Trouble> {
         loop {
             let (writes, at) = (self.known.lock().writes(), Instant::now());
             // In this order: what is put back in between is read, and told of once more.
@@ -193,33 +188,33 @@ impl Ledger {
         (format!("parked/{subscriber}/{institution}/{seq:020}"), serde_json::to_vec(&given).ok())
     }
 
-    /// Writes several at once, and keeps what is parked within its bound: the oldest go first. They stay in the feed.
-    pub async fn write(&self, notes: Vec<Note>) -> Result<(), Trouble> {
+    /// Writes several at once, unless the tenure in which they came about is over, and keeps what is parked within its bound: the oldest go
+    /// first. They stay in the feed.
+    pub async fn write(&self, tenure: Number, notes: Vec<Note>) -> Result<(), Trouble> {
         let parked = notes.iter().find(|(name, value)| value.is_some() && name.starts_with("parked/")).map(|it| it.0.clone());
-        self.set(notes).await?;
+        self.set(tenure, notes).await?;
         let Some(prefix) = parked.as_deref().and_then(|it| it.rfind('/').map(|end| &it[..=end])) else { return Ok(()) };
         let all = self.engine.notes().notes(prefix).await?;
         let surplus = all.len().saturating_sub(PARKED_MAX);
         if surplus > 0 {
             tracing::error!(subscriber = self.name, surplus, "too many events are parked: the oldest are no longer kept for replay");
-            self.set(all.into_iter().take(surplus).map(|(name, _)| (name, None)).collect()).await?;
+            self.set(tenure, all.into_iter().take(surplus).map(|(name, _)| (name, None)).collect()).await?;
         }
         Ok(())
     }
 
-    async fn set(&self, notes: Vec<Note>) -> Result<(), Trouble> {
-        let duty = self.duty.lock().as_ref().map(|it| it.0.clone());
-        let set = match duty {
-            None => self.engine.notes().set_notes(notes.clone()).await,
-            Some(duty) => self.engine.notes().set_notes_on(duty, notes.clone()).await,
-        };
-        if set == Err(StoreError::Fenced) {
-            *self.duty.lock() = None;
-        }
+    async fn set(&self, tenure: Number, notes: Vec<Note>) -> Result<(), Trouble> {
+        let Some(duty) = self.tenure.duty(tenure) else { return Err(StoreError::Fenced.into()) };
+        let set = self.engine.notes().set_notes_on(duty, notes.clone()).await;
         let mut known = self.known.lock();
         match set {
-            Ok(()) => known.wrote(&notes, &self.cursors(), &self.all_held()),
-            Err(_) => known.forget(),
+            Ok(()) if self.tenure.duty(tenure).is_some() => known.wrote(&notes, &self.cursors(), &self.all_held()),
+            // What another tenure knows it has read since.
+            Ok(()) => {}
+            // Nothing was written.
+            Err(StoreError::Busy | StoreError::Conflict | StoreError::TooLarge) => {}
+            Err(StoreError::Fenced) => self.tenure.lost(tenure),
+            Err(_) => known.doubt(&notes, &self.cursors()),
         }
         Ok(set?)
     }
@@ -251,7 +246,7 @@ pub(super) fn held_name(subscriber: &str, institution: &InstitutionId, seq: u64)
     format!("held/{subscriber}/{institution}/{seq:020}")
 }
 
-/// The name of the note that counts how often parked events were put back.
+/// The name of the note that changes when parked events are put back.
 pub(super) fn replayed_name(subscriber: &str) -> String {
     format!("replayed/{subscriber}")
 }
@@ -290,26 +285,26 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn notes_are_read_once_and_what_is_written_is_known() {
         let (ledger, engine, asked) = Asked::ledger();
-        assert_eq!(ledger.on_duty().await, Ok(true));
-        ledger.begin().await.unwrap();
+        let tenure = ledger.tenure.on_duty().await.unwrap().unwrap();
+        ledger.begin(tenure).await.unwrap();
         let reads = || (asked.single.swap(0, Relaxed), asked.all.swap(0, Relaxed));
         reads();
         for seq in 1..=100 {
             let before = ledger.cursor(&bank()).await.unwrap();
             assert_eq!((before, ledger.held(&bank()).await.unwrap().1), (seq - 1, 0));
-            ledger.write(vec![ledger.moved(&bank(), seq)]).await.unwrap();
+            ledger.write(tenure, vec![ledger.moved(&bank(), seq)]).await.unwrap();
         }
         assert_eq!(reads(), (2, 1), "the cursor, the mark, and what is held");
         // What waits is known as soon as it is written, and no longer once it is released.
-        ledger.write(vec![ledger.queue(&bank(), &event(8)), ledger.queue(&bank(), &event(9))]).await.unwrap();
+        ledger.write(tenure, vec![ledger.queue(&bank(), &event(8)), ledger.queue(&bank(), &event(9))]).await.unwrap();
         assert_eq!(ledger.held(&bank()).await.unwrap(), (HashSet::from([session(7)]), 2));
         assert_eq!(ledger.due(&bank()).await.unwrap().iter().map(|it| it.0).collect::<Vec<_>>(), [8], "of a session the first");
         assert_eq!(ledger.all_due().await.unwrap(), HashSet::from([bank()]));
-        ledger.write(vec![ledger.release(&bank(), 8), ledger.release(&bank(), 9)]).await.unwrap();
+        ledger.write(tenure, vec![ledger.release(&bank(), 8), ledger.release(&bank(), 9)]).await.unwrap();
         assert_eq!((ledger.held(&bank()).await.unwrap().1, ledger.all_due().await.unwrap().len()), (0, 0));
         assert_eq!(reads(), (0, 0));
         // What was put back, here or on another node, is asked for now and then, and all of it is read when there was something.
-        ledger.write(vec![ledger.park(&bank(), &event(10), "no")]).await.unwrap();
+        ledger.write(tenure, vec![ledger.park(&bank(), &event(10), "no")]).await.unwrap();
         tokio::time::advance(CHECK).await;
         reads();
         assert_eq!((ledger.held(&bank()).await.unwrap().1, reads()), (0, (1, 0)));
@@ -327,11 +322,41 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_may_or_may_not_be_written_is_read_anew() {
         let (ledger, _, asked) = Asked::ledger();
-        ledger.begin().await.unwrap();
-        ledger.write(vec![ledger.moved(&bank(), 5), ledger.queue(&bank(), &event(4))]).await.unwrap();
+        let tenure = ledger.tenure.on_duty().await.unwrap().unwrap();
+        ledger.begin(tenure).await.unwrap();
+        ledger.write(tenure, vec![ledger.moved(&bank(), 5), ledger.queue(&bank(), &event(4))]).await.unwrap();
         asked.away.store(true, Relaxed);
-        ledger.write(vec![ledger.moved(&bank(), 6), ledger.release(&bank(), 4)]).await.unwrap_err();
+        ledger.write(tenure, vec![ledger.moved(&bank(), 6), ledger.release(&bank(), 4)]).await.unwrap_err();
         asked.away.store(false, Relaxed);
         assert_eq!((ledger.cursor(&bank()).await, ledger.held(&bank()).await.unwrap().1), (Ok(5), 1));
+        assert_eq!(ledger.tenure.on_duty().await, Ok(Some(tenure)), "it is still its turn");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_earlier_tenure_writes_nothing_and_knows_nothing() {
+        let (ledger, engine, asked) = Asked::ledger();
+        let first = ledger.tenure.on_duty().await.unwrap().unwrap();
+        ledger.begin(first).await.unwrap();
+        ledger.write(first, vec![ledger.moved(&bank(), 5)]).await.unwrap();
+        // Another process has it, moves on, and ends.
+        asked.fence.store(1, Relaxed);
+        engine.notes().set_notes(vec![ledger.moved(&bank(), 9), ledger.queue(&bank(), &event(8))]).await.unwrap();
+        asked.fence.store(2, Relaxed);
+        assert_eq!(ledger.tenure.on_duty().await, Ok(Some(first)), "it is sure for a while");
+        tokio::time::advance(super::super::tenure::RENEW).await;
+        let second = ledger.tenure.on_duty().await.unwrap().unwrap();
+        assert_ne!(first, second);
+        ledger.write(first, vec![ledger.moved(&bank(), 6)]).await.unwrap_err();
+        ledger.begin(second).await.unwrap();
+        assert_eq!((ledger.cursor(&bank()).await, ledger.held(&bank()).await.unwrap().1), (Ok(9), 1));
+        ledger.write(second, vec![ledger.moved(&bank(), 10)]).await.unwrap();
+        // Told by a write that another has it: nothing more is written, and the next tenure is another.
+        asked.fence.store(3, Relaxed);
+        ledger.write(second, vec![ledger.moved(&bank(), 11)]).await.unwrap_err();
+        ledger.write(second, vec![ledger.moved(&bank(), 12)]).await.unwrap_err();
+        let third = ledger.tenure.on_duty().await.unwrap().unwrap();
+        assert!(third != second && ledger.write(second, vec![ledger.moved(&bank(), 12)]).await.is_err());
+        ledger.begin(third).await.unwrap();
+        assert_eq!(ledger.cursor(&bank()).await, Ok(10));
     }
 }

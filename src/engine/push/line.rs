@@ -1,13 +1,14 @@
 //! Whose turn it is: each institution has a line of its own to a subscriber, and none waits for what another's takes.
 
 use super::TROUBLED;
+use super::tenure::Number;
 use crate::domain::id::{AggregateId, InstitutionId};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// Institutions whose events are on their way to a subscriber at once.
-const LINES: usize = 16;
+pub(super) const LINES: usize = 16;
 /// How long to leave a feed alone that has numbers, but nothing to read.
 const VOID: Duration = Duration::from_millis(500);
 
@@ -36,7 +37,10 @@ pub(super) struct Line {
     pub width: usize,
     /// Numbers after the cursor that were taken while others of their page were not: they are not pushed again with the next try.
     pub taken: HashSet<u64>,
+    /// In which it is served.
+    pub tenure: Number,
     turn: u64,
+    look: u64,
 }
 
 /// The lines of a subscriber.
@@ -44,6 +48,19 @@ pub(super) struct Lines {
     resting: HashMap<InstitutionId, Line>,
     under_way: HashSet<InstitutionId>,
     turns: u64,
+    looks: u64,
+    // Some that have something wait for others to come back.
+    crowded: bool,
+}
+
+/// What follows when a line was served.
+pub(super) enum Next {
+    /// There is more of it, and nobody else waits: it is served again.
+    Again(InstitutionId, Line),
+    /// There may be something that no commit will tell of any more.
+    Look,
+    /// Nothing, until something happens.
+    Rest,
 }
 
 /// A line after it was served.
@@ -51,7 +68,7 @@ pub(super) type Served = (InstitutionId, Line, Round);
 
 impl Line {
     fn new() -> Self {
-        Self { failures: 0, until: Instant::now(), suspects: HashSet::new(), width: 1, taken: HashSet::new(), turn: 0 }
+        Self { failures: 0, until: Instant::now(), suspects: HashSet::new(), width: 1, taken: HashSet::new(), tenure: 0, turn: 0, look: 0 }
     }
 
     /// Nothing is known against it.
@@ -63,7 +80,7 @@ impl Line {
 
 impl Lines {
     pub fn new() -> Self {
-        Self { resting: HashMap::new(), under_way: HashSet::new(), turns: 0 }
+        Self { resting: HashMap::new(), under_way: HashSet::new(), turns: 0, looks: 0, crowded: false }
     }
 
     /// What was known of failures is known no longer.
@@ -76,7 +93,7 @@ impl Lines {
     }
 
     /// Of those that have something, the ones to serve now, longest unserved first; and when the next one may be.
-    pub fn start(&mut self, wanted: Vec<InstitutionId>) -> (Vec<(InstitutionId, Line)>, Option<Instant>) {
+    pub fn start(&mut self, wanted: Vec<InstitutionId>, tenure: Number) -> (Vec<(InstitutionId, Line)>, Option<Instant>) {
         let now = Instant::now();
         let (mut ready, mut next) = (Vec::new(), None);
         for institution in wanted.into_iter().filter(|it| !self.under_way.contains(it)) {
@@ -86,26 +103,98 @@ impl Lines {
             }
         }
         ready.sort_unstable();
-        ready.truncate(LINES.saturating_sub(self.under_way.len()));
+        let free = LINES.saturating_sub(self.under_way.len());
+        self.crowded = ready.len() > free;
+        self.looks += 1;
+        ready.truncate(free);
         let start = |(_, institution): (u64, InstitutionId)| {
             let mut line = self.resting.remove(&institution).unwrap_or_else(Line::new);
             self.turns += 1;
-            line.turn = self.turns;
+            (line.turn, line.look, line.tenure) = (self.turns, self.looks, tenure);
             self.under_way.insert(institution.clone());
             (institution, line)
         };
         (ready.into_iter().map(start).collect(), next)
     }
 
-    /// One was served.
-    pub fn back(&mut self, (institution, mut line, round): Served) {
+    /// One was served: what is to be done now.
+    pub fn back(&mut self, (institution, mut line, round): Served) -> Next {
+        if round == Round::More && !self.crowded {
+            return Next::Again(institution, line);
+        }
         let rest = match round {
             Round::Idle => VOID,
             Round::Troubled => TROUBLED,
             Round::Moved | Round::More => Duration::ZERO,
         };
         line.until = line.until.max(Instant::now() + rest);
+        // What a look found in the meantime was left to this line, which may have read before it.
+        let is_missed = self.crowded || line.look != self.looks;
         self.under_way.remove(&institution);
         self.resting.insert(institution, line);
+        if is_missed { Next::Look } else { Next::Rest }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(range: std::ops::Range<usize>) -> Vec<InstitutionId> {
+        range.map(|it| InstitutionId::from(format!("{it:03}").as_str())).collect()
+    }
+
+    fn started(lines: &mut Lines, wanted: Vec<InstitutionId>) -> (Vec<(InstitutionId, Line)>, Vec<InstitutionId>) {
+        let ready = lines.start(wanted, 1).0;
+        let names = ready.iter().map(|it| it.0.clone()).collect();
+        (ready, names)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waited_longest_is_next_and_nobody_is_served_twice_at_once() {
+        let mut lines = Lines::new();
+        let (first, who) = started(&mut lines, names(0..40));
+        assert_eq!(who, names(0..LINES));
+        assert_eq!(started(&mut lines, names(0..40)).1, [], "no room");
+        // There is more of them, but others wait.
+        for (institution, line) in first {
+            assert!(matches!(lines.back((institution, line, Round::More)), Next::Look));
+        }
+        assert_eq!(started(&mut lines, names(0..40)).1, names(LINES..2 * LINES));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_rests_has_its_turn_when_it_has_rested() {
+        let check = async |round: Round, expected: Option<Duration>| {
+            let (mut lines, one) = (Lines::new(), names(0..1));
+            let (mut ready, _) = started(&mut lines, one.clone());
+            let (institution, line) = ready.pop().unwrap();
+            match lines.back((institution, line, round)) {
+                Next::Again(again, _) => assert!(round == Round::More && lines.is_under_way(&again)),
+                Next::Look => panic!("nothing was missed"),
+                Next::Rest => {
+                    let (ready, next) = lines.start(one.clone(), 1);
+                    let rest = next.map(|it| it - Instant::now());
+                    assert_eq!((ready.len(), rest), (usize::from(expected.is_none()), expected));
+                    if let Some(rest) = rest {
+                        tokio::time::advance(rest).await;
+                        assert_eq!(started(&mut lines, one).1.len(), 1);
+                    }
+                }
+            }
+        };
+        check(Round::More, None).await;
+        check(Round::Moved, None).await;
+        check(Round::Idle, Some(VOID)).await;
+        check(Round::Troubled, Some(TROUBLED)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_look_left_to_a_line_is_looked_for_again() {
+        let (mut lines, one) = (Lines::new(), names(0..1));
+        let (mut ready, _) = started(&mut lines, one.clone());
+        assert_eq!(started(&mut lines, one).1, []);
+        let (institution, line) = ready.pop().unwrap();
+        assert!(matches!(lines.back((institution, line, Round::Moved)), Next::Look));
     }
 }

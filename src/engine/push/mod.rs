@@ -14,11 +14,13 @@ mod lags;
 mod lanes;
 mod ledger;
 mod line;
+mod page;
 mod parked;
 mod patience;
 mod pusher;
 mod steady;
 mod subscriber;
+mod tenure;
 
 pub use lags::Lags;
 pub use parked::{Parked, ParkedList};
@@ -28,10 +30,11 @@ use super::{Engine, Trouble};
 use crate::domain::id::InstitutionId;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use line::{Line, Lines, Round};
+use line::{Line, Lines, Next};
 use pusher::Pusher;
 use std::sync::Arc;
 use std::time::Duration;
+use tenure::Number;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -51,11 +54,24 @@ const LONGEST_WAIT: Duration = Duration::from_secs(300);
 pub async fn run(engine: Arc<Engine>, subscriber: Subscriber, lags: Arc<Lags>, stop: CancellationToken) {
     let mut changes = engine.changes();
     let pusher = Pusher::new(engine, subscriber, lags, stop.clone());
-    let (mut lines, mut begun, mut under_way) = (Lines::new(), false, FuturesUnordered::new());
+    let (mut lines, mut begun, mut under_way) = (Lines::new(), None, FuturesUnordered::new());
     while !stop.is_cancelled() {
         let looked = Instant::now();
+        let mut served = Vec::new();
+        let found = {
+            // What is under way goes on meanwhile: it may have what the look waits for.
+            let looking = look(&pusher, &mut lines, &mut begun);
+            tokio::pin!(looking);
+            loop {
+                tokio::select! {
+                    biased;
+                    Some(one) = under_way.next(), if !under_way.is_empty() => served.push(one),
+                    found = &mut looking => break found,
+                }
+            }
+        };
         // Until when there is nothing to look for, and whether a commit may change that.
-        let (rest, woken) = match look(&pusher, &mut lines, &mut begun).await {
+        let (rest, woken) = match found {
             Ok(Some((ready, next))) => {
                 under_way.extend(ready.into_iter().map(|(institution, line)| pusher.serve(institution, line)));
                 (next.map_or(looked + IDLE, |it| it.min(looked + IDLE)), true)
@@ -66,22 +82,31 @@ pub async fn run(engine: Arc<Engine>, subscriber: Subscriber, lags: Arc<Lags>, s
                 (looked + TROUBLED, false)
             }
         };
+        let mut missed = false;
         let pause = looked + PACE;
         loop {
+            for one in served.drain(..) {
+                match lines.back(one) {
+                    Next::Again(institution, line) => under_way.push(pusher.serve(institution, line)),
+                    Next::Look => missed = true,
+                    Next::Rest => {}
+                }
+            }
+            let until = match (woken, missed) {
+                (true, true) => pause,
+                (true, false) => rest.max(pause),
+                (false, _) => rest,
+            };
             let rested = woken && Instant::now() >= pause;
             // In this order, so that the same happens again from the same seed.
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                Some(served) = under_way.next(), if !under_way.is_empty() => {
-                    let more = served.2 == Round::More;
-                    lines.back(served);
-                    if woken && (more || rested) {
-                        break;
-                    }
-                }
+                Some(one) = under_way.next(), if !under_way.is_empty() => served.push(one),
                 () = changes.changed(), if rested => break,
-                () = sleep_until(if rested || !woken { rest } else { pause }) => if rested || !woken { break },
+                () = sleep_until(until) => break,
+                // From now on a commit is a reason to look.
+                () = sleep_until(pause), if woken && !rested => {}
             }
         }
     }
@@ -94,18 +119,15 @@ pub async fn run(engine: Arc<Engine>, subscriber: Subscriber, lags: Arc<Lags>, s
 type Ready = (Vec<(InstitutionId, Line)>, Option<Instant>);
 
 // `None`: another process pushes. What it did is read when this one's turn comes.
-async fn look(pusher: &Pusher, lines: &mut Lines, begun: &mut bool) -> Result<Option<Ready>, Trouble> {
-    if !pusher.on_duty().await? {
-        *begun = false;
-        return Ok(None);
-    }
-    if !*begun {
+async fn look(pusher: &Pusher, lines: &mut Lines, begun: &mut Option<Number>) -> Result<Option<Ready>, Trouble> {
+    let Some(tenure) = pusher.on_duty().await? else { return Ok(None) };
+    if *begun != Some(tenure) {
         lines.forget();
-        pusher.begin().await?;
-        *begun = true;
+        pusher.begin(tenure).await?;
+        *begun = Some(tenure);
     }
     let wanted = pusher.look(lines).await?;
-    Ok(Some(lines.start(wanted)))
+    Ok(Some(lines.start(wanted, tenure)))
 }
 
 // A second, doubled each failure, up to the longest wait; spread by `share` (0 to 1) so that subscribers don't beat in time.

@@ -1,7 +1,7 @@
 //! Events that a subscriber would not take: what the operator sees of them, and their second chance.
 
 use super::super::{Engine, Trouble};
-use super::known::{Held, read_number};
+use super::known::Held;
 use super::ledger::{Given, held_name, replayed_name};
 use crate::domain::id::InstitutionId;
 use crate::domain::time::Timestamp;
@@ -57,12 +57,10 @@ impl Engine {
                     [(held_name(subscriber, &it.institution, it.seq), Some(held)), (parked, None)]
                 })
             });
-            self.notes().set_notes(notes.collect()).await?;
+            // Whoever pushes knows what it holds, on whichever node: it reads that again when this changes.
+            let mark = (replayed_name(subscriber), Some(self.number().to_string().into_bytes()));
+            self.notes().set_notes(notes.chain([mark]).collect()).await?;
         }
-        // Whoever pushes knows what it holds, on whichever node: it reads that again when this changes.
-        let mark = replayed_name(subscriber);
-        let count = self.notes().note(&mark).await?.as_deref().and_then(read_number).unwrap_or(0);
-        self.notes().set_notes(vec![(mark, Some((count + 1).to_string().into_bytes()))]).await?;
         Ok(all.len())
     }
 

@@ -7,8 +7,10 @@ use super::lags::Lags;
 use super::lanes::{divide, join};
 use super::ledger::Ledger;
 use super::line::{Line, Lines, Round, Served};
+use super::page::Page;
 use super::steady::Steady;
 use super::subscriber::Subscriber;
+use super::tenure::Number;
 use super::wait;
 use crate::connect::contract::{Pushed, Sink};
 use crate::domain::aggregate::Aggregate;
@@ -32,6 +34,8 @@ const ROUNDS: u32 = 3;
 /// Events of an institution that are held at most; what fails by itself beyond that is parked at once. Only what follows in the
 /// sessions of held events comes on top.
 const HELD_MAX: usize = 1_000;
+/// Pages that are read at once.
+const READERS: usize = 2;
 /// Held events taken in a round at most, so that they don't keep the feed waiting.
 const HELD_AT_ONCE: usize = 20;
 
@@ -40,43 +44,33 @@ pub(super) struct Pusher {
     subscriber: Subscriber,
     lags: Arc<Lags>,
     ledger: Ledger,
+    // For pushes, and for reading pages: a store of several nodes has few connections for all that is going on.
     places: Semaphore,
+    readers: Semaphore,
     stop: CancellationToken,
-}
-
-struct Page {
-    // To be pushed.
-    ahead: Vec<FeedEvent>,
-    // Wait behind a held event of their session.
-    behind: Vec<FeedEvent>,
-    // Events held already.
-    held: usize,
-    last: u64,
-    // More follows it, or soon will.
-    full: bool,
 }
 
 impl Pusher {
     pub fn new(engine: Arc<Engine>, subscriber: Subscriber, lags: Arc<Lags>, stop: CancellationToken) -> Self {
         let ledger = Ledger::new(engine.clone(), subscriber.sink.name().to_owned());
         let places = Semaphore::new(subscriber.at_once.max(1));
-        Self { engine, subscriber, lags, ledger, places, stop }
+        Self { engine, subscriber, lags, ledger, places, readers: Semaphore::new(READERS), stop }
     }
 
     pub fn name(&self) -> &str {
         self.subscriber.sink.name()
     }
 
-    pub async fn on_duty(&self) -> Result<bool, Trouble> {
-        self.ledger.on_duty().await
+    pub async fn on_duty(&self) -> Result<Option<Number>, Trouble> {
+        self.ledger.tenure.on_duty().await
     }
 
     pub async fn off_duty(&self) {
-        self.ledger.off_duty().await;
+        self.ledger.tenure.off_duty().await;
     }
 
-    pub async fn begin(&self) -> Result<(), Trouble> {
-        self.ledger.begin().await?;
+    pub async fn begin(&self, tenure: Number) -> Result<(), Trouble> {
+        self.ledger.begin(tenure).await?;
         self.lags.begin(self.name(), &self.subscriber.filter.institutions);
         for (institution, _) in self.ends().await? {
             self.lags.note(self.name(), &institution, self.ledger.cursor(&institution).await?);
@@ -86,14 +80,15 @@ impl Pusher {
 
     /// Institutions with something to push that are not under way.
     pub async fn look(&self, lines: &Lines) -> Result<Vec<InstitutionId>, Trouble> {
-        let (due, mut wanted) = (self.ledger.all_due().await?, Vec::new());
-        for (institution, end) in self.ends().await? {
-            let is_free = !lines.is_under_way(&institution);
-            if is_free && (due.contains(&institution) || end > self.ledger.cursor(&institution).await?) {
-                wanted.push(institution);
+        let (mut ends, mut behind) = (self.ends().await?, HashSet::new());
+        ends.retain(|(institution, _)| !lines.is_under_way(institution));
+        for (institution, end) in &ends {
+            if *end > self.ledger.cursor(institution).await? {
+                behind.insert(institution.clone());
             }
         }
-        Ok(wanted)
+        let due = self.ledger.all_due().await?;
+        Ok(ends.into_iter().map(|it| it.0).filter(|it| behind.contains(it) || due.contains(it)).collect())
     }
 
     async fn ends(&self) -> Result<Vec<(InstitutionId, u64)>, Trouble> {
@@ -104,7 +99,7 @@ impl Pusher {
     }
 
     fn steady(&self) -> Steady<'_> {
-        Steady::new(&*self.subscriber.sink, &self.ledger, &self.places)
+        Steady { sink: &*self.subscriber.sink, tenure: &self.ledger.tenure, places: &self.places, stop: &self.stop }
     }
 
     fn wait(&self, failures: u32) -> std::time::Duration {
@@ -121,17 +116,13 @@ impl Pusher {
     }
 
     async fn round(&self, institution: &InstitutionId, line: &mut Line) -> Result<Round, Trouble> {
-        let released = self.retry_held(institution).await?;
+        let cursor = self.ledger.cursor(institution).await?;
+        self.lags.note(self.name(), institution, cursor);
+        let released = self.retry_held(institution, line.tenure).await?;
         if self.stop.is_cancelled() {
             return Ok(released);
         }
-        let cursor = self.ledger.cursor(institution).await?;
-        self.lags.note(self.name(), institution, cursor);
         line.taken.retain(|it| *it > cursor);
-        // What is taken apart is tried whole once more: what others than the failing say tells whose fault it is.
-        if line.failures + 1 >= ROUNDS {
-            line.taken.clear();
-        }
         let Some(mut page) = self.page(institution, cursor, line).await? else {
             line.is_well();
             return Ok(released);
@@ -147,7 +138,12 @@ impl Pusher {
                 let answered = self.ledger.answered(institution);
                 self.advance(institution, line, &page, vec![answered]).await
             }
-            Pushed::Refused(_) => self.take_apart(institution, line, &page).await,
+            Pushed::Refused(_) => {
+                page.shorten(PAGE);
+                self.take_apart(institution, line, &page).await
+            }
+            // It may not even have been begun.
+            Pushed::Later(_) if self.stop.is_cancelled() => Ok(Round::Idle),
             Pushed::Later(reason) => {
                 let failures = line.failures.saturating_add(1);
                 tracing::warn!(subscriber = self.name(), %institution, reason, failures, "events could not be pushed");
@@ -159,11 +155,18 @@ impl Pusher {
         }
     }
 
-    async fn page(&self, institution: &InstitutionId, cursor: u64, line: &Line) -> Result<Option<Page>, Trouble> {
+    async fn page(&self, institution: &InstitutionId, cursor: u64, line: &mut Line) -> Result<Option<Page>, Trouble> {
         let wants = |of: &Aggregate, it: &Event| self.subscriber.filter.takes(of.publisher().as_str(), of.product(), it.act);
         let most = Most { seen: SEEN * PAGE * line.width, wanted: PAGE * line.width };
-        let batch = self.engine.after(institution, cursor, most, wants).await?;
+        let batch = {
+            let _place = self.readers.acquire().await;
+            self.engine.after(institution, cursor, most, wants).await?
+        };
         let Some(last) = batch.last else { return Ok(None) };
+        // What is about to be taken apart is tried whole once more: what others than the failing say tells whose fault it is.
+        if line.failures + 1 >= ROUNDS {
+            line.taken.retain(|it| *it > last);
+        }
         // What follows a held event in its session waits behind it.
         let (waiting, held) = self.ledger.held(institution).await?;
         // Where much happens, as much has happened again when this is taken.
@@ -181,8 +184,8 @@ impl Pusher {
         let (lanes, steady) = (divide(std::mem::take(&mut page.ahead), count), self.steady());
         let said = join_all(lanes.iter().map(|it| steady.push(it))).await;
         let (taken, left): (Vec<_>, Vec<_>) = lanes.into_iter().zip(said).partition(|it| it.1 == Pushed::Taken);
-        // What is refused has no use for another try as it is.
-        let worst = left.iter().map(|it| &it.1).max_by_key(|it| matches!(it, Pushed::Refused(_))).cloned();
+        // What could not be pushed is tried again before anything is taken apart: then all that is left goes as one.
+        let worst = left.iter().map(|it| &it.1).max_by_key(|it| matches!(it, Pushed::Later(_))).cloned();
         if worst.is_some() {
             line.taken.extend(taken.iter().flat_map(|it| &it.0).map(|it| it.seq));
         }
@@ -193,7 +196,7 @@ impl Pusher {
     // The page is done with.
     async fn advance(&self, institution: &InstitutionId, line: &mut Line, page: &Page, mut notes: Vec<Note>) -> Result<Round, Trouble> {
         notes.extend(self.move_to(institution, page, page.last));
-        self.ledger.write(notes).await?;
+        self.ledger.write(line.tenure, notes).await?;
         self.lags.note(self.name(), institution, page.last);
         line.is_well();
         Ok(if page.full { Round::More } else { Round::Moved })
@@ -223,7 +226,7 @@ impl Pusher {
         if apart.whole {
             return self.advance(institution, line, page, notes).await;
         }
-        self.ledger.write(notes.into_iter().chain(self.move_to(institution, page, upto)).collect()).await?;
+        self.ledger.write(line.tenure, notes.into_iter().chain(self.move_to(institution, page, upto)).collect()).await?;
         line.is_well();
         line.suspects = suspects;
         Ok(Round::More)
@@ -259,7 +262,7 @@ impl Pusher {
         if let Some(page) = absent.filter(|_| failing.spent() >= self.subscriber.patience) {
             notes.extend(self.give_up(institution, page));
         }
-        self.ledger.write(notes).await?;
+        self.ledger.write(line.tenure, notes).await?;
         Ok(Round::Idle)
     }
 
@@ -273,16 +276,19 @@ impl Pusher {
 
     // Held events that are due, the one longest due first; of a session only its first. The first failure ends it: the head
     // waits for one time-out at most, and the others have their turn in the next rounds.
-    async fn retry_held(&self, institution: &InstitutionId) -> Result<Round, Trouble> {
+    async fn retry_held(&self, institution: &InstitutionId, tenure: Number) -> Result<Round, Trouble> {
         let (due, mut result) = (self.ledger.due(institution).await?, Round::Idle);
         for (seq, held) in due.into_iter().take(HELD_AT_ONCE) {
             let Some(event) = self.event(institution, seq).await? else {
-                self.ledger.write(vec![self.ledger.release(institution, seq)]).await?;
+                self.ledger.write(tenure, vec![self.ledger.release(institution, seq)]).await?;
                 continue;
             };
             let pushed = self.steady().push(std::slice::from_ref(&event)).await;
             let later = matches!(pushed, Pushed::Later(_));
-            self.ledger.write(self.judge_held(institution, (seq, held), &event, pushed)).await?;
+            if later && self.stop.is_cancelled() {
+                break;
+            }
+            self.ledger.write(tenure, self.judge_held(institution, (seq, held), &event, pushed)).await?;
             if later || self.stop.is_cancelled() {
                 break;
             }

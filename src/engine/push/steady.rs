@@ -1,23 +1,19 @@
 //! A subscriber that may take longer than the duty to push to it lasts.
 
-use super::ledger::{Ledger, RENEW};
+use super::tenure::{RENEW, Tenure};
 use crate::connect::contract::{Pushed, Sink, Soon};
 use crate::domain::feed::FeedEvent;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 /// Keeps the duty up while the subscriber takes its time, and until there is a place: it gets so many pushes at once. Else another process
-/// would begin with the same page, and neither could keep that it was taken.
+/// would begin with the same page, and neither could keep that it was taken. What has no place when we are told to stop is not begun.
 pub(super) struct Steady<'a> {
-    sink: &'a dyn Sink,
-    ledger: &'a Ledger,
-    places: &'a Semaphore,
-}
-
-impl<'a> Steady<'a> {
-    pub(super) fn new(sink: &'a dyn Sink, ledger: &'a Ledger, places: &'a Semaphore) -> Self {
-        Self { sink, ledger, places }
-    }
+    pub sink: &'a dyn Sink,
+    pub tenure: &'a Tenure,
+    pub places: &'a Semaphore,
+    pub stop: &'a CancellationToken,
 }
 
 impl Sink for Steady<'_> {
@@ -29,6 +25,9 @@ impl Sink for Steady<'_> {
         Box::pin(async move {
             let pushed = async {
                 let _place = self.places.acquire().await;
+                if self.stop.is_cancelled() {
+                    return Pushed::Later("we are about to end".to_owned());
+                }
                 self.sink.push(events).await
             };
             tokio::pin!(pushed);
@@ -37,7 +36,7 @@ impl Sink for Steady<'_> {
                     biased;
                     pushed = &mut pushed => return pushed,
                     // Lost, it is noticed when the cursor is to be written.
-                    () = sleep(RENEW) => drop(self.ledger.on_duty().await),
+                    () = sleep(RENEW) => drop(self.tenure.on_duty().await),
                 }
             }
         })
@@ -71,9 +70,11 @@ mod tests {
     async fn the_duty_is_kept_up_while_a_push_lasts() {
         let check = async |push: Duration, renewed: usize| {
             let (ledger, _, asked) = Asked::ledger();
-            assert_eq!(ledger.on_duty().await, Ok(true));
+            let tenure = &ledger.tenure;
+            assert!(tenure.on_duty().await.unwrap().is_some());
             let slow = Slow(push);
-            assert_eq!(Steady::new(&slow, &ledger, &Semaphore::new(1)).push(&[]).await, Pushed::Taken);
+            let steady = Steady { sink: &slow, tenure, places: &Semaphore::new(1), stop: &CancellationToken::new() };
+            assert_eq!(steady.push(&[]).await, Pushed::Taken);
             assert_eq!(asked.duties.load(Ordering::Relaxed), 1 + renewed, "{push:?}");
         };
         check(RENEW / 2, 0).await;
