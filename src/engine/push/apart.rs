@@ -49,6 +49,8 @@ pub(super) async fn take_apart<'a>(
         match sink.push(std::slice::from_ref(event)).await {
             Pushed::Taken => {}
             Pushed::Refused(reason) => apart.refused.push((event, reason)),
+            // It may not even have been begun.
+            Pushed::Later(_) if stop.is_cancelled() => return apart.stopped(&open),
             Pushed::Later(_) => {
                 apart.suspects.insert(event.aggregate);
                 open.push(event);
@@ -88,8 +90,8 @@ mod tests {
     use crate::domain::time::Timestamp;
     use uuid::Uuid;
 
-    /// Says of the event with number n what the n-th letter stands for.
-    struct Scripted(Vec<char>);
+    /// Says of the event with number n what the n-th letter stands for. `s`: we are told to stop before it has a place.
+    struct Scripted(Vec<char>, CancellationToken);
 
     impl Sink for Scripted {
         fn name(&self) -> &str {
@@ -101,6 +103,10 @@ mod tests {
                 't' => Pushed::Taken,
                 'r' => Pushed::Refused("no".to_owned()),
                 'l' => Pushed::Later("down".to_owned()),
+                's' => {
+                    self.1.cancel();
+                    Pushed::Later("we are about to end".to_owned())
+                }
                 _ => panic!("event {} must not be pushed", events[0].seq),
             };
             Box::pin(std::future::ready(said))
@@ -132,8 +138,8 @@ mod tests {
         // sessions to leave out.
         let check = async |sessions: &str, said: &str, before: &str, expected: (&[u64], &[u64], Option<u64>, bool, &str)| {
             let events: Vec<FeedEvent> = sessions.chars().enumerate().map(|(index, letter)| event(index + 1, letter)).collect();
-            let suspects = before.chars().map(session).collect();
-            let apart = take_apart(&Scripted(said.chars().collect()), &events, suspects, &CancellationToken::new()).await;
+            let (suspects, stop) = (before.chars().map(session).collect(), CancellationToken::new());
+            let apart = take_apart(&Scripted(said.chars().collect(), stop.clone()), &events, suspects, &stop).await;
             let failed: Vec<u64> = apart.failed.iter().map(|it| it.seq).collect();
             let refused: Vec<u64> = apart.refused.iter().map(|it| it.0.seq).collect();
             assert_eq!(
@@ -156,13 +162,17 @@ mod tests {
         // Gone half-way: what was answered stands.
         check("abcdefg", "ltrlll-", "", (&[1], &[3], Some(3), false, "def")).await;
         check("ab", "ll", "", (&[], &[], None, true, "")).await;
+        // What was not begun has not failed, and nor is it said of what failed right before it.
+        check("abc", "tts", "", (&[], &[], Some(2), false, "")).await;
+        check("abc", "tls", "", (&[], &[], Some(1), false, "b")).await;
+        check("ab", "s-", "", (&[], &[], None, false, "")).await;
     }
 
     #[tokio::test]
     async fn it_stops_when_told_to() {
         let (stop, events) = (CancellationToken::new(), [event(1, 'a')]);
         stop.cancel();
-        let apart = take_apart(&Scripted(vec!['-']), &events, HashSet::new(), &stop).await;
+        let apart = take_apart(&Scripted(vec!['-'], stop.clone()), &events, HashSet::new(), &stop).await;
         assert_eq!((apart.upto, apart.whole), (None, false));
     }
 }

@@ -29,8 +29,10 @@ pub(super) struct Held {
 pub(super) struct Known {
     cursors: HashMap<InstitutionId, u64>,
     held: Option<AllHeld>,
-    // What was read while this grew may be older than what was written.
-    writes: u64,
+    // What was written since the held events are being read: it stands, whatever is read.
+    meanwhile: Vec<(InstitutionId, u64, Option<Held>)>,
+    // What was begun to be read before this grew can't be trusted.
+    doubts: u64,
 }
 
 /// All held events of a subscriber, as they were read.
@@ -44,6 +46,16 @@ pub(super) struct AllHeld {
     pub checked: Instant,
 }
 
+impl AllHeld {
+    fn put(&mut self, institution: InstitutionId, seq: u64, held: Option<Held>) {
+        let of = self.of.entry(institution).or_default();
+        match held {
+            Some(it) => drop(of.insert(seq, it)),
+            None => drop(of.remove(&seq)),
+        }
+    }
+}
+
 impl Known {
     pub fn cursor(&self, institution: &InstitutionId) -> Option<u64> {
         self.cursors.get(institution).copied()
@@ -52,7 +64,7 @@ impl Known {
     /// It was read: what was written since then stands. What is held is read after it, or an event might be behind the cursor, and not yet held.
     pub fn read_cursor(&mut self, institution: &InstitutionId, seq: u64) -> u64 {
         *self.cursors.entry(institution.clone()).or_insert_with(|| {
-            self.held = None;
+            (self.held, self.doubts) = (None, self.doubts + 1);
             seq
         })
     }
@@ -65,17 +77,20 @@ impl Known {
         self.held.as_mut()
     }
 
-    pub fn writes(&self) -> u64 {
-        self.writes
+    /// Held events are about to be read: what [`Known::read_held`] is to be told then.
+    pub fn read_from_now(&mut self) -> u64 {
+        self.meanwhile.clear();
+        self.doubts
     }
 
-    /// They were read when there had been so many writes; `false`: there were more meanwhile, and it is to be read again.
-    pub fn read_held(&mut self, held: AllHeld, writes: u64) -> bool {
-        let current = self.writes == writes;
-        if current {
-            self.held = Some(held);
+    /// They were read; `false`: something is doubtful since then, and they are to be read again.
+    pub fn read_held(&mut self, mut held: AllHeld, doubts: u64) -> bool {
+        if self.doubts != doubts {
+            return false;
         }
-        current
+        self.meanwhile.drain(..).for_each(|(institution, seq, it)| held.put(institution, seq, it));
+        self.held = Some(held);
+        true
     }
 
     /// These were written. `cursors` and `held`: what the names of a subscriber's notes begin with.
@@ -86,11 +101,10 @@ impl Known {
                     self.cursors.insert(InstitutionId::from(institution), seq);
                 }
             } else if let Some((institution, seq)) = name.strip_prefix(held).and_then(place) {
-                self.writes += 1;
-                let Some(all) = &mut self.held else { continue };
-                match value.as_deref().and_then(|it| serde_json::from_slice(it).ok()) {
-                    Some(it) => drop(all.of.entry(institution).or_default().insert(seq, it)),
-                    None => drop(all.of.get_mut(&institution).map(|it| it.remove(&seq))),
+                let it: Option<Held> = value.as_deref().and_then(|it| serde_json::from_slice(it).ok());
+                self.meanwhile.push((institution.clone(), seq, it.clone()));
+                if let Some(all) = &mut self.held {
+                    all.put(institution, seq, it);
                 }
             }
         }
@@ -101,12 +115,12 @@ impl Known {
         for institution in notes.iter().filter_map(|(name, _)| name.strip_prefix(cursors)) {
             self.cursors.remove(&InstitutionId::from(institution));
         }
-        (self.held, self.writes) = (None, self.writes + 1);
+        (self.held, self.doubts) = (None, self.doubts + 1);
     }
 
     /// Others may have written: all is to be read anew.
     pub fn forget(&mut self) {
-        *self = Self { writes: self.writes + 1, ..Self::default() };
+        *self = Self { doubts: self.doubts + 1, ..Self::default() };
     }
 }
 
@@ -126,4 +140,59 @@ pub(super) fn place(name: &str) -> Option<(InstitutionId, u64)> {
 
 pub(super) fn read_number(text: &[u8]) -> Option<u64> {
     std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bank() -> InstitutionId {
+        "011001276".into()
+    }
+
+    fn note(seq: u64, held: bool) -> Note {
+        let it = Held { next: 0, tries: 0, aggregate: String::new(), failing: None };
+        (format!("held/core/011001276/{seq:020}"), held.then(|| serde_json::to_vec(&it).unwrap()))
+    }
+
+    fn read(seqs: &[u64]) -> AllHeld {
+        let it = |seq: &u64| (*seq, serde_json::from_slice(&note(*seq, true).1.unwrap()).unwrap());
+        let (of, at) = (HashMap::from([(bank(), seqs.iter().map(it).collect())]), Instant::now());
+        AllHeld { of, mark: None, at, checked: at }
+    }
+
+    fn held(known: &Known) -> Option<Vec<u64>> {
+        known.held().map(|it| it.of.get(&bank()).map(|it| it.keys().copied().collect()).unwrap_or_default())
+    }
+
+    #[tokio::test]
+    async fn what_is_written_while_it_is_read_stands() {
+        let mut known = Known::default();
+        let begun = known.read_from_now();
+        known.wrote(&[note(4, false), note(6, true)], "cursor/core/", "held/core/");
+        assert!(known.read_held(read(&[4, 5]), begun));
+        assert_eq!(held(&known), Some(vec![5, 6]));
+        known.wrote(&[note(5, false), note(7, true)], "cursor/core/", "held/core/");
+        assert_eq!(held(&known), Some(vec![6, 7]));
+        // What an earlier reading was told of says nothing about the next one.
+        let begun = known.read_from_now();
+        assert!(known.read_held(read(&[9]), begun));
+        assert_eq!(held(&known), Some(vec![9]));
+    }
+
+    #[tokio::test]
+    async fn what_is_doubtful_is_read_again() {
+        let check = |doubt: &dyn Fn(&mut Known)| {
+            let mut known = Known::default();
+            let begun = known.read_from_now();
+            doubt(&mut known);
+            assert!(!known.read_held(read(&[5]), begun) && held(&known).is_none());
+        };
+        // A cursor that was read later may be behind an event that this reading did not find.
+        check(&|it| {
+            it.read_cursor(&bank(), 6);
+        });
+        check(&|it| it.doubt(&[note(5, true)], "cursor/core/"));
+        check(&Known::forget);
+    }
 }

@@ -133,7 +133,7 @@ impl Ledger {
             }
         }
         loop {
-            let (writes, at) = (self.known.lock().writes(), Instant::now());
+            let (doubts, at) = (self.known.lock().read_from_now(), Instant::now());
             // In this order: what is put back in between is read, and told of once more.
             let mark = self.engine.notes().note(&replayed_name(&self.name)).await?;
             let prefix = self.all_held();
@@ -143,7 +143,7 @@ impl Ledger {
                 let Some(((institution, seq), held)) = found else { continue };
                 of.entry(institution).or_default().insert(seq, held);
             }
-            if self.known.lock().read_held(AllHeld { of, mark, at, checked: at }, writes) {
+            if self.known.lock().read_held(AllHeld { of, mark, at, checked: at }, doubts) {
                 return Ok(());
             }
         }

@@ -49,6 +49,7 @@ pub(super) struct Lines {
     under_way: HashSet<InstitutionId>,
     turns: u64,
     looks: u64,
+    tenure: Number,
     // Some that have something wait for others to come back.
     crowded: bool,
 }
@@ -80,7 +81,7 @@ impl Line {
 
 impl Lines {
     pub fn new() -> Self {
-        Self { resting: HashMap::new(), under_way: HashSet::new(), turns: 0, looks: 0, crowded: false }
+        Self { resting: HashMap::new(), under_way: HashSet::new(), turns: 0, looks: 0, tenure: 0, crowded: false }
     }
 
     /// What was known of failures is known no longer.
@@ -105,7 +106,7 @@ impl Lines {
         ready.sort_unstable();
         let free = LINES.saturating_sub(self.under_way.len());
         self.crowded = ready.len() > free;
-        self.looks += 1;
+        (self.looks, self.tenure) = (self.looks + 1, tenure);
         ready.truncate(free);
         let start = |(_, institution): (u64, InstitutionId)| {
             let mut line = self.resting.remove(&institution).unwrap_or_else(Line::new);
@@ -119,6 +120,11 @@ impl Lines {
 
     /// One was served: what is to be done now.
     pub fn back(&mut self, (institution, mut line, round): Served) -> Next {
+        if line.tenure != self.tenure {
+            // What it knows was true before another process pushed.
+            self.under_way.remove(&institution);
+            return Next::Look;
+        }
         if round == Round::More && !self.crowded {
             return Next::Again(institution, line);
         }
@@ -187,6 +193,18 @@ mod tests {
         check(Round::Moved, None).await;
         check(Round::Idle, Some(VOID)).await;
         check(Round::Troubled, Some(TROUBLED)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_an_earlier_tenure_knew_is_forgotten() {
+        let (mut lines, one) = (Lines::new(), names(0..1));
+        let (institution, mut line) = started(&mut lines, one.clone()).0.pop().unwrap();
+        line.failures = 5;
+        lines.forget();
+        assert_eq!(lines.start(one.clone(), 2).0.len(), 0, "still under way");
+        assert!(matches!(lines.back((institution, line, Round::More)), Next::Look));
+        let fresh = lines.start(one, 2).0.pop().unwrap().1;
+        assert_eq!((fresh.failures, fresh.tenure), (0, 2));
     }
 
     #[tokio::test(start_paused = true)]

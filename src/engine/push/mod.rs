@@ -61,12 +61,14 @@ pub async fn run(engine: Arc<Engine>, subscriber: Subscriber, lags: Arc<Lags>, s
         let found = {
             // What is under way goes on meanwhile: it may have what the look waits for.
             let looking = look(&pusher, &mut lines, &mut begun);
-            tokio::pin!(looking);
+            let keeping_up = pusher.keep_up();
+            tokio::pin!(looking, keeping_up);
             loop {
                 tokio::select! {
                     biased;
                     Some(one) = under_way.next(), if !under_way.is_empty() => served.push(one),
                     found = &mut looking => break found,
+                    () = &mut keeping_up => {}
                 }
             }
         };

@@ -65,6 +65,10 @@ impl Pusher {
         self.ledger.tenure.on_duty().await
     }
 
+    pub async fn keep_up(&self) {
+        self.ledger.tenure.keep_up().await;
+    }
+
     pub async fn off_duty(&self) {
         self.ledger.tenure.off_duty().await;
     }
@@ -116,6 +120,10 @@ impl Pusher {
     }
 
     async fn round(&self, institution: &InstitutionId, line: &mut Line) -> Result<Round, Trouble> {
+        if self.ledger.tenure.duty(line.tenure).is_none() {
+            // Another process pushes now.
+            return Ok(Round::Troubled);
+        }
         let cursor = self.ledger.cursor(institution).await?;
         self.lags.note(self.name(), institution, cursor);
         let released = self.retry_held(institution, line.tenure).await?;

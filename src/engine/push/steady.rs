@@ -1,10 +1,9 @@
 //! A subscriber that may take longer than the duty to push to it lasts.
 
-use super::tenure::{RENEW, Tenure};
+use super::tenure::Tenure;
 use crate::connect::contract::{Pushed, Sink, Soon};
 use crate::domain::feed::FeedEvent;
 use tokio::sync::Semaphore;
-use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 /// Keeps the duty up while the subscriber takes its time, and until there is a place: it gets so many pushes at once. Else another process
@@ -30,14 +29,10 @@ impl Sink for Steady<'_> {
                 }
                 self.sink.push(events).await
             };
-            tokio::pin!(pushed);
-            loop {
-                tokio::select! {
-                    biased;
-                    pushed = &mut pushed => return pushed,
-                    // Lost, it is noticed when the cursor is to be written.
-                    () = sleep(RENEW) => drop(self.tenure.on_duty().await),
-                }
+            tokio::select! {
+                biased;
+                pushed = pushed => pushed,
+                () = self.tenure.keep_up() => Pushed::Later("the duty is not kept up".to_owned()),
             }
         })
     }
@@ -46,9 +41,11 @@ impl Sink for Steady<'_> {
 #[cfg(test)]
 mod tests {
     use super::super::asked::Asked;
+    use super::super::tenure::RENEW;
     use super::*;
     use std::sync::atomic::Ordering;
     use std::time::Duration;
+    use tokio::time::sleep;
 
     /// Takes so long for a push.
     struct Slow(Duration);

@@ -5,7 +5,7 @@ use crate::store::contract::Duty;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 /// How long the duty to push to a subscriber lasts when its process is gone: then another takes it.
 const SPAN: Duration = Duration::from_secs(30);
@@ -55,6 +55,15 @@ impl Tenure {
         }
         state.held = duty.map(|it| (it, asked));
         Ok(state.held.is_some().then_some(state.number))
+    }
+
+    /// Keeps the duty up, for as long as this is waited for: beside what may take longer than it lasts.
+    pub async fn keep_up(&self) {
+        loop {
+            sleep(RENEW).await;
+            // Lost, it is noticed when something is to be written.
+            let _ = self.on_duty().await;
+        }
     }
 
     /// Others may push at once.
