@@ -306,6 +306,7 @@ impl Pusher {
     }
 
     async fn event(&self, institution: &InstitutionId, seq: u64) -> Result<Option<FeedEvent>, Trouble> {
+        let _place = self.readers.acquire().await;
         let batch = self.engine.after(institution, seq.saturating_sub(1), Most::of(1), |_, _| true).await?;
         Ok(batch.events.into_iter().find(|it| it.seq == seq))
     }
