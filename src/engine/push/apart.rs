@@ -83,11 +83,9 @@ impl Apart<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::asked::event;
     use super::*;
     use crate::connect::contract::Soon;
-    use crate::domain::event::Act;
-    use crate::domain::id::EventId;
-    use crate::domain::time::Timestamp;
     use uuid::Uuid;
 
     /// Says of the event with number n what the n-th letter stands for. `s`: we are told to stop before it has a place.
@@ -117,27 +115,13 @@ mod tests {
         AggregateId(Uuid::from_u128(letter.into()))
     }
 
-    fn event(seq: usize, letter: char) -> FeedEvent {
-        FeedEvent {
-            seq: u64::try_from(seq).unwrap(),
-            id: EventId(Uuid::nil()),
-            number: 90040,
-            act: Act::Verified,
-            at: Timestamp::default(),
-            institution: "011001276".into(),
-            product: String::new(),
-            publisher: "".into(),
-            aggregate: session(letter),
-            data: Vec::new(),
-        }
-    }
-
     #[tokio::test]
     async fn what_is_proven_is_kept_and_what_is_not_is_left_open() {
         // Sessions of events 1, 2, …; what is said of each; sessions left out before. Then: failed, refused, decided up to, whole,
         // sessions to leave out.
         let check = async |sessions: &str, said: &str, before: &str, expected: (&[u64], &[u64], Option<u64>, bool, &str)| {
-            let events: Vec<FeedEvent> = sessions.chars().enumerate().map(|(index, letter)| event(index + 1, letter)).collect();
+            let events: Vec<FeedEvent> =
+                sessions.chars().enumerate().map(|(index, letter)| event(index as u64 + 1, letter.into())).collect();
             let (suspects, stop) = (before.chars().map(session).collect(), CancellationToken::new());
             let apart = take_apart(&Scripted(said.chars().collect(), stop.clone()), &events, suspects, &stop).await;
             let failed: Vec<u64> = apart.failed.iter().map(|it| it.seq).collect();
@@ -170,7 +154,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_stops_when_told_to() {
-        let (stop, events) = (CancellationToken::new(), [event(1, 'a')]);
+        let (stop, events) = (CancellationToken::new(), [event(1, 'a'.into())]);
         stop.cancel();
         let apart = take_apart(&Scripted(vec!['-'], stop.clone()), &events, HashSet::new(), &stop).await;
         assert_eq!((apart.upto, apart.whole), (None, false));

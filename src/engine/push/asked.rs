@@ -1,6 +1,10 @@
-//! For tests: a ledger over a store in memory that counts what it is asked.
+//! For tests: events, and a ledger over a store in memory that counts what it is asked.
 
 use super::ledger::Ledger;
+use crate::domain::event::Act;
+use crate::domain::feed::FeedEvent;
+use crate::domain::id::{AggregateId, EventId};
+use crate::domain::time::Timestamp;
 use crate::engine::draw::{SystemChance, SystemClock};
 use crate::engine::tally::Tally;
 use crate::engine::{Engine, Parts};
@@ -10,6 +14,23 @@ use crate::vault::Vault;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
+use uuid::Uuid;
+
+/// Event `seq` of a session.
+pub(super) fn event(seq: u64, session: u128) -> FeedEvent {
+    FeedEvent {
+        seq,
+        id: EventId(Uuid::nil()),
+        number: 90040,
+        act: Act::Verified,
+        at: Timestamp::default(),
+        institution: "011001276".into(),
+        product: String::new(),
+        publisher: "".into(),
+        aggregate: AggregateId(Uuid::from_u128(session)),
+        data: Vec::new(),
+    }
+}
 
 pub(super) struct Asked {
     store: Arc<MemoryStore>,

@@ -30,33 +30,15 @@ pub(super) fn join(lanes: impl Iterator<Item = Vec<FeedEvent>>) -> Vec<FeedEvent
 
 #[cfg(test)]
 mod tests {
+    use super::super::asked::event;
     use super::*;
-    use crate::domain::event::Act;
-    use crate::domain::id::EventId;
-    use crate::domain::time::Timestamp;
     use proptest::prelude::*;
     use std::collections::HashSet;
-    use uuid::Uuid;
-
-    fn event(seq: usize, session: u128) -> FeedEvent {
-        FeedEvent {
-            seq: seq as u64,
-            id: EventId(Uuid::nil()),
-            number: 90040,
-            act: Act::Verified,
-            at: Timestamp::default(),
-            institution: "011001276".into(),
-            product: String::new(),
-            publisher: "".into(),
-            aggregate: AggregateId(Uuid::from_u128(session)),
-            data: Vec::new(),
-        }
-    }
 
     proptest! {
         #[test]
         fn nothing_is_lost_and_each_session_has_one_lane(sessions in proptest::collection::vec(0..200u128, 0..420), count in 0..9usize) {
-            let events: Vec<_> = sessions.iter().enumerate().map(|(seq, it)| event(seq + 1, *it)).collect();
+            let events: Vec<_> = sessions.iter().enumerate().map(|(seq, it)| event(seq as u64 + 1, *it)).collect();
             let lanes = divide(events.clone(), count);
             prop_assert!(lanes.len() <= count.max(1));
             let mut seen = HashSet::new();
@@ -73,7 +55,7 @@ mod tests {
     #[test]
     fn lanes_are_even_where_sessions_let_them() {
         let check = |sessions: &[u128], count: usize, expected: &[usize]| {
-            let events = sessions.iter().enumerate().map(|(seq, it)| event(seq + 1, *it)).collect();
+            let events = sessions.iter().enumerate().map(|(seq, it)| event(seq as u64 + 1, *it)).collect();
             assert_eq!(divide(events, count).iter().map(Vec::len).collect::<Vec<_>>(), expected);
         };
         check(&[], 1, &[0]);

@@ -253,9 +253,8 @@ pub(super) fn replayed_name(subscriber: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::asked::Asked;
+    use super::super::asked::{Asked, event};
     use super::*;
-    use crate::domain::id::EventId;
     use std::sync::atomic::Ordering::Relaxed;
     use uuid::Uuid;
 
@@ -265,21 +264,6 @@ mod tests {
 
     fn session(number: u128) -> AggregateId {
         AggregateId(Uuid::from_u128(number))
-    }
-
-    fn event(seq: u64) -> FeedEvent {
-        FeedEvent {
-            seq,
-            id: EventId(Uuid::nil()),
-            number: 90040,
-            act: crate::domain::event::Act::Verified,
-            at: Timestamp::default(),
-            institution: bank(),
-            product: String::new(),
-            publisher: "".into(),
-            aggregate: session(7),
-            data: Vec::new(),
-        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -296,7 +280,7 @@ mod tests {
         }
         assert_eq!(reads(), (2, 1), "the cursor, the mark, and what is held");
         // What waits is known as soon as it is written, and no longer once it is released.
-        ledger.write(tenure, vec![ledger.queue(&bank(), &event(8)), ledger.queue(&bank(), &event(9))]).await.unwrap();
+        ledger.write(tenure, vec![ledger.queue(&bank(), &event(8, 7)), ledger.queue(&bank(), &event(9, 7))]).await.unwrap();
         assert_eq!(ledger.held(&bank()).await.unwrap(), (HashSet::from([session(7)]), 2));
         assert_eq!(ledger.due(&bank()).await.unwrap().iter().map(|it| it.0).collect::<Vec<_>>(), [8], "of a session the first");
         assert_eq!(ledger.all_due().await.unwrap(), HashSet::from([bank()]));
@@ -304,7 +288,7 @@ mod tests {
         assert_eq!((ledger.held(&bank()).await.unwrap().1, ledger.all_due().await.unwrap().len()), (0, 0));
         assert_eq!(reads(), (0, 0));
         // What was put back, here or on another node, is asked for now and then, and all of it is read when there was something.
-        ledger.write(tenure, vec![ledger.park(&bank(), &event(10), "no")]).await.unwrap();
+        ledger.write(tenure, vec![ledger.park(&bank(), &event(10, 7), "no")]).await.unwrap();
         tokio::time::advance(CHECK).await;
         reads();
         assert_eq!((ledger.held(&bank()).await.unwrap().1, reads()), (0, (1, 0)));
@@ -324,7 +308,7 @@ mod tests {
         let (ledger, _, asked) = Asked::ledger();
         let tenure = ledger.tenure.on_duty().await.unwrap().unwrap();
         ledger.begin(tenure).await.unwrap();
-        ledger.write(tenure, vec![ledger.moved(&bank(), 5), ledger.queue(&bank(), &event(4))]).await.unwrap();
+        ledger.write(tenure, vec![ledger.moved(&bank(), 5), ledger.queue(&bank(), &event(4, 7))]).await.unwrap();
         asked.away.store(true, Relaxed);
         ledger.write(tenure, vec![ledger.moved(&bank(), 6), ledger.release(&bank(), 4)]).await.unwrap_err();
         asked.away.store(false, Relaxed);
@@ -340,7 +324,7 @@ mod tests {
         ledger.write(first, vec![ledger.moved(&bank(), 5)]).await.unwrap();
         // Another process has it, moves on, and ends.
         asked.fence.store(1, Relaxed);
-        engine.notes().set_notes(vec![ledger.moved(&bank(), 9), ledger.queue(&bank(), &event(8))]).await.unwrap();
+        engine.notes().set_notes(vec![ledger.moved(&bank(), 9), ledger.queue(&bank(), &event(8, 7))]).await.unwrap();
         asked.fence.store(2, Relaxed);
         assert_eq!(ledger.tenure.on_duty().await, Ok(Some(first)), "it is sure for a while");
         tokio::time::advance(super::super::tenure::RENEW).await;

@@ -28,32 +28,14 @@ impl Page {
 
 #[cfg(test)]
 mod tests {
+    use super::super::asked::event;
     use super::*;
-    use crate::domain::event::Act;
-    use crate::domain::id::{AggregateId, EventId};
-    use crate::domain::time::Timestamp;
-    use uuid::Uuid;
-
-    fn event(seq: u64) -> FeedEvent {
-        FeedEvent {
-            seq,
-            id: EventId(Uuid::nil()),
-            number: 90040,
-            act: Act::Verified,
-            at: Timestamp::default(),
-            institution: "011001276".into(),
-            product: String::new(),
-            publisher: "".into(),
-            aggregate: AggregateId(Uuid::nil()),
-            data: Vec::new(),
-        }
-    }
 
     #[test]
     fn what_is_cut_off_is_read_again_and_no_more() {
         // Numbers to be pushed, and that wait, of 1 to 20; after a cut to three: the same, and the last that is done with.
         let check = |ahead: &[u64], behind: &[u64], expected: (&[u64], &[u64], u64, bool)| {
-            let events = |of: &[u64]| of.iter().map(|it| event(*it)).collect();
+            let events = |of: &[u64]| of.iter().map(|it| event(*it, 0)).collect();
             let numbers = |of: &[FeedEvent]| of.iter().map(|it| it.seq).collect::<Vec<_>>();
             let mut page = Page { ahead: events(ahead), behind: events(behind), held: 0, last: 20, full: false };
             page.shorten(3);
