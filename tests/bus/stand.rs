@@ -128,7 +128,7 @@ impl Stand {
 
     /// Everything on a topic, once there is at least this much, and what still comes in a quarter of a second.
     pub async fn read(&self, topic: &str, at_least: usize) -> Vec<Got> {
-        read_within(SOON, &self.cluster.bootstrap_servers(), (topic, self.partitions), at_least).await
+        read_within(SOON, &self.cluster.bootstrap_servers(), (topic, self.partitions), move |got| got.len() >= at_least).await
     }
 
     /// Codes that were sent, oldest first.
@@ -194,11 +194,17 @@ pub fn record<'a>(topic: &'a str, (key, headers): (&'a str, &[(&str, &str)]), va
     if key.is_empty() { record } else { record.key(key) }
 }
 
-pub async fn read(brokers: &str, topic: (&str, i32), at_least: usize) -> Vec<Got> {
-    read_within(USUAL, brokers, topic, at_least).await
+/// Everything on a topic, once it is enough, and what still comes in a quarter of a second.
+pub async fn read_until(brokers: &str, topic: (&str, i32), enough: impl Fn(&[Got]) -> bool + Send + 'static) -> Vec<Got> {
+    read_within(USUAL, brokers, topic, enough).await
 }
 
-async fn read_within(wait: &'static str, brokers: &str, (topic, partitions): (&str, i32), at_least: usize) -> Vec<Got> {
+async fn read_within(
+    wait: &'static str,
+    brokers: &str,
+    (topic, partitions): (&str, i32),
+    enough: impl Fn(&[Got]) -> bool + Send + 'static,
+) -> Vec<Got> {
     let (brokers, topic) = (brokers.to_owned(), topic.to_owned());
     let reading = tokio::task::spawn_blocking(move || {
         let consumer: BaseConsumer = ClientConfig::new()
@@ -214,7 +220,7 @@ async fn read_within(wait: &'static str, brokers: &str, (topic, partitions): (&s
         }
         consumer.assign(&all).unwrap();
         let (mut got, begun) = (Vec::new(), Instant::now());
-        let mut enough_at = None;
+        let mut enough_at: Option<Instant> = None;
         loop {
             if let Some(Ok(message)) = consumer.poll(Duration::from_millis(50)) {
                 let text = |it: &[u8]| String::from_utf8_lossy(it).into_owned();
@@ -225,10 +231,13 @@ async fn read_within(wait: &'static str, brokers: &str, (topic, partitions): (&s
                     value: message.payload().unwrap_or_default().to_vec(),
                 });
             }
-            if got.len() >= at_least && enough_at.get_or_insert_with(Instant::now).elapsed() > Duration::from_millis(250) {
+            if enough_at.is_none() && enough(&got) {
+                enough_at = Some(Instant::now());
+            }
+            if enough_at.is_some_and(|it| it.elapsed() > Duration::from_millis(250)) {
                 return got;
             }
-            assert!(begun.elapsed() < PATIENCE, "{topic}: {} of {at_least} records came", got.len());
+            assert!(enough_at.is_some() || begun.elapsed() < PATIENCE, "{topic}: {} records came, and that is not enough", got.len());
         }
     });
     reading.await.unwrap()

@@ -1,7 +1,7 @@
 //! Many records while consumers are killed and partitions move: each is answered, none is sent twice, and a key keeps its order.
 
 use crate::broker::Broker;
-use crate::stand::{Got, PATIENCE, Running, Stand, TOPICS, put, read, record, settings, source, start};
+use crate::stand::{Got, PATIENCE, Running, Stand, TOPICS, put, read_until, record, settings, source, start};
 use crate::world::World;
 use countersign::bus::Settings;
 use countersign::domain::message::Kind;
@@ -159,17 +159,11 @@ pub async fn flood(producer: &FutureProducer, topic: &str, numbers: &[usize], va
     }
 }
 
-/// Keys and answers on a topic, once there is one to each of `count` records.
+/// Keys and answers on a topic, once there is one to each of `count` records: repeated answers are no answers to others.
 pub async fn answers(brokers: &str, topic: (&str, i32), count: usize) -> Vec<(String, Value)> {
-    let enough = |all: &[Got]| all.iter().map(|it| it.header("processInstanceId").to_owned()).collect::<HashSet<_>>().len() >= count;
-    let mut got = Vec::new();
-    // Repeated answers are no answers to others.
-    for extra in (0..).map(|it| it * 10) {
-        got = read(brokers, topic, count + extra).await;
-        if enough(&got) {
-            break;
-        }
-    }
+    let enough =
+        move |all: &[Got]| all.len() >= count && all.iter().map(|it| it.header("processInstanceId")).collect::<HashSet<_>>().len() >= count;
+    let got = read_until(brokers, topic, enough).await;
     got.into_iter().map(|it| (it.key.clone().unwrap_or_default(), it.json())).collect()
 }
 
