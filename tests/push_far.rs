@@ -258,6 +258,21 @@ async fn what_happens_during_a_push_is_not_forgotten() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_happens_after_a_full_page_is_pushed_at_once() {
+    let (world, far) = (World::new().await, Far::at(Duration::from_millis(1)));
+    greet(&world, &far).await;
+    // As many as a page has: there may be more of them, and there is not.
+    fail_very_many(&world, 50).await;
+    let meanwhile = async {
+        until(&far, 50).await;
+        fail_at(&world, "+12025550101", None).await;
+        let took = until(&far, 51).await;
+        assert!(took < Duration::from_millis(100), "{took:?}");
+    };
+    work(&world, &far, (8, Filter::default()), meanwhile).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn told_to_stop_it_ends_what_is_under_way_and_begins_nothing() {
     let (world, names) = many_institutions(16).await;
     let far = Far::at(JOURNEY);

@@ -29,8 +29,8 @@ pub(super) struct Held {
 pub(super) struct Known {
     cursors: HashMap<InstitutionId, u64>,
     held: Option<AllHeld>,
-    // What was written since the held events are being read: it stands, whatever is read.
-    meanwhile: Vec<(InstitutionId, u64, Option<Held>)>,
+    // While the held events are being read: what was written since then. It stands, whatever is read.
+    meanwhile: Option<Vec<(InstitutionId, u64, Option<Held>)>>,
     // What was begun to be read before this grew can't be trusted.
     doubts: u64,
 }
@@ -79,16 +79,17 @@ impl Known {
 
     /// Held events are about to be read: what [`Known::read_held`] is to be told then.
     pub fn read_from_now(&mut self) -> u64 {
-        self.meanwhile.clear();
+        self.meanwhile = Some(Vec::new());
         self.doubts
     }
 
     /// They were read; `false`: something is doubtful since then, and they are to be read again.
     pub fn read_held(&mut self, mut held: AllHeld, doubts: u64) -> bool {
+        let meanwhile = self.meanwhile.take().unwrap_or_default();
         if self.doubts != doubts {
             return false;
         }
-        self.meanwhile.drain(..).for_each(|(institution, seq, it)| held.put(institution, seq, it));
+        meanwhile.into_iter().for_each(|(institution, seq, it)| held.put(institution, seq, it));
         self.held = Some(held);
         true
     }
@@ -102,7 +103,9 @@ impl Known {
                 }
             } else if let Some((institution, seq)) = name.strip_prefix(held).and_then(place) {
                 let it: Option<Held> = value.as_deref().and_then(|it| serde_json::from_slice(it).ok());
-                self.meanwhile.push((institution.clone(), seq, it.clone()));
+                if let Some(meanwhile) = &mut self.meanwhile {
+                    meanwhile.push((institution.clone(), seq, it.clone()));
+                }
                 if let Some(all) = &mut self.held {
                     all.put(institution, seq, it);
                 }

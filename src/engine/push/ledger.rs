@@ -106,14 +106,10 @@ impl Ledger {
     // Reads held events first, unless they are known and nobody put any back.
     async fn of_held<T>(&self, look: impl Fn(&AllHeld) -> T) -> Result<T, Trouble> {
         loop {
-            let known = self.known.lock().held().map(|it| (it.at.elapsed() >= ANEW, it.checked.elapsed() >= CHECK));
-            if known == Some((false, false)) {
-                if let Some(all) = self.known.lock().held() {
-                    return Ok(look(all));
-                }
-            } else {
-                self.check_held().await?;
+            if let Some(all) = self.known.lock().held().filter(|it| it.at.elapsed() < ANEW && it.checked.elapsed() < CHECK) {
+                return Ok(look(all));
             }
+            self.check_held().await?;
         }
     }
 

@@ -8,12 +8,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Institutions whose events are on their way to a subscriber at once.
-pub(super) const LINES: usize = 16;
+const LINES: usize = 16;
 /// How long to leave a feed alone that has numbers, but nothing to read.
 const VOID: Duration = Duration::from_millis(500);
 
 /// What became of a round.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Round {
     /// There was nothing to do, or nothing could be done.
     Idle,
@@ -39,6 +39,8 @@ pub(super) struct Line {
     pub taken: HashSet<u64>,
     /// In which it is served.
     pub tenure: Number,
+    /// It is served once more without a look: that it finds nothing then says that it is through.
+    again: bool,
     turn: u64,
     look: u64,
 }
@@ -69,7 +71,17 @@ pub(super) type Served = (InstitutionId, Line, Round);
 
 impl Line {
     fn new() -> Self {
-        Self { failures: 0, until: Instant::now(), suspects: HashSet::new(), width: 1, taken: HashSet::new(), tenure: 0, turn: 0, look: 0 }
+        Self {
+            failures: 0,
+            until: Instant::now(),
+            suspects: HashSet::new(),
+            width: 1,
+            taken: HashSet::new(),
+            tenure: 0,
+            again: false,
+            turn: 0,
+            look: 0,
+        }
     }
 
     /// Nothing is known against it.
@@ -111,7 +123,7 @@ impl Lines {
         let start = |(_, institution): (u64, InstitutionId)| {
             let mut line = self.resting.remove(&institution).unwrap_or_else(Line::new);
             self.turns += 1;
-            (line.turn, line.look, line.tenure) = (self.turns, self.looks, tenure);
+            (line.turn, line.look, line.tenure, line.again) = (self.turns, self.looks, tenure, false);
             self.under_way.insert(institution.clone());
             (institution, line)
         };
@@ -126,12 +138,13 @@ impl Lines {
             return Next::Look;
         }
         if round == Round::More && !self.crowded {
+            line.again = true;
             return Next::Again(institution, line);
         }
         let rest = match round {
-            Round::Idle => VOID,
             Round::Troubled => TROUBLED,
-            Round::Moved | Round::More => Duration::ZERO,
+            Round::Idle if !line.again => VOID,
+            Round::Idle | Round::Moved | Round::More => Duration::ZERO,
         };
         line.until = line.until.max(Instant::now() + rest);
         // What a look found in the meantime was left to this line, which may have read before it.
@@ -193,6 +206,15 @@ mod tests {
         check(Round::Moved, None).await;
         check(Round::Idle, Some(VOID)).await;
         check(Round::Troubled, Some(TROUBLED)).await;
+
+        // When there was more, and then there is none, it is through.
+        let (mut lines, one) = (Lines::new(), names(0..1));
+        let (institution, line) = started(&mut lines, one.clone()).0.pop().unwrap();
+        let Next::Again(institution, line) = lines.back((institution, line, Round::More)) else { panic!("there is more") };
+        assert!(matches!(lines.back((institution, line, Round::Idle)), Next::Rest));
+        let (institution, line) = started(&mut lines, one.clone()).0.pop().unwrap();
+        assert!(matches!(lines.back((institution, line, Round::Idle)), Next::Rest));
+        assert_eq!(started(&mut lines, one).1, [], "a look found what there is not");
     }
 
     #[tokio::test(start_paused = true)]
