@@ -6,6 +6,7 @@ use super::key::Route;
 use super::keyed::Keyed;
 use crate::domain::id::{AggregateId, PublisherId};
 use crate::domain::time::Timestamp;
+use smallvec::SmallVec;
 
 /// The indexes by address.
 #[derive(Default)]
@@ -29,8 +30,8 @@ pub(crate) struct Sent {
 struct Known {
     /// The commit that last changed it.
     version: u64,
-    /// Oldest first.
-    sent: Vec<Sent>,
+    /// Oldest first. Most addresses have one.
+    sent: SmallVec<[Sent; 1]>,
 }
 
 impl Addresses {
@@ -55,12 +56,18 @@ impl Addresses {
             let known = self.known.entry(*route).or_default();
             known.version = sequence;
             let sent = &mut known.sent;
-            // Most addresses have one: room for four, as a list takes it by itself, would be the most of their memory.
-            if sent.len() == sent.capacity() {
-                sent.reserve_exact(sent.len().max(1));
-            }
             let place = sent.partition_point(|it| (it.at, it.id) < (*at, id));
             sent.insert(place, Sent { at: *at, id, ended: facts.ended_at });
+        }
+    }
+
+    /// An aggregate that was sent what it was sent before changed otherwise.
+    pub(crate) fn change(&mut self, sequence: u64, id: AggregateId, facts: &Facts) {
+        for (route, at) in &facts.sent {
+            let Some(known) = self.known.get_mut(route) else { continue };
+            known.version = sequence;
+            let these = known.sent.iter_mut().filter(|it| (it.at, it.id) == (*at, id));
+            these.for_each(|it| it.ended = facts.ended_at);
         }
     }
 
@@ -72,7 +79,7 @@ impl Addresses {
                 known.sent.remove(place);
             }
             if known.sent.is_empty() {
-                known.sent = Vec::new();
+                known.sent = SmallVec::new();
             }
         }
     }

@@ -43,7 +43,7 @@ impl MemoryStore {
             _ => return Err(StoreError::Conflict),
         }
         let sealed = step.seal();
-        sealed.publish(&mut published);
+        drop(sealed.publish(&mut published));
         Ok(())
     }
 }

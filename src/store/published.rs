@@ -14,6 +14,7 @@ use super::latest::Latest;
 use super::outbox::Outbox;
 pub(crate) use super::shown::{Aside, Entry, Row, Shown};
 use super::slots::Slots;
+use crate::domain::aggregate::Aggregate;
 use crate::domain::answer::Verdict;
 use crate::domain::id::{AggregateId, DeliveryId, InstitutionId, PublisherId};
 use crate::domain::recipient::RecipientKey;
@@ -21,6 +22,7 @@ use crate::domain::time::Timestamp;
 use crate::store::contract::Status;
 use crate::vault::day_of;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// The feed of one institution, as far as it is in the hot store.
 #[derive(Default)]
@@ -63,7 +65,7 @@ pub(crate) struct Published {
     finished: BTreeSet<(Timestamp, AggregateId)>,
     graves: BTreeSet<(Timestamp, AggregateId)>,
     /// What was committed last, unsealed.
-    pub(crate) latest: Latest,
+    pub(crate) latest: Latest<Arc<Aggregate>>,
 }
 
 impl Published {
@@ -72,23 +74,28 @@ impl Published {
         Self { sequence, records, ..Self::default() }
     }
 
-    /// Shows one durable change, written by commit `sequence`.
-    pub(crate) fn show(&mut self, sequence: u64, shown: Shown) {
+    /// Shows one durable change, written by commit `sequence`. Gives back the aggregate that was there before.
+    pub(crate) fn show(&mut self, sequence: u64, shown: Shown) -> Option<Entry> {
         match shown {
             Shown::Entry(id, entry) => {
                 let facts = entry.facts.clone();
-                if !self.put_entry(sequence, id, Some(entry)) && facts.challenge {
+                let old = self.put_entry(sequence, id, Some(entry));
+                if old.is_none() && facts.challenge {
                     self.count(&facts.publisher, day_of(facts.at), 1);
                 }
+                old
             }
-            Shown::Revived(id, entry) => drop(self.put_entry(sequence, id, Some(entry))),
-            Shown::Moved(id) => drop(self.put_entry(sequence, id, None)),
+            Shown::Revived(id, entry) => self.put_entry(sequence, id, Some(entry)),
+            Shown::Moved(id) => self.put_entry(sequence, id, None),
             Shown::Forgotten(id) => {
-                let facts = self.entries.get(&id).map(|it| it.facts.clone());
-                self.put_entry(sequence, id, None);
-                self.addresses.prune(facts.iter().flat_map(|it| it.addresses()));
+                let old = self.put_entry(sequence, id, None);
+                self.addresses.prune(old.iter().flat_map(|it| it.facts.addresses()));
+                old
             }
-            Shown::Record(key, row, aside) => self.put_record(sequence, key, row, aside),
+            Shown::Record(key, row, aside) => {
+                self.put_record(sequence, key, row, aside);
+                None
+            }
         }
     }
 

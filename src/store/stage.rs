@@ -14,6 +14,7 @@ use crate::domain::aggregate::Aggregate;
 use crate::domain::id::{AggregateId, InstitutionId};
 use crate::domain::time::Timestamp;
 use crate::vault::{SealedRow, Vault};
+use smallvec::SmallVec;
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
@@ -238,15 +239,40 @@ pub(crate) struct Sealed {
     latest: Vec<(AggregateId, Arc<Aggregate>, usize)>,
 }
 
+/// What a step took the place of. To drop it takes a while: not under the lock, and best not by the one that writes.
+pub(crate) struct Gone {
+    entries: Vec<Entry>,
+    latest: Vec<Arc<Aggregate>>,
+}
+
+/// A part of a [`Gone`]: mostly one of each.
+#[derive(Default)]
+pub(crate) struct Share {
+    _entries: SmallVec<[Entry; 1]>,
+    _latest: SmallVec<[Arc<Aggregate>; 1]>,
+}
+
+impl Gone {
+    /// Takes away the part of one of so many.
+    pub(crate) fn share(&mut self, of: usize) -> Share {
+        let from = |length: usize| length - length.div_ceil(of.max(1));
+        let (entries, latest) = (from(self.entries.len()), from(self.latest.len()));
+        Share { _entries: self.entries.drain(entries..).collect(), _latest: self.latest.drain(latest..).collect() }
+    }
+}
+
 impl Sealed {
     /// Shows it: only after it is durable.
-    pub(crate) fn publish(self, published: &mut Published) {
+    #[must_use]
+    pub(crate) fn publish(self, published: &mut Published) -> Gone {
+        let mut gone = Gone { entries: Vec::with_capacity(self.shown.len()), latest: Vec::with_capacity(self.latest.len()) };
         for (sequence, shown) in self.shown {
-            published.show(sequence, shown);
+            gone.entries.extend(published.show(sequence, shown));
         }
-        self.latest.into_iter().for_each(|(id, it, size)| published.latest.put(id, it, size));
+        self.latest.into_iter().for_each(|(id, it, size)| published.latest.put(id, it, size, &mut gone.latest));
         published.sequence = self.sequence;
         published.records = self.records;
+        gone
     }
 }
 

@@ -4,10 +4,12 @@ use super::{Entry, Published};
 use crate::domain::id::AggregateId;
 
 impl Published {
-    /// Puts an aggregate in the place of what it was, or takes it out, as commit `sequence` did. Tells whether it was there.
-    pub(super) fn put_entry(&mut self, sequence: u64, id: AggregateId, new: Option<Entry>) -> bool {
+    /// Puts an aggregate in the place of what it was, or takes it out, as commit `sequence` did. Gives back what it was.
+    pub(super) fn put_entry(&mut self, sequence: u64, id: AggregateId, new: Option<Entry>) -> Option<Entry> {
         let old = self.entries.remove(&id);
-        self.latest.remove(&id);
+        if new.is_none() {
+            self.latest.remove(&id);
+        }
         let length = |it: &Option<Entry>| it.as_ref().and_then(|it| it.bytes.as_ref()).map_or(0, |it| it.len() as u64);
         self.bytes = (self.bytes + length(&new)).saturating_sub(length(&old));
         self.put_addresses(sequence, id, (old.as_ref(), new.as_ref()));
@@ -18,13 +20,16 @@ impl Published {
             self.index(id, &new, old.as_ref());
             self.entries.insert(id, new);
         }
-        old.is_some()
+        old
     }
 
     fn put_addresses(&mut self, sequence: u64, id: AggregateId, (old, new): (Option<&Entry>, Option<&Entry>)) {
         if let (Some(old), Some(new)) = (old, new)
-            && old.facts.looks_like(&new.facts)
+            && old.facts.sent == new.facts.sent
         {
+            if !old.facts.looks_like(&new.facts) {
+                self.addresses.change(sequence, id, &new.facts);
+            }
             return;
         }
         if let Some(old) = old {

@@ -5,7 +5,7 @@ use super::history::{History, Known};
 use super::shared::Shared;
 use super::table::guarded;
 use super::watermark::Watermark;
-use super::writer::{Job, Message};
+use super::writer::{Done, Job, Message};
 use crate::domain::id::AggregateId;
 use crate::domain::time::Timestamp;
 use crate::store::codec::Encoder;
@@ -291,10 +291,10 @@ impl Keeper {
     }
 }
 
-type Ack = oneshot::Receiver<Result<(), StoreError>>;
+type Ack = oneshot::Receiver<Done>;
 
 fn wait(done: Ack) -> Result<(), StoreError> {
-    done.blocking_recv().map_err(|_| failed("the store is closed"))?
+    done.blocking_recv().map_err(|_| failed("the store is closed"))?.outcome
 }
 
 fn failed(error: impl std::fmt::Display) -> StoreError {

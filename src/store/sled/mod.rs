@@ -198,7 +198,7 @@ impl SledStore {
                 TrySendError::Disconnected(_) => closed(),
             });
         }
-        done.await.map_err(|_| closed())?
+        done.await.map_err(|_| closed())?.outcome
     }
 
     async fn find_anywhere(&self, id: AggregateId) -> Result<Option<Versioned<Aggregate>>, StoreError> {

@@ -7,7 +7,7 @@ use super::table::guarded;
 use crate::store::contract::StoreError;
 use crate::store::past::Past;
 use crate::store::prepare::Commit;
-use crate::store::stage::{Fit, Sealed, Step};
+use crate::store::stage::{Fit, Sealed, Share, Step};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::Receiver;
@@ -28,7 +28,14 @@ pub(super) enum Message {
 /// A commit, and who waits for it.
 pub(super) struct Job {
     pub(super) commit: Commit,
-    pub(super) ack: oneshot::Sender<Result<(), StoreError>>,
+    pub(super) ack: oneshot::Sender<Done>,
+}
+
+/// What became of a commit. What it leaves behind comes along, to be dropped by whoever waited: all wait for the one that writes.
+pub(super) struct Done {
+    pub(super) outcome: Result<(), StoreError>,
+    _commit: Commit,
+    _gone: Share,
 }
 
 /// The writer's own state.
@@ -141,8 +148,11 @@ impl Writer {
         self.shared.sync_micros.fetch_add(u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX), Relaxed);
         self.shared.syncs.fetch_add(1, Relaxed);
         self.shared.commits.fetch_add(jobs.len() as u64, Relaxed);
-        sealed.publish(&mut self.shared.published.write());
-        jobs.into_iter().for_each(|job| self.answer(job, Ok(())));
+        let mut gone = sealed.publish(&mut self.shared.published.write());
+        let count = jobs.len();
+        for (nth, job) in jobs.into_iter().enumerate() {
+            self.give_back(job, Ok(()), gone.share(count - nth));
+        }
         guarded(|| self.log.shown())
     }
 
@@ -158,9 +168,13 @@ impl Writer {
     }
 
     fn answer(&self, job: Job, outcome: Result<(), StoreError>) {
+        self.give_back(job, outcome, Share::default());
+    }
+
+    fn give_back(&self, job: Job, outcome: Result<(), StoreError>, gone: Share) {
         self.shared.waiting.fetch_sub(1, Relaxed);
         // Whoever asked may have gone; what was written stays written.
-        let _ = job.ack.send(outcome);
+        let _ = job.ack.send(Done { outcome, _commit: job.commit, _gone: gone });
     }
 }
 
@@ -206,7 +220,7 @@ mod tests {
         Desk { shared, sender, ends, thread: std::thread::spawn(move || writer.run()) }
     }
 
-    fn note(desk: &Desk, name: &str) -> Ack<Result<(), StoreError>> {
+    fn note(desk: &Desk, name: &str) -> Ack<Done> {
         let (ack, done) = oneshot::channel();
         let commit = Commit::notes(&desk.shared.vault, vec![(name.into(), Some(vec![1]))]).unwrap();
         desk.shared.waiting.fetch_add(1, Relaxed);
@@ -227,7 +241,7 @@ mod tests {
         for log in logs {
             let desk = start(log);
             for name in ["first", "later"] {
-                assert!(matches!(note(&desk, name).blocking_recv().unwrap(), Err(StoreError::Failed(_))));
+                assert!(matches!(note(&desk, name).blocking_recv().unwrap().outcome, Err(StoreError::Failed(_))));
                 assert!(!desk.shared.ready.load(Relaxed));
             }
             assert_eq!((notes(&desk), desk.shared.published.read().sequence), (0, 0));
@@ -252,10 +266,10 @@ mod tests {
         assert!(first.try_recv().is_err());
         assert_eq!(notes(&desk), 0);
         release.send(()).unwrap();
-        first.blocking_recv().unwrap().unwrap();
+        first.blocking_recv().unwrap().outcome.unwrap();
         assert_eq!(notes(&desk), 1);
         release.send(()).unwrap();
-        rest.into_iter().for_each(|it| it.blocking_recv().unwrap().unwrap());
+        rest.into_iter().for_each(|it| it.blocking_recv().unwrap().outcome.unwrap());
         assert_eq!((notes(&desk), desk.shared.syncs.load(Relaxed), desk.shared.commits.load(Relaxed)), (6, 2, 6));
         desk.sender.send(Message::Close).unwrap();
         desk.thread.join().unwrap();

@@ -19,7 +19,7 @@ fn apply(published: &mut Published, past: &dyn Past, commit: &Commit) -> Fit {
     let mut step = Step::new(published, past, &vault);
     let fit = step.add(commit);
     if fit == Fit::In {
-        step.seal().publish(published);
+        drop(step.seal().publish(published));
     }
     fit
 }
