@@ -41,7 +41,7 @@ fn numbered<'a>(new: &'a [Tell], told: &HashMap<AggregateId, Told>) -> Option<St
         to.column("bytea", each().map(|it| &it.0.0.as_bytes()[..]).collect::<Vec<_>>());
         to.column("int4", each().map(|it| it.2 as i32).collect::<Vec<_>>());
     });
-    to.part("ev", &format!("INSERT INTO event (shard, feed, seq, day, id, which) SELECT * FROM {rows} RETURNING 1"));
+    to.part("ev", &format!("INSERT INTO event (shard, feed, seq, day, id, which) SELECT * FROM {rows} AS q RETURNING 1"));
     to.count("ev", each().count());
     Some(to.finish())
 }

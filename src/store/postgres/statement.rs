@@ -25,16 +25,17 @@ pub(super) struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
+    /// Rows of several columns, as a part of `FROM`. They come as they are asked for: each column of `unnest` there would be a table first.
     pub(super) fn rows(&mut self, columns: impl FnOnce(&mut Self)) -> String {
         self.columns.clear();
         columns(self);
-        format!("unnest({})", self.columns)
+        format!("(SELECT {})", self.columns)
     }
 
     pub(super) fn column(&mut self, of: &str, values: impl ToSql + Sync + Send + 'a) {
         self.statement.values.push(Box::new(values));
         let comma = if self.columns.is_empty() { "" } else { ", " };
-        let _ = write!(self.columns, "{comma}${}::{of}[]", self.statement.values.len());
+        let _ = write!(self.columns, "{comma}unnest(${}::{of}[])", self.statement.values.len());
     }
 
     pub(super) fn part(&mut self, name: &str, text: &str) {

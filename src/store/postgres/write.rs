@@ -66,7 +66,10 @@ impl Pen<'_> {
         let absent: Vec<&'a (Place, u64)> = checks().filter(|it| it.1 == 0).collect();
         if !new.is_empty() {
             let rows = to.rows(|to| record_columns(to, &new));
-            to.part("ri", &format!("INSERT INTO record (shard, key, version, data_day, until, holds, also, value) SELECT * FROM {rows}"));
+            to.part(
+                "ri",
+                &format!("INSERT INTO record (shard, key, version, data_day, until, holds, also, value) SELECT * FROM {rows} AS q"),
+            );
         }
         if !old.is_empty() {
             let rows = to.rows(|to| {
