@@ -40,8 +40,7 @@ impl PostgresStore {
                     if self.lost(&wish).await? {
                         return Err(StoreError::Fenced);
                     }
-                    let newer = |it: (&AggregateId, &u64)| self.shared.known.aggregate(*it.0).is_some_and(|known| known.version > *it.1);
-                    if wish.aggregates.iter().any(newer) {
+                    if self.is_outrun(&wish) {
                         return Err(StoreError::Conflict);
                     }
                     // What it was derived from is read again; what the caller expects may hold all the same.
@@ -61,11 +60,19 @@ impl PostgresStore {
             let desk = Desk { opener, form, known: &shared.known, read, stamp: shared.stamp(), now: shared.now() };
             match plan(&desk, wish) {
                 Ok(ops) => return Ok(ops),
+                // Whoever looks again meets the lease then, if it is another's.
+                Err(Gap::Conflict) if self.is_outrun(wish) => return Err(StoreError::Conflict),
                 Err(Gap::Conflict) => return Err(self.conflict(wish).await),
                 Err(Gap::Unreadable(error)) => return Err(error),
                 Err(Gap::Missing(ids, places)) => self.bounded(self.fill(ids, places, read)).await?,
             }
         }
+    }
+
+    // Whether this node knows something newer than what the decision was made of.
+    fn is_outrun(&self, wish: &Wish) -> bool {
+        let newer = |it: (&AggregateId, &u64)| self.shared.known.aggregate(*it.0).is_some_and(|known| known.version > *it.1);
+        wish.aggregates.iter().any(newer)
     }
 
     async fn conflict(&self, wish: &Wish) -> StoreError {
