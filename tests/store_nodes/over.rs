@@ -7,9 +7,9 @@ use countersign::domain::id::AggregateId;
 use countersign::domain::snapshot::Write;
 use countersign::domain::time::Timestamp;
 use countersign::store::contract::Store;
-use countersign::store::postgres::{Options, PostgresStore, Settings};
+use countersign::store::postgres::{Options, PostgresStore, Settings, connect};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_postgres::NoTls;
 use uuid::Uuid;
 
@@ -147,4 +147,26 @@ async fn an_address_that_is_used_anew_at_that_moment_stays() {
     client.batch_execute("COMMIT").await.unwrap();
     sweep.await.unwrap().unwrap();
     assert_eq!(bench.records('a'), 1, "the other is gone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reads_whole_tables_past_midnight_holds_up_nobody() {
+    let bench = Bench::new().await;
+    let pool = connect::pool(&bench.settings).unwrap();
+    let reader = pool.get().await.unwrap();
+    reader.batch_execute("SET idle_in_transaction_session_timeout = 0; BEGIN; LOCK TABLE aggregate IN ACCESS SHARE MODE").await.unwrap();
+    for day in 1..=2 {
+        bench.time.set(at(day * DAY));
+        let begun = Instant::now();
+        // It can't make what a later day needs, and waits a little for each.
+        let late = node(&bench.settings, Bench::options(&bench.time), 1 + day).await;
+        bench.finished(day as u128, &phone()).await;
+        assert!(late.lease(bench.time.now(), Duration::from_secs(30), 9).await.unwrap().is_empty());
+        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+        late.close();
+    }
+    assert_eq!(bench.ask(&format!("SELECT to_regclass('aggregate_d{}') IS NULL", bench.day() + 1)), "t", "the reader is in the way");
+    reader.batch_execute("COMMIT").await.unwrap();
+    bench.later(2).await;
+    assert_eq!(bench.ask(&format!("SELECT to_regclass('aggregate_d{}') IS NULL", bench.day() + 2)), "f", "it is made afterwards");
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::vec_box, reason = "a job is large, and goes from hand to hand")]
 
 use super::after::{After, Taken};
+use super::keep;
 use super::ops::{Name, Ops};
 use super::shared::Shared;
 use super::statement::{Statement, Value};
@@ -130,7 +131,7 @@ async fn written(shared: &Shared, all: &[&Ops]) -> Result<Taken, Trouble> {
             Err(Trouble::NoTable) if !made => {
                 made = true;
                 let days = all.iter().flat_map(|it| &it.aggregates).map(|it| u32::from(it.id.day()));
-                shared.make_partitions(days.chain([pen.today]).collect()).await?;
+                shared.make_partitions(days.chain([pen.today]).collect(), keep::NEEDED).await?;
             }
             Err(trouble) => return Err(trouble),
         }

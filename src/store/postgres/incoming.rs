@@ -231,7 +231,7 @@ impl Incoming {
         let mut made = self.days.lock().await;
         let new: BTreeSet<u32> = wanted.difference(&made).copied().collect();
         if !new.is_empty() {
-            self.store.shared.make_partitions(new.clone()).await?;
+            self.store.shared.make_partitions(new.clone(), keep::NEEDED).await?;
             made.extend(new);
         }
         Ok(())

@@ -25,6 +25,10 @@ const SWEEP_EVERY: u32 = 60;
 /// Days for which a session may be open after its own: whose timers and deliveries are looked for.
 pub(super) const LONGEST: u32 = 31;
 
+/// How long each try may keep others waiting for the partitions that are needed now, and for those of later days.
+pub(super) const NEEDED: Duration = Duration::from_secs(2);
+const AHEAD: Duration = Duration::from_millis(200);
+
 /// Looks after the store until told to stop.
 pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
     let mut round: u32 = 0;
@@ -61,7 +65,12 @@ pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
 pub(super) async fn prepare(shared: &Shared) -> Result<(), StoreError> {
     let today = shared.today();
     // Day 0 is that of ids that tell no day.
-    shared.make_partitions(BTreeSet::from([0, today.saturating_sub(1), today, today + 1])).await?;
+    shared.make_partitions(BTreeSet::from([0, today.saturating_sub(1), today]), NEEDED).await?;
+    // A day more than what is soon needed, so that nobody waits when they can't be made now.
+    match shared.make_partitions(BTreeSet::from([today + 1, today + 2]), AHEAD).await {
+        Err(Trouble::Again) => tracing::info!("the database is being read as a whole; what later days need is made afterwards"),
+        made => made?,
+    }
     for day in [today, today + 1] {
         let place = Key::day(day);
         let wrapped = shared.vault.new_day(day);

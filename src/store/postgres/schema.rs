@@ -16,6 +16,7 @@
 
 use super::migrate::Step;
 use crate::store::key::Key;
+use std::time::Duration;
 
 /// All steps, in order. A step that was released never changes: what is to be different is a new step.
 pub const STEPS: &[Step] = &[
@@ -118,11 +119,13 @@ CREATE TABLE IF NOT EXISTS node (
 );
 ";
 
-/// Makes the partitions of a day, which are named after it.
-pub(super) fn partitions(day: u32) -> String {
-    let end = day + 1;
+/// Makes the partitions of a day, which are named after it. While somebody reads the whole table (an export, a dump) they can't be made, and
+/// whoever waits for that holds up all that come later: it waits no longer than this.
+pub(super) fn partitions(day: u32, wait: Duration) -> String {
+    let (end, millis) = (day + 1, wait.as_millis());
     format!(
-        "CREATE TABLE IF NOT EXISTS aggregate_d{day} PARTITION OF aggregate FOR VALUES FROM ({day}) TO ({end});
+        "SET LOCAL lock_timeout = {millis};
+         CREATE TABLE IF NOT EXISTS aggregate_d{day} PARTITION OF aggregate FOR VALUES FROM ({day}) TO ({end});
          CREATE TABLE IF NOT EXISTS event_d{day} PARTITION OF event FOR VALUES FROM ({day}) TO ({end});"
     )
 }

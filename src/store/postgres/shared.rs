@@ -195,14 +195,14 @@ impl Shared {
         Some(institution)
     }
 
-    /// Makes the partitions of days, if need be.
-    pub(super) async fn make_partitions(&self, days: BTreeSet<u32>) -> Result<(), Trouble> {
+    /// Makes the partitions of days, if need be; others may have to wait so long for each try.
+    pub(super) async fn make_partitions(&self, days: BTreeSet<u32>, wait: Duration) -> Result<(), Trouble> {
         let work = async |client: &Object| {
             for day in days {
                 let mut tries = MEETINGS;
                 loop {
                     tries -= 1;
-                    match client.batch_execute(&schema::partitions(day)).await.map_err(Trouble::from) {
+                    match client.batch_execute(&schema::partitions(day, wait)).await.map_err(Trouble::from) {
                         // Another node makes the same at the same time: one of the two tables, then the other.
                         Err(Trouble::Conflict | Trouble::Again) if tries > 0 => {}
                         made => break made?,
