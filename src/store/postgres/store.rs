@@ -152,9 +152,16 @@ impl Store for PostgresStore {
             let look = self.shared.options.look_every.as_millis() as i64;
             if leases.len() < max && (now.millis() >= last.saturating_add(look) || now.millis() < last) {
                 self.shared.looked_at.store(now.millis(), Ordering::Relaxed);
-                self.bounded(self.resolve_doubts(now)).await?;
-                self.bounded(self.take_over(now, span, max - leases.len())).await?;
-                leases.extend(self.shared.leases.take(now, max - leases.len()));
+                let more = async {
+                    self.bounded(self.resolve_doubts(now)).await?;
+                    self.bounded(self.take_over(now, span, max - leases.len())).await
+                };
+                match more.await {
+                    Ok(()) => leases.extend(self.shared.leases.take(now, max - leases.len())),
+                    Err(error) if leases.is_empty() => return Err(error),
+                    // What was handed out is no longer here: it would wait until its lease is over.
+                    Err(error) => tracing::warn!(%error, "the database can't be looked at for deliveries that nobody has"),
+                }
             }
             Ok(leases)
         })
