@@ -20,6 +20,7 @@ use countersign::store::postgres::{Options, PostgresStore, connect};
 use postgres::Cluster;
 use sample::*;
 use std::future::Future;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -69,7 +70,7 @@ async fn open(store: &PostgresStore, it: &Challenge) {
 }
 
 async fn settle(store: &PostgresStore, it: &mut Challenge) {
-    let version = store.load(&Query::One(it.id)).await.unwrap().one.unwrap().version;
+    let version = store.load(&Query::Leased(it.id)).await.unwrap().one.unwrap().version;
     it.deliveries[0].status = Status::Accepted { at: now(), provider_id: Some("carrier-1".into()) };
     it.events.push(event(it.id.0.as_u128() / 7, 2, Act::MsgSent, now(), Some(it.deliveries[0].id)));
     store.commit(vec![Write::Aggregate(boxed(it))], vec![Expect::Aggregate(it.id, version)]).await.unwrap();
@@ -150,12 +151,25 @@ async fn plain_insert(cluster: &Cluster) -> f64 {
     .await
 }
 
+async fn lives(store: &Arc<PostgresStore>, cluster: &Cluster, (what, which): (&str, Range<u64>)) -> f64 {
+    let it = store.clone();
+    measured(what, cluster, which.end - which.start, move |n| {
+        let (it, mut challenge) = (it.clone(), opened(which.start + n));
+        async move {
+            open(&it, &challenge).await;
+            settle(&it, &mut challenge).await;
+            answer(&it, &challenge).await;
+        }
+    })
+    .await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "slow tier: postgres-measure"]
 async fn what_it_costs() {
     let cluster = Cluster::durable();
     let plain = plain_insert(&cluster).await;
-    let mut groups = Vec::new();
+    let (mut groups, mut life_costs) = (Vec::new(), Vec::new());
     for max_group in [1, 64] {
         let store = store_of(&cluster, max_group).await;
         let it = store.clone();
@@ -197,6 +211,9 @@ async fn what_it_costs() {
             }
         })
         .await;
+        lives(&store, &cluster, ("whole lives, the first thousand", count()..count() + 1000)).await;
+        let all = ("whole lives, each from end to end", count() + 1000..2 * count() + 1000);
+        life_costs.push(lives(&store, &cluster, all).await);
         let status = store.status();
         println!("{:40} {:.2} commits a step, {:?}\n", "", status.commits as f64 / status.syncs as f64, begun.elapsed());
         store.close();
@@ -206,4 +223,5 @@ async fn what_it_costs() {
         groups[1].0 / groups[0].0,
         groups[1].1 / plain
     );
+    println!("whole lives, grouped: {:.2} x the database's time of three rows", life_costs[1] / plain);
 }

@@ -69,6 +69,9 @@ pub enum Query {
     },
     /// For a timer, a settlement, or a look at one.
     One(AggregateId),
+    /// For handing over what is leased: as the process that has the lease wrote it a moment ago, where it still knows. What others have
+    /// written since comes out when it is settled, as when they write between any look and what follows from it.
+    Leased(AggregateId),
     /// A recipient by itself.
     Recipient(RecipientKey),
     /// A failure budget by itself, for a person who unlocks it.

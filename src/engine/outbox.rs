@@ -111,7 +111,7 @@ impl Outbox {
     /// Hands one delivery over and settles it.
     pub async fn hand_over(&self, lease: Lease) {
         let query = Query::One(lease.aggregate);
-        let view = match self.engine.store().load(&query).await {
+        let view = match self.engine.store().load(&Query::Leased(lease.aggregate)).await {
             Ok(view) => view,
             Err(error) => return tracing::error!(%error, "a leased delivery can't be read"),
         };

@@ -77,7 +77,7 @@ impl Reader<'_> {
                 };
                 self.call((None, held), key.as_deref(), search)
             }
-            Query::One(id) => Ok(View { one: self.find(*id, search)?, ..View::default() }),
+            Query::One(id) | Query::Leased(id) => Ok(View { one: self.find(*id, search)?, ..View::default() }),
             Query::Budget(key) => Ok(View { budgets: vec![(key.clone(), self.budget(key)?)], ..View::default() }),
             Query::Recipient(key) => Ok(View { recipient: self.recipient(key)?, ..View::default() }),
         }

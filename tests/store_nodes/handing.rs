@@ -1,11 +1,12 @@
 //! Deliveries and timers are divided between nodes; those of a node that is gone come to the other.
 
-use super::{Engine, fresh, node, options, put};
+use super::{Engine, fresh, load, node, options, put};
 use crate::sample::*;
 use countersign::domain::contact::Address;
 use countersign::domain::delivery::Status;
-use countersign::domain::snapshot::{Expect, Lease, Write};
+use countersign::domain::snapshot::{Expect, Lease, Query, Write};
 use countersign::store::contract::{Store, StoreError};
+use countersign::store::postgres::Options;
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -62,6 +63,34 @@ async fn each_delivery_is_one_nodes_and_those_of_a_dead_node_come_to_the_other()
     for node in [&first, &second] {
         assert!(node.lease(time.now(), SPAN, 100).await.unwrap().is_empty(), "all is done");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_another_node_wrote_meanwhile_comes_out_when_it_is_settled() {
+    let (settings, time) = (fresh(), Time::at(5));
+    // It takes what it wrote for what there is for as long as this test may take.
+    let lasting = Options { moment: Duration::from_secs(600), ..options(&time) };
+    let (first, second) = (node(&settings, lasting, 1).await, node(&settings, options(&time), 2).await);
+    let mut it = challenge(1, &phone());
+    first.commit(put(&it), Vec::new()).await.unwrap();
+    let lease = first.lease(time.now(), SPAN, 9).await.unwrap()[0];
+    let seen = async |store: &dyn Engine| load(store, Query::Leased(id(1))).await.one.unwrap();
+    assert_eq!(seen(&*first).await, seen(&*second).await);
+
+    let old = seen(&*first).await;
+    it.attempts = 1;
+    second.commit(put(&it), vec![Expect::Aggregate(id(1), old.version)]).await.unwrap();
+    assert_eq!(seen(&*first).await, old, "it has no reason to look");
+    let settle = async |version| {
+        let mut it = it.clone();
+        it.deliveries[0].status = Status::Accepted { at: at(6), provider_id: None };
+        first.commit(put(&it), vec![Expect::Aggregate(id(1), version), Expect::Lease(lease)]).await
+    };
+    assert_eq!(settle(old.version).await, Err(StoreError::Conflict));
+    let new = seen(&*first).await;
+    assert_eq!((new.value, new.version > old.version), (boxed(&it), true), "now it has looked");
+    settle(new.version).await.unwrap();
+    assert_eq!(seen(&*first).await.version, first.find(id(1)).await.unwrap().unwrap().version);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

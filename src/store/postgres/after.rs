@@ -6,6 +6,7 @@ use super::place::Place;
 use super::rec::Rec;
 use super::shared::{Doubt, Shared};
 use super::wish::{self, Wish};
+use crate::domain::aggregate::Aggregate;
 use crate::domain::id::{AggregateId, DeliveryId};
 use crate::domain::snapshot::Lease;
 use crate::domain::time::Timestamp;
@@ -22,6 +23,9 @@ pub(super) struct Taken {
 /// An aggregate that a commit leaves.
 struct Written {
     id: AggregateId,
+    plain: Option<Arc<Aggregate>>,
+    /// Bytes of it, sealed.
+    size: usize,
     kept: Kept,
     /// This node takes what waits, if nobody has it.
     take: bool,
@@ -47,7 +51,17 @@ impl After {
         let aggregate = |(put, body): (&ops::PutAggregate, &wish::Body)| {
             let kept = Kept { version: put.version, facts: body.facts.clone(), events: put.events };
             let (fresh, waiting, gone) = (put.fresh.clone(), put.waiting.clone(), put.gone.clone());
-            Written { id: put.id, kept, take: put.take, fresh, waiting, gone, new: put.was == 0 }
+            Written {
+                id: put.id,
+                plain: body.plain.clone(),
+                size: put.sealed.bytes.len(),
+                kept,
+                take: put.take,
+                fresh,
+                waiting,
+                gone,
+                new: put.was == 0,
+            }
         };
         let put = ops.records.iter().map(|it| {
             let rec = Rec { version: it.version, day: it.sealed.day, holds: it.holds.clone(), value: it.sealed.bytes.clone() };
@@ -73,6 +87,8 @@ impl After {
 
     /// What this node knows from now on; and the deliveries that are its own: of an aggregate that it has, all that wait.
     pub(super) fn remember(self, shared: &Shared, taken: &Taken) {
+        let mine = self.aggregates.iter().filter(|it| it.take);
+        shared.recent.put(mine.filter_map(|it| Some((it.kept.version, it.plain.clone()?, it.size))));
         for it in self.aggregates {
             shared.known.learn(it.id, it.kept);
             it.gone.into_iter().for_each(|(due, delivery)| shared.leases.remove(due, delivery));

@@ -141,7 +141,7 @@ impl Incoming {
             }
             Item::OptOut { address, publisher, .. } => wish.opt_outs.push((Place::address(*address), publisher.clone(), true)),
             Item::Recipient(it) => {
-                wish.write(vault, &Given::by(vault, &[]), &Write::Recipient(it.key.clone(), Some((**it).clone())));
+                wish.write(vault, &Given::by(vault, &[]), Write::Recipient(it.key.clone(), Some((**it).clone())));
             }
             Item::Note { name, value } => {
                 let place = Places(vault).note(name);

@@ -40,6 +40,7 @@ pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
         }
         round = round.wrapping_add(1);
         let outcome = async {
+            shared.recent.age();
             node::beat(&shared).await?;
             if round.is_multiple_of(COUNT_EVERY) {
                 count(&shared).await?;

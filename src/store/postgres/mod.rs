@@ -2,7 +2,8 @@
 //!
 //! A decision's reads are one statement, and its writes, with those of others that wait, are another: `view` ← `fetch` for the first;
 //! `wish` → `plan` (with `desk` and `drafts`) → `ops` → `committer` → `write` for the second. Every write is bound to the version that it was
-//! derived from, so nodes need no locks between them; `known` spares reading twice what a decision was made of. `leases` has the
+//! derived from, so nodes need no locks between them; `known` spares reading twice what a decision was made of, and `recent` what was
+//! written a moment ago. `leases` has the
 //! deliveries that are this node's, `keep` looks after partitions and data keys, `sweep` after what is over, `node` (with `watch`) after
 //! who runs and which form of values all of them read. `connection` lends a connection for as long as a statement may take.
 //! `counters` and `counts` are what nodes count together. `schema` has the tables, `place` and `rec` what is in `record`;
@@ -40,6 +41,7 @@ mod readback;
 mod reader;
 mod reading;
 mod rec;
+mod recent;
 mod release;
 mod schema;
 mod secret;

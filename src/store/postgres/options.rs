@@ -23,6 +23,9 @@ pub struct Options {
     pub queue: usize,
     /// Commits in one transaction.
     pub max_group: usize,
+    /// For so long what this node wrote is taken for what there is, when it is handed over. Who supersedes or cancels it at another node
+    /// meanwhile may come too late for its message, as one who does it while the message is being sent.
+    pub moment: Duration,
     /// The longest that a commit may take; then what became of it is not known.
     pub commit_timeout: Duration,
     /// The longest that a read may take.
@@ -53,6 +56,7 @@ impl Default for Options {
             look_every: Duration::from_millis(500),
             queue: 4096,
             max_group: 64,
+            moment: Duration::from_millis(250),
             commit_timeout: Duration::from_secs(10),
             read_timeout: Duration::from_secs(5),
             reads: 1024,

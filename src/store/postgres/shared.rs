@@ -5,6 +5,7 @@ use super::desk::NODES;
 use super::known::Known;
 use super::leases::Leases;
 use super::options::Options;
+use super::recent::Recent;
 use super::schema;
 use super::trouble::Trouble;
 use super::watch::Watch;
@@ -41,6 +42,8 @@ pub(super) struct Shared {
     /// This process, by a number of its own.
     pub(super) node: i64,
     pub(super) known: Known,
+    /// What was written last, for those who read it at once.
+    pub(super) recent: Recent,
     pub(super) leases: Leases,
     pub(super) counts: Counts,
     pub(super) doubts: Mutex<Vec<Doubt>>,
@@ -78,6 +81,7 @@ impl Shared {
             pool,
             node,
             known: Known::default(),
+            recent: Recent::default(),
             leases: Leases::default(),
             counts: Counts::default(),
             doubts: Mutex::default(),

@@ -141,7 +141,7 @@ impl Store for PostgresStore {
     }
 
     fn commit(&self, writes: Vec<Write>, expects: Vec<Expect>) -> Later<'_, ()> {
-        Box::pin(async move { self.write(Wish::of(&self.shared.vault, self.shared.form(), &writes, &expects)?).await })
+        Box::pin(async move { self.write(Wish::of(&self.shared.vault, self.shared.form(), writes, &expects)?).await })
     }
 
     fn lease(&self, now: Timestamp, span: Duration, max: usize) -> Later<'_, Vec<Lease>> {

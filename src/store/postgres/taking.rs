@@ -57,6 +57,7 @@ impl PostgresStore {
             let value = view::aggregate(self.shared.opener(), id, &stored)?;
             let facts = Facts::of(&value, &self.shared.vault);
             self.shared.leases.forget(id);
+            self.shared.recent.forget(id);
             for (due, delivery, _) in &facts.live.due {
                 self.shared.leases.put(*due, Lease { aggregate: id, delivery: *delivery, fence, until });
             }

@@ -64,7 +64,7 @@ pub(super) fn wanted(vault: &Vault, query: &Query) -> Wanted {
         }
         Query::Recipient(key) => Wanted { places: vec![places.recipient(key)], ..Wanted::default() },
         Query::Budget(key) => Wanted { places: vec![places.budget(key)], ..Wanted::default() },
-        Query::One(id) => Wanted { ids: vec![*id], ..Wanted::default() },
+        Query::One(id) | Query::Leased(id) => Wanted { ids: vec![*id], ..Wanted::default() },
     }
 }
 
@@ -87,7 +87,7 @@ impl Viewer<'_> {
                 Ok(View { addresses, ..self.call(Some(*id), key.as_deref())? })
             }
             Query::Slot { slot, key } => self.call(self.holder(slot)?, key.as_deref()),
-            Query::One(id) => Ok(View { one: self.aggregate(*id)?, ..View::default() }),
+            Query::One(id) | Query::Leased(id) => Ok(View { one: self.aggregate(*id)?, ..View::default() }),
             Query::Recipient(key) => Ok(View { recipient: self.recipient(key)?, ..View::default() }),
             Query::Budget(key) => Ok(View { budgets: vec![self.budget(key.clone())?], ..View::default() }),
         }

@@ -25,6 +25,8 @@ const LARGEST_COMMIT: usize = 1024 * 1024;
 pub(super) struct Body {
     pub(super) id: AggregateId,
     pub(super) sealed: SealedRow,
+    /// It, where somebody may soon want it.
+    pub(super) plain: Option<Arc<Aggregate>>,
     pub(super) facts: Arc<Facts>,
     /// How many events it has.
     pub(super) events: usize,
@@ -82,12 +84,12 @@ impl Wish {
     }
 
     /// Seals what a decision wants. Of two writes of one record the last stands.
-    pub(super) fn of(vault: &Vault, form: Form, writes: &[Write], expects: &[Expect]) -> Result<Self, StoreError> {
-        written_in(form, writes)?;
+    pub(super) fn of(vault: &Vault, form: Form, writes: Vec<Write>, expects: &[Expect]) -> Result<Self, StoreError> {
+        written_in(form, &writes)?;
         let mut wish = Self::new(form);
         expects.iter().for_each(|it| wish.expect(&Places(vault), it));
         let given = Given::by(vault, expects);
-        writes.iter().for_each(|it| wish.write(vault, &given, it));
+        writes.into_iter().for_each(|it| wish.write(vault, &given, it));
         wish.bounded()
     }
 
@@ -141,25 +143,26 @@ impl Wish {
         self.contradicts |= other.is_some_and(|it| it != version);
     }
 
-    pub(super) fn write(&mut self, vault: &Vault, given: &Given<'_>, write: &Write) {
+    pub(super) fn write(&mut self, vault: &Vault, given: &Given<'_>, write: Write) {
         let places = Places(vault);
         match write {
             Write::Aggregate(it) => {
-                let body = self.body(vault, given, it);
+                let mut body = self.body(vault, given, &it);
+                body.plain = Some(Arc::new(it));
                 self.bodies.retain(|it| it.id != body.id);
                 self.bodies.push(body);
             }
             Write::Budget(key, budget) => {
-                let place = places.budget(key);
-                let sealed = row::seal_in_place(vault, &place.key, rows::encode_budget(budget, self.form, ROOM), true);
+                let place = places.budget(&key);
+                let sealed = row::seal_in_place(vault, &place.key, rows::encode_budget(&budget, self.form, ROOM), true);
                 self.put(Record { place, sealed: Some(sealed), also: Vec::new() });
             }
-            Write::OptOut(publisher, address, stopped) => self.opt_outs.push((places.address(address), publisher.clone(), *stopped)),
+            Write::OptOut(publisher, address, stopped) => self.opt_outs.push((places.address(&address), publisher, stopped)),
             Write::Recipient(name, recipient) => {
-                let place = places.recipient(name);
+                let place = places.recipient(&name);
                 let encoded = recipient.as_ref().map(|it| rows::encode_recipient(it, self.form, ROOM));
                 let sealed = encoded.map(|it| row::seal_in_place(vault, &place.key, it, true));
-                let also = recipient.as_ref().map(|it| around(&places, name, it)).unwrap_or_default();
+                let also = recipient.as_ref().map(|it| around(&places, &name, it)).unwrap_or_default();
                 self.put(Record { place, sealed, also });
             }
         }
@@ -176,7 +179,7 @@ impl Wish {
         let sealed = row::seal_in_place(vault, &key, rows::encode_aggregate(it, self.form, ROOM), false);
         let slot = it.challenge().map(|it| Places(vault).slot(&it.slot()));
         let also = beside(&Places(vault), it, slot);
-        Body { id: it.id(), sealed, facts: Arc::new(Facts::given(it, given)), events: it.events().len(), slot, also }
+        Body { id: it.id(), sealed, plain: None, facts: Arc::new(Facts::given(it, given)), events: it.events().len(), slot, also }
     }
 }
 
