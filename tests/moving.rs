@@ -86,10 +86,24 @@ async fn a_server_is_exported_and_imported_elsewhere() {
     goes_on(&nodes, &server, &sessions).await;
     assert!(server.stop().success());
 
+    let on_sled = nodes.bank.read("countersign.toml");
     nodes.bank.write("countersign.toml", &std::fs::read_to_string(new_settings(&nodes)).unwrap());
     let said = nodes.operate("c", &["import", "--from", &file]);
     assert!(said.code == Some(0), "{}{}", said.out, said.err);
     let server = nodes.start("c");
+    let again = server.soap(&explicit(PHONE, TEXT, "", Some("one"))).await;
+    assert_eq!(again.element("AlrtPkgId"), sessions[0].1.element("AlrtPkgId"));
+
+    let back = nodes.bank.path("back.jsonl").to_str().unwrap().to_owned();
+    let said = nodes.operate("c", &["export", "--to", &back]);
+    assert!(said.code == Some(0) && said.out.contains("2 session\n") && said.out.contains("1 opened"), "{}{}", said.out, said.err);
+    let refused = nodes.operate("c", &["export", "--to", &back]);
+    assert!(refused.code == Some(1) && refused.err.contains("the file exists"), "{}", refused.err);
+    assert!(server.stop().success());
+    nodes.bank.write("countersign.toml", &on_sled);
+    let said = nodes.operate("d", &["import", "--from", &back]);
+    assert!(said.code == Some(0) && said.out.contains("verified and imported"), "{}{}", said.out, said.err);
+    let server = nodes.start("d");
     let again = server.soap(&explicit(PHONE, TEXT, "", Some("one"))).await;
     assert_eq!(again.element("AlrtPkgId"), sessions[0].1.element("AlrtPkgId"));
 }

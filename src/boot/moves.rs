@@ -3,12 +3,14 @@
 use super::data::Data;
 use crate::admin::Outcome;
 use crate::config::{Engine, Settings};
+use crate::domain::id::PublisherId;
 use crate::domain::time::Timestamp;
 use crate::engine::draw::{Clock, SystemClock};
 use crate::engine::outbox::Outbox;
 use crate::store::postgres::{self, Options};
 use crate::store::sled::SledStore;
 use crate::store::transfer::copy::{Copy, Plan, Report};
+use crate::store::transfer::export;
 use crate::store::transfer::file::{self, Counts};
 use crate::vault::Vault;
 use anyhow::{Context, Result, bail};
@@ -59,23 +61,29 @@ impl Mover {
         }
     }
 
-    /// Writes everything to the file `to`.
-    pub async fn export(&self, to: &Path, now: Timestamp) -> Outcome {
-        let (store, vault, path) = (self.sled()?, self.vault()?, to.to_owned());
-        let work = move || {
-            file::export(&store, &vault, &path, now)?;
-            // Read from the disk again, from end to end: only that says that it can be imported.
-            file::verify(&path, &vault)
-        };
-        let written = tokio::task::spawn_blocking(work).await.map_err(|error| error.to_string())?;
-        let counts = written.map_err(|error| format!("{}: {error}", to.display()))?;
+    /// Writes everything to the file `to`. `publishers`: all that are registered.
+    pub async fn export(&self, publishers: &[PublisherId], to: &Path, now: Timestamp) -> Outcome {
+        let counts = self.exported(publishers, to, now).await.map_err(|error| format!("{}: {error:#}", to.display()))?;
         Ok(format!("{}: written and verified.\n{}It needs this root key to be read.\n", to.display(), listed(&counts)))
+    }
+
+    async fn exported(&self, publishers: &[PublisherId], to: &Path, now: Timestamp) -> Result<Counts> {
+        let (vault, path) = (Arc::new(Vault::from_file(&self.root_file)?), to.to_owned());
+        match &self.data {
+            Data::Sled(store, _) => {
+                let (store, vault, path) = (store.clone(), vault.clone(), path.clone());
+                tokio::task::spawn_blocking(move || export::from_sled(&store, &vault, &path, now)).await??
+            }
+            Data::Postgres(store) => export::from_postgres(store, vault.clone(), publishers, to, now).await?,
+        };
+        // Read from the disk again, from end to end: only that says that it can be imported.
+        Ok(tokio::task::spawn_blocking(move || file::verify(&path, &vault)).await??)
     }
 
     fn sled(&self) -> Result<Arc<SledStore>, String> {
         match &self.data {
             Data::Sled(store, _) => Ok(store.clone()),
-            Data::Postgres(_) => Err("the data are in PostgreSQL: this is for engine = \"sled\"; use the database's own tools".to_owned()),
+            Data::Postgres(_) => Err("the data are in PostgreSQL already; to move them elsewhere, export and import them".to_owned()),
         }
     }
 

@@ -9,7 +9,7 @@ use crate::admin::{Files, Operations, Outcome, Soon};
 use crate::config::Settings;
 use crate::domain::activity::timeline;
 use crate::domain::budget::BudgetKey;
-use crate::domain::id::AggregateId;
+use crate::domain::id::{AggregateId, PublisherId};
 use crate::domain::recipient::Recipient;
 use crate::domain::snapshot::{Expect, Query, Write};
 use crate::engine::Engine;
@@ -161,7 +161,10 @@ impl Operations for Counter {
     }
 
     fn export<'a>(&'a self, to: &'a Path) -> Soon<'a> {
-        Box::pin(self.mover.export(to, self.engine.now()))
+        Box::pin(async move {
+            let publishers: Vec<PublisherId> = self.engine.registry().publishers.keys().cloned().collect();
+            self.mover.export(&publishers, to, self.engine.now()).await
+        })
     }
 
     fn keys(&self, wish: Command) -> Soon<'_> {

@@ -149,6 +149,11 @@ impl Keys<'_> {
         Key::new(kind::OPT_OUT, self.0.index_tag(kind::OPT_OUT, &[publisher.as_str().as_bytes(), address.expose().as_bytes()]))
     }
 
+    /// An opt-out that came from a store that does not keep it by its own key.
+    pub(crate) fn foreign_opt_out(&self, publisher: &str, address: &Route) -> Key {
+        Key::new(kind::OPT_OUT, self.0.index_tag(kind::OPT_OUT, &[b"foreign", publisher.as_bytes(), address]))
+    }
+
     pub(crate) fn recipient(&self, key: &RecipientKey) -> Key {
         let parts = [key.publisher.as_str().as_bytes(), key.institution.as_str().as_bytes(), key.id.as_bytes()];
         Key::new(kind::RECIPIENT, self.0.index_tag(kind::RECIPIENT, &parts))

@@ -79,6 +79,7 @@ impl Commit {
         let given = Given::by(vault, expects);
         let mut changes: Vec<Change> = Vec::with_capacity(writes.len());
         for write in writes {
+            changes.extend(foreign_opt_out(vault, &write));
             let new = change((vault, form), write, &given);
             changes.retain(|it| it.key() != new.key());
             changes.push(new);
@@ -182,6 +183,14 @@ fn change((vault, form): (&Vault, Form), write: Write, given: &Given<'_>) -> Cha
             Change::Record { key, body, aside: Aside::Recipient(name) }
         }
     }
+}
+
+// Whoever wants messages again is rid of what was imported, too.
+fn foreign_opt_out(vault: &Vault, write: &Write) -> Option<Change> {
+    let Write::OptOut(publisher, address, false) = write else { return None };
+    let route = Keys(vault).address(address);
+    let key = Keys(vault).foreign_opt_out(publisher.as_str(), &route);
+    Some(Change::Record { key, body: None, aside: Aside::OptOut(route, publisher.clone()) })
 }
 
 fn aggregate((vault, form): (&Vault, Form), it: Aggregate, given: &Given<'_>) -> Change {

@@ -75,7 +75,7 @@ fn greeting(settings: &Settings) -> String {
     format!(
         "SET statement_timeout = {millis}; SET idle_in_transaction_session_timeout = {millis}; \
          SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; \
-         SET enable_bitmapscan = off; SET enable_material = off; SET jit = off; \
+         SET enable_bitmapscan = off; SET enable_material = off; SET enable_hashagg = off; SET jit = off; \
          SELECT set_config('synchronous_commit', 'on', false) \
          WHERE current_setting('synchronous_commit', true) IN ('off', 'local', 'remote_write')"
     )

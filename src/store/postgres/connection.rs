@@ -31,7 +31,7 @@ impl Shared {
 
     /// Works with a connection, for no longer than `time`.
     pub(super) async fn within<T>(&self, time: Duration, work: impl AsyncFnOnce(&Object) -> Result<T, Trouble>) -> Result<T, Trouble> {
-        let client = Borrowed(Some(self.pool.get().await?));
+        let client = Borrowed::of(self.pool.get().await?);
         let done = tokio::time::timeout(time, work(client.get())).await;
         let done = done.unwrap_or_else(|_| Err(Trouble::Away("it took too long".to_owned())));
         if let Err(Trouble::Away(_)) = &done {
@@ -44,15 +44,28 @@ impl Shared {
     }
 }
 
+/// What is asked of the database, for no longer than `time`.
+pub(super) async fn in_time<T>(time: Duration, work: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Trouble> {
+    let done = tokio::time::timeout(time, work).await;
+    Ok(done.map_err(|_| Trouble::Away("it took too long".to_owned()))??)
+}
+
 /// A connection that goes back only when it is idle: one with an answer under way is nobody's, also when whoever waits for it gave up.
-struct Borrowed(Option<Object>);
+pub(super) struct Borrowed(Option<Object>);
 
 impl Borrowed {
-    fn get(&self) -> &Object {
+    /// One that was idle.
+    pub(super) fn of(client: Object) -> Self {
+        Self(Some(client))
+    }
+
+    /// It.
+    pub(super) fn get(&self) -> &Object {
         self.0.as_ref().expect("it is taken out only when this is consumed")
     }
 
-    fn give_back(mut self) {
+    /// Nothing is under way on it.
+    pub(super) fn give_back(mut self) {
         drop(self.0.take());
     }
 }

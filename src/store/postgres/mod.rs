@@ -8,7 +8,7 @@
 //! who runs and which form of values all of them read. `connection` lends a connection for as long as a statement may take.
 //! `counters` and `counts` are what nodes count together. `schema` has the tables, `place` and `rec` what is in `record`;
 //! [`PostgresStore`] puts it all together. `incoming` fills a database with what another store had (`numbered`: its events, under the
-//! numbers that they have), and `readback` reads all of it for a comparison.
+//! numbers that they have), `outgoing` reads all of it for another store, and `readback` for a comparison, both with a `moment`.
 //!
 //! How a database gets there: [`settings`]; [`migrate`] (the schema's steps, with many nodes starting at once); [`connect`] (a pool of
 //! connections to the host that takes writes) and its `tls` and `secret` files; `problem` (what went wrong, for a person),
@@ -31,9 +31,11 @@ mod incoming;
 mod keep;
 mod known;
 mod leases;
+mod moment;
 mod node;
 mod numbered;
 mod ops;
+mod outgoing;
 mod place;
 mod plan;
 mod problem;

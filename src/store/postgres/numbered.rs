@@ -27,7 +27,8 @@ pub(super) fn statements<'a>(shared: &Shared, ops: &'a Ops, new: &'a [Tell], tol
 fn numbered<'a>(new: &'a [Tell], told: &HashMap<AggregateId, Told>) -> Option<Statement<'a>> {
     let each = || {
         new.iter().filter_map(|tell| Some((tell, told.get(&tell.id)?))).flat_map(|(tell, told)| {
-            let numbers = told.seqs.iter().zip(&told.days).enumerate().skip(tell.first);
+            // 0: its number was forgotten with the history of its day.
+            let numbers = told.seqs.iter().zip(&told.days).enumerate().skip(tell.first).filter(|it| *it.1.0 > 0);
             numbers.map(move |(which, (seq, day))| (&tell.id, told, which, *seq, *day))
         })
     };

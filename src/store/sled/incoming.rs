@@ -79,11 +79,11 @@ impl<'a> Fresh<'a> {
             Item::Recipient(it) => lasting(keys.recipient(&it.key), rows::encode_recipient(it, Form::NEWEST, ROOM)),
             Item::Note { name, value } => lasting(keys.note(name), encode_note(name, value)),
             Item::OptOut { address, publisher, key } => {
-                let key = key.ok_or_else(|| io::Error::other("an opt-out has no key"))?;
+                let key = key.map_or_else(|| keys.foreign_opt_out(publisher.as_str(), address), |it| Key::new(kind::OPT_OUT, it));
                 let mut out = Encoder::with_capacity(48);
                 out.fixed(address);
                 out.text(publisher.as_str());
-                clear(Key::new(kind::OPT_OUT, key), &out.finish())
+                clear(key, &out.finish())
             }
             Item::Feed { institution, last } => {
                 let mut out = Encoder::with_capacity(32);

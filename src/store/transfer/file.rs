@@ -1,22 +1,17 @@
-//! A store as a file of JSON lines: written while it serves, verified from end to end before anything is made of it.
+//! A store as a file of JSON lines: verified from end to end before anything is made of it.
 
 use super::copy::Plan;
 use super::item::Item;
 use super::json::{Line, VERSION};
 use super::ledger::{Differences, Ledger};
-use crate::domain::id::AggregateId;
-use crate::domain::time::Timestamp;
 use crate::store::contract::StoreError;
-use crate::store::key::kind;
 use crate::store::postgres::{Found, Incoming, Options, Settings};
-use crate::store::row;
-use crate::store::sled::{Fresh, SledStore};
+use crate::store::sled::Fresh;
 use crate::vault::Vault;
 use aws_lc_rs::digest::{Context, SHA256};
-use std::collections::{BTreeMap, HashMap};
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,8 +20,6 @@ use std::time::Duration;
 const LONGEST: u64 = 256 * 1024;
 /// Records in one transaction.
 const BATCH: usize = 64;
-/// Records of history read at once.
-const PART: usize = 1024;
 /// What ended so long ago is not found by key (decision 11).
 const TOMBSTONES: Duration = Duration::from_secs(72 * 3600);
 
@@ -68,76 +61,6 @@ pub enum FileError {
 
 /// Lines of each type in a file.
 pub type Counts = BTreeMap<String, u64>;
-
-/// Writes everything in a store to `to`, which must not exist; it appears, with mode 0600, when it is whole and durable. `vault` has the
-/// store's root key and is this export's alone. Blocks.
-pub fn export(source: &SledStore, vault: &Vault, to: &Path, now: Timestamp) -> Result<Counts, FileError> {
-    if to.exists() {
-        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "the file exists; give a new name").into());
-    }
-    let fresh = to.with_extension("partial");
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-    let mut out = Writer { out: BufWriter::new(file), sum: Context::new(&SHA256), counts: Counts::new() };
-    out.line(&Line::Header { version: VERSION, store: "sled".into(), time: now.to_string(), root_key: vault.fingerprint() })?;
-    let image = source.image(0);
-    let (keys, rest): (Vec<_>, Vec<_>) = image.changed.into_iter().partition(|it| it.0.kind() == kind::DAY);
-    let mut each = |item: Item| -> Result<(), FileError> {
-        if let Item::DataKey { day, wrapped } = &item {
-            vault.learn_day(*day, wrapped).map_err(|error| StoreError::Failed(error.to_string()))?;
-        }
-        let line = Line::of(&item, vault).map_err(|error| StoreError::Failed(error.to_string()))?;
-        Ok(out.line(&line)?)
-    };
-    for (key, _, bytes) in &keys {
-        source.item(key, bytes)?.into_iter().try_for_each(&mut each)?;
-    }
-    let hot: HashMap<AggregateId, u64> = rest.iter().filter(|it| it.0.kind() == kind::AGGREGATE).map(|it| (it.0.id(), u64::MAX)).collect();
-    past(source, hot, image.sequence, &mut each)?;
-    for (key, _, bytes) in &rest {
-        source.item(key, bytes)?.into_iter().try_for_each(&mut each)?;
-    }
-    for (publisher, day, count) in image.opened {
-        each(Item::Opened { publisher, day, count })?;
-    }
-    let counts = out.end()?;
-    std::fs::rename(&fresh, to)?;
-    let folder = to.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()?;
-    Ok(counts)
-}
-
-// Of each aggregate that was in history at commit `until`, and is not hot, the newest record.
-fn past(
-    source: &SledStore,
-    mut newest: HashMap<AggregateId, u64>,
-    until: u64,
-    each: &mut dyn FnMut(Item) -> Result<(), FileError>,
-) -> Result<(), FileError> {
-    for write in [false, true] {
-        for day in source.past_days(true) {
-            let mut place = 0;
-            loop {
-                let (records, next) = source.past(day, place, PART)?;
-                if records.is_empty() {
-                    break;
-                }
-                place = next;
-                for (key, bytes) in records {
-                    let version = row::head(&bytes).map_err(|error| StoreError::Failed(error.to_string()))?.version;
-                    let known = newest.entry(key.id()).or_default();
-                    if !write && version <= until {
-                        *known = version.max(*known);
-                    } else if write && version == *known {
-                        // Once, should the same be there twice.
-                        *known = u64::MAX;
-                        source.item(&key, &bytes)?.into_iter().try_for_each(&mut *each)?;
-                    }
-                }
-            }
-        }
-    }
-    Ok(())
-}
 
 /// Reads a file from end to end, and checks that it is whole and can be opened with this root key; writes nothing. Blocks.
 pub fn verify(from: &Path, vault: &Vault) -> Result<Counts, FileError> {
@@ -238,31 +161,6 @@ fn head(version: u32, root_key: &str, vault: &Vault) -> Result<(), Option<FileEr
         VERSION if root_key == ours => Ok(()),
         VERSION => Err(Some(FileError::Key { file: root_key.to_owned(), ours })),
         _ => Err(None),
-    }
-}
-
-/// A file in the making.
-struct Writer {
-    out: BufWriter<File>,
-    sum: Context,
-    counts: Counts,
-}
-
-impl Writer {
-    fn line(&mut self, line: &Line) -> io::Result<()> {
-        let mut text = serde_json::to_vec(line)?;
-        text.push(b'\n');
-        self.sum.update(&text);
-        *self.counts.entry(line.name().to_owned()).or_default() += 1;
-        self.out.write_all(&text)
-    }
-
-    fn end(mut self) -> io::Result<Counts> {
-        let sha256 = hex::encode(self.sum.clone().finish().as_ref());
-        let counts = self.counts.clone();
-        self.line(&Line::End { counts: counts.clone(), sha256 })?;
-        self.out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-        Ok(counts)
     }
 }
 

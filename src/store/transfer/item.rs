@@ -48,7 +48,7 @@ pub enum Item {
         address: Route,
         /// Whose messages.
         publisher: PublisherId,
-        /// The routing MAC of both, where a store has it: sled keeps opt-outs by it.
+        /// The routing MAC of both, where a store has it: sled keeps by it what it was told itself.
         key: Option<Route>,
     },
     /// A registered recipient.

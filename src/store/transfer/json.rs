@@ -43,7 +43,12 @@ pub(super) enum Line {
     /// A failure budget.
     Budget { key: String, recent: Vec<String>, consecutive: u32 },
     /// An opt-out.
-    OptOut { key: String, address: String, publisher: String },
+    OptOut {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
+        address: String,
+        publisher: String,
+    },
     /// A recipient.
     Recipient { key: String, publisher: String, institution: String, sealed: String },
     /// A cursor or a parked event.
@@ -72,8 +77,7 @@ impl Line {
                 Self::Budget { key: hex::encode(key), recent, consecutive: budget.consecutive }
             }
             Item::OptOut { address, publisher, key } => {
-                let key = hex::encode(key.ok_or(Wrong)?);
-                Self::OptOut { key, address: hex::encode(address), publisher: publisher.to_string() }
+                Self::OptOut { key: key.map(hex::encode), address: hex::encode(address), publisher: publisher.to_string() }
             }
             Item::Recipient(it) => {
                 let key = Keys(vault).recipient(&it.key);
@@ -112,7 +116,8 @@ impl Line {
                 Item::Budget { key: route(key)?, budget: Budget { recent, consecutive: *consecutive } }
             }
             Self::OptOut { key, address, publisher } => {
-                Item::OptOut { address: route(address)?, publisher: publisher.as_str().into(), key: Some(route(key)?) }
+                let key = key.as_deref().map(route).transpose()?;
+                Item::OptOut { address: route(address)?, publisher: publisher.as_str().into(), key }
             }
             Self::Recipient { key, publisher, institution, sealed } => {
                 let key = Key::new(kind::RECIPIENT, route(key)?);
