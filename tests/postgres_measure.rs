@@ -60,7 +60,6 @@ fn phone_of(it: &Challenge) -> Address {
 async fn open(store: &PostgresStore, it: &Challenge) {
     let view = store.load(&opening(it, it.opened_at)).await.unwrap();
     let expects = vec![
-        Expect::Aggregate(it.id, 0),
         Expect::Address(phone_of(it), view.addresses[0].version),
         Expect::Budget(view.budgets[0].0.clone(), view.budgets[0].1.version),
         Expect::Slot(it.slot(), None),

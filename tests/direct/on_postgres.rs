@@ -3,6 +3,7 @@
 use crate::life::{Life, checked};
 use crate::world::{Hands, START, Secret, Seeded};
 use crate::{postgres, sample};
+use countersign::connect::sandbox::Sandbox;
 use countersign::domain::budget::BudgetKey;
 use countersign::domain::contact::{Address, Channel};
 use countersign::domain::publisher::Publisher;
@@ -10,6 +11,8 @@ use countersign::domain::request::{Asked, Origin, Pace, Policy};
 use countersign::domain::snapshot::Query;
 use countersign::domain::told::Resent;
 use countersign::engine::direct::{BusSlot, Call, Creation};
+use countersign::engine::outbox::Outbox;
+use countersign::engine::routes::Routes;
 use countersign::engine::tally::Tally;
 use countersign::engine::{Engine, Parts};
 use countersign::store::postgres::{Options, PostgresStore, Settings};
@@ -18,37 +21,33 @@ use std::sync::Arc;
 use std::time::Duration;
 
 async fn nodes() -> ([Arc<Engine>; 2], Arc<Hands>) {
-    let (cluster, hands, vault) = (postgres::shared(), Arc::new(Hands::at(START)), sample::vault());
+    let (cluster, hands) = (postgres::shared(), Arc::new(Hands::at(START)));
     let settings = Settings { migrate: true, pool: 8, wait_timeout_millis: 60_000, ..cluster.settings(&cluster.database()) };
-    let mut engines = Vec::new();
-    for number in 1..=2 {
-        let (clock, patience) = (sample::Time::at(0), Duration::from_secs(60));
-        let options = Options {
-            clock: Arc::new(move || clock.now()),
-            database_time: false,
-            look_every: Duration::ZERO,
-            commit_timeout: patience,
-            read_timeout: patience,
-            ..Options::default()
-        };
-        let store = PostgresStore::open(&settings, options, vault.clone(), number).await.expect("the store opens");
-        let engine = Engine::new(Parts {
-            store: store.clone(),
-            notes: store,
-            vault: vault.clone(),
-            clock: hands.clone(),
-            chance: Arc::new(Seeded::from((number as u64) << 32)),
-            tally: Tally::alone(1, vault.clone()),
-        });
-        let mut registry = countersign::registration::read(&countersign::demo::registration::files()).unwrap().registry;
-        for publisher in registry.publishers.values_mut() {
-            let it: &mut Publisher = Arc::make_mut(publisher);
-            (it.budget.daily, it.budget.consecutive, it.attempts) = (10_000, 10_000, 10);
-        }
-        engine.register(registry);
-        engines.push(Arc::new(engine));
+    let looking = || Options { look_every: Duration::ZERO, ..Options::default() };
+    let all = [node(&settings, looking(), (1, &hands)).await.0, node(&settings, looking(), (2, &hands)).await.0];
+    (all, hands)
+}
+
+async fn node(settings: &Settings, options: Options, (number, hands): (i64, &Arc<Hands>)) -> (Arc<Engine>, Arc<PostgresStore>) {
+    let (clock, patience, vault) = (sample::Time::at(0), Duration::from_secs(60), sample::vault());
+    let clock = Arc::new(move || clock.now());
+    let options = Options { clock, database_time: false, commit_timeout: patience, read_timeout: patience, ..options };
+    let store = PostgresStore::open(settings, options, vault.clone(), number).await.expect("the store opens");
+    let engine = Engine::new(Parts {
+        store: store.clone(),
+        notes: store.clone(),
+        vault: vault.clone(),
+        clock: hands.clone(),
+        chance: Arc::new(Seeded::from((number as u64) << 32)),
+        tally: Tally::alone(1, vault.clone()),
+    });
+    let mut registry = countersign::registration::read(&countersign::demo::registration::files()).unwrap().registry;
+    for publisher in registry.publishers.values_mut() {
+        let it: &mut Publisher = Arc::make_mut(publisher);
+        (it.budget.daily, it.budget.consecutive, it.attempts) = (10_000, 10_000, 10);
     }
-    (engines.try_into().unwrap_or_else(|_| panic!("two")), hands)
+    engine.register(registry);
+    (Arc::new(engine), store)
 }
 
 fn origin(engine: &Engine) -> Origin {
@@ -104,6 +103,53 @@ async fn one_node_opens_another_sends_again_and_either_verifies_by_the_slot() {
         let said = checked(engine.verify_slot(origin(engine), slot, typed, Some(key.into())).await.unwrap());
         assert_eq!(said, expected, "{key}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn each_step_looks_once_at_most_and_commits_once() {
+    let database = postgres::shared().database();
+    let mut asked = Vec::new();
+    for (number, count) in [(1, 0), (2, 10), (3, 110)] {
+        let before = transactions(&database).await;
+        lives(&database, number, count).await;
+        asked.push(transactions(&database).await - before);
+    }
+    // Look and opening, settling of what was just written, look and verdict. A node does a little beside.
+    let each = f64::from(asked[2] - asked[1]) / 100.0;
+    assert!((4.9..5.4).contains(&each), "{each} transactions a life: {asked:?}");
+}
+
+// So many challenges, one after the other: opened, handed over, verified.
+async fn lives(database: &str, number: i64, count: usize) {
+    let settings = Settings { migrate: true, pool: 2, ..postgres::shared().settings(database) };
+    let (engine, store) = node(&settings, Options::default(), (number, &Arc::new(Hands::at(START)))).await;
+    let clock = sample::Time::at(0);
+    let outbox = Outbox::new(engine.clone(), Routes::only(Arc::new(Sandbox::new(&Default::default(), Arc::new(move || clock.now())))));
+    for nth in 0..count {
+        let phone = Secret::new(&format!("+1202555{:04}", 1_000 * number as usize + nth));
+        let it = Asked { recipient: Some(phone), ..Life::sms() };
+        let Creation::Opened { summary, code: Some(code), .. } = engine.create(origin(&engine), it).await.unwrap() else {
+            panic!("not opened")
+        };
+        let leases = engine.store().lease(engine.now(), Duration::from_secs(180), 8).await.unwrap();
+        assert_eq!(leases.len(), 1);
+        outbox.hand_over(leases[0]).await;
+        let call = Call { origin: origin(&engine), id: summary.id, key: None };
+        assert_eq!(checked(engine.verify(call, Secret::new(code.expose())).await.unwrap()), "verified");
+    }
+    store.close();
+}
+
+// Transactions in a database so far, once all who were connected are gone: only then all of them are counted.
+async fn transactions(database: &str) -> i32 {
+    let ask = |text: &str| postgres::shared().sql("postgres", &text.replace("{}", database)).parse::<i32>().unwrap();
+    for _ in 0..600 {
+        if ask("SELECT count(*) FROM pg_stat_activity WHERE datname = '{}'") == 0 {
+            return ask("SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = '{}'");
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("somebody stays connected")
 }
 
 // All at once, at the nodes in turn: how often each answer.

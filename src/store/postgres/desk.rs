@@ -45,7 +45,8 @@ pub(super) struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    /// An aggregate as it is; `Ok(None)`: to be read first.
+    /// An aggregate as it is; `Ok(None)`: to be read first. One of which nothing is expected, known or read is taken for new, as it mostly
+    /// is: should it be there, it can't be written so, and is read then.
     pub(super) fn aggregate(&self, id: AggregateId, expected: Option<u64>) -> Result<Option<Option<Kept>>, Gap> {
         if let Some(read) = self.read.aggregates.get(&id) {
             let version = read.as_ref().map_or(0, |it| it.version);
@@ -54,7 +55,10 @@ impl Desk<'_> {
         if expected == Some(0) {
             return Ok(Some(None));
         }
-        Ok(self.known.aggregate(id).filter(|it| expected.is_none_or(|expected| expected == it.version)).map(Some))
+        match (self.known.aggregate(id), expected) {
+            (None, None) => Ok(Some(None)),
+            (known, _) => Ok(known.filter(|it| expected.is_none_or(|expected| expected == it.version)).map(Some)),
+        }
     }
 
     /// A record as it is; `Ok(None)`: to be read first.

@@ -37,11 +37,11 @@ impl PostgresStore {
             match self.send(ops, after).await {
                 Ok(()) => return Ok(()),
                 Err(StoreError::Conflict) => {
-                    if self.lost(&wish).await? {
-                        return Err(StoreError::Fenced);
-                    }
                     if self.is_outrun(&wish) {
                         return Err(StoreError::Conflict);
+                    }
+                    if self.lost(&wish).await? {
+                        return Err(StoreError::Fenced);
                     }
                     // What it was derived from is read again; what the caller expects may hold all the same.
                     read = self.reread(&wish, places).await?;
@@ -60,7 +60,6 @@ impl PostgresStore {
             let desk = Desk { opener, form, known: &shared.known, read, stamp: shared.stamp(), now: shared.now() };
             match plan(&desk, wish) {
                 Ok(ops) => return Ok(ops),
-                // Whoever looks again meets the lease then, if it is another's.
                 Err(Gap::Conflict) if self.is_outrun(wish) => return Err(StoreError::Conflict),
                 Err(Gap::Conflict) => return Err(self.conflict(wish).await),
                 Err(Gap::Unreadable(error)) => return Err(error),
@@ -69,7 +68,8 @@ impl PostgresStore {
         }
     }
 
-    // Whether this node knows something newer than what the decision was made of.
+    // Whether this node knows something newer than what the decision was made of. Whoever looks again meets the lease then, if it is
+    // another's.
     fn is_outrun(&self, wish: &Wish) -> bool {
         let newer = |it: (&AggregateId, &u64)| self.shared.known.aggregate(*it.0).is_some_and(|known| known.version > *it.1);
         wish.aggregates.iter().any(newer)
