@@ -4,12 +4,16 @@ use super::fetch::{Eyes, Fetched, Wanted};
 use super::shared::Shared;
 use crate::store::contract::StoreError;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 /// Queries in one statement.
 const MOST: usize = 64;
 /// Statements under way at once.
 const LANES: usize = 2;
+/// How long what comes waits for a statement that is under way, to go with all that come until then: one of sixteen costs less than two of
+/// eight. A longer one shall hold up nobody.
+const PATIENCE: Duration = Duration::from_millis(2);
 
 /// A query that waits.
 pub(super) struct Ask {
@@ -21,6 +25,7 @@ pub(super) struct Ask {
 pub(super) async fn run(shared: Arc<Shared>, mut asks: mpsc::Receiver<Ask>) {
     let lanes = Arc::new(Semaphore::new(LANES));
     loop {
+        drop(tokio::time::timeout(PATIENCE, lanes.acquire_many(LANES as u32)).await);
         let Ok(lane) = lanes.clone().acquire_owned().await else { return };
         let Some(Ask { mut wanted, done }) = asks.recv().await else { return };
         let mut waiting = vec![done];
