@@ -20,10 +20,11 @@ use crate::registration::{self, Change, Problem, Registered, diff_recipients, di
 use crate::store::contract::StoreError;
 use crate::store::postgres;
 use crate::store::transfer::copy::Plan;
+use futures_util::future::try_join_all;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Recipients written in one commit.
+/// Recipients that are looked at, and written, at once.
 const AT_ONCE: usize = 50;
 
 /// The server's side of the counter.
@@ -99,29 +100,32 @@ impl Counter {
     }
 }
 
-/// Writes recipients that are new or differ; those that are the same cost nothing.
+/// Writes recipients that are new or differ; those that are the same cost nothing but a look, and looks go together.
 pub async fn register_recipients(engine: &Engine, recipients: Vec<Recipient>) -> Result<usize, StoreError> {
-    let store = engine.store();
-    let (mut written, mut writes, mut expects) = (0, Vec::new(), Vec::new());
-    for mut recipient in recipients {
-        let known = store.load(&Query::Recipient(recipient.key.clone())).await?.recipient;
-        if let Some(known) = &known {
-            recipient.uid.clone_from(&known.value.uid);
+    let (store, mut written, mut recipients) = (engine.store(), 0, recipients.into_iter());
+    loop {
+        let some: Vec<Recipient> = recipients.by_ref().take(AT_ONCE).collect();
+        if some.is_empty() {
+            return Ok(written);
         }
-        if known.as_ref().is_some_and(|it| it.value == recipient) {
-            continue;
+        let queries: Vec<Query> = some.iter().map(|it| Query::Recipient(it.key.clone())).collect();
+        let views = try_join_all(queries.iter().map(|it| store.load(it))).await?;
+        let (mut writes, mut expects) = (Vec::new(), Vec::new());
+        for (mut recipient, view) in some.into_iter().zip(views) {
+            if let Some(known) = &view.recipient {
+                recipient.uid.clone_from(&known.value.uid);
+            }
+            if view.recipient.as_ref().is_some_and(|it| it.value == recipient) {
+                continue;
+            }
+            expects.push(Expect::Recipient(recipient.key.clone(), view.recipient.map_or(0, |it| it.version)));
+            writes.push(Write::Recipient(recipient.key.clone(), Some(recipient)));
         }
-        written += 1;
-        expects.push(Expect::Recipient(recipient.key.clone(), known.map_or(0, |it| it.version)));
-        writes.push(Write::Recipient(recipient.key.clone(), Some(recipient)));
-        if writes.len() == AT_ONCE {
-            store.commit(std::mem::take(&mut writes), std::mem::take(&mut expects)).await?;
+        written += writes.len();
+        if !writes.is_empty() {
+            store.commit(writes, expects).await?;
         }
     }
-    if !writes.is_empty() {
-        store.commit(writes, expects).await?;
-    }
-    Ok(written)
 }
 
 impl Operations for Counter {
