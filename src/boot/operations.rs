@@ -11,7 +11,7 @@ use crate::domain::activity::timeline;
 use crate::domain::budget::BudgetKey;
 use crate::domain::id::{AggregateId, PublisherId};
 use crate::domain::recipient::Recipient;
-use crate::domain::snapshot::{Expect, Query, Write};
+use crate::domain::snapshot::{Expect, Query, Versioned, Write};
 use crate::engine::Engine;
 use crate::engine::outbox::Outbox;
 use crate::engine::push::Parked;
@@ -74,8 +74,9 @@ impl Counter {
     async fn load(&self, files: Files, apply: bool) -> Outcome {
         let new = registration::read(&files).map_err(told)?;
         let mut known = Vec::new();
-        for recipient in &new.recipients {
-            known.extend(self.recipient(recipient).await.map_err(failed)?);
+        for some in new.recipients.chunks(AT_ONCE) {
+            let found = registered(&self.engine, some).await.map_err(failed)?;
+            known.extend(found.into_iter().flatten().map(|it| it.value));
         }
         let mut changes = diff_registry(&self.engine.registry(), &new.registry);
         changes.extend(diff_recipients(&known, &new.recipients));
@@ -93,37 +94,38 @@ impl Counter {
         self.engine.register(new.registry);
         Ok(())
     }
+}
 
-    async fn recipient(&self, of: &Recipient) -> Result<Option<Recipient>, StoreError> {
-        let view = self.engine.store().load(&Query::Recipient(of.key.clone())).await?;
-        Ok(view.recipient.map(|it| it.value))
-    }
+// These recipients as they are registered now.
+async fn registered(engine: &Engine, these: &[Recipient]) -> Result<Vec<Option<Versioned<Recipient>>>, StoreError> {
+    let queries: Vec<Query> = these.iter().map(|it| Query::Recipient(it.key.clone())).collect();
+    let views = try_join_all(queries.iter().map(|it| engine.store().load(it))).await?;
+    Ok(views.into_iter().map(|it| it.recipient).collect())
 }
 
 /// Writes recipients that are new or differ; those that are the same cost nothing but a look, and looks go together.
 pub async fn register_recipients(engine: &Engine, recipients: Vec<Recipient>) -> Result<usize, StoreError> {
-    let (store, mut written, mut recipients) = (engine.store(), 0, recipients.into_iter());
+    let (mut written, mut recipients) = (0, recipients.into_iter());
     loop {
         let some: Vec<Recipient> = recipients.by_ref().take(AT_ONCE).collect();
         if some.is_empty() {
             return Ok(written);
         }
-        let queries: Vec<Query> = some.iter().map(|it| Query::Recipient(it.key.clone())).collect();
-        let views = try_join_all(queries.iter().map(|it| store.load(it))).await?;
+        let known = registered(engine, &some).await?;
         let (mut writes, mut expects) = (Vec::new(), Vec::new());
-        for (mut recipient, view) in some.into_iter().zip(views) {
-            if let Some(known) = &view.recipient {
+        for (mut recipient, known) in some.into_iter().zip(known) {
+            if let Some(known) = &known {
                 recipient.uid.clone_from(&known.value.uid);
             }
-            if view.recipient.as_ref().is_some_and(|it| it.value == recipient) {
+            if known.as_ref().is_some_and(|it| it.value == recipient) {
                 continue;
             }
-            expects.push(Expect::Recipient(recipient.key.clone(), view.recipient.map_or(0, |it| it.version)));
+            expects.push(Expect::Recipient(recipient.key.clone(), known.map_or(0, |it| it.version)));
             writes.push(Write::Recipient(recipient.key.clone(), Some(recipient)));
         }
         written += writes.len();
         if !writes.is_empty() {
-            store.commit(writes, expects).await?;
+            engine.store().commit(writes, expects).await?;
         }
     }
 }
