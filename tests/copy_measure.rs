@@ -1,5 +1,5 @@
 //! Figures, not verdicts: how long a move from sled to PostgreSQL takes with so many sessions, for how much of that writes are refused,
-//! and what memory it takes, while new sessions go on being opened. On an otherwise idle machine:
+//! and what memory it takes, while sessions go on being opened and changed. On an otherwise idle machine:
 //!
 //! `MEASURE_COUNT=1000000 cargo test --profile proof --test copy_measure -- --ignored --nocapture`
 //!
@@ -8,6 +8,7 @@
 mod postgres;
 mod sample;
 
+use countersign::domain::aggregate::Aggregate;
 use countersign::domain::contact::Address;
 use countersign::domain::id::AggregateId;
 use countersign::domain::snapshot::Write;
@@ -47,10 +48,12 @@ fn memory(name: &str) -> u64 {
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
 }
 
-// Opens sessions until the store refuses.
+// Opens sessions until the store refuses, and with each changes one of the oldest, which are sent again.
 async fn open_more(store: Arc<SledStore>) -> u64 {
     for n in count().. {
-        match store.commit(vec![session(n)], Vec::new()).await {
+        let Write::Aggregate(Aggregate::Challenge(mut old)) = session(n - count()) else { unreachable!("it is a challenge") };
+        old.attempts = 1;
+        match store.commit(vec![session(n), Write::Aggregate(Aggregate::Challenge(old))], Vec::new()).await {
             Ok(()) => tokio::time::sleep(BETWEEN).await,
             Err(StoreError::Busy) => return n,
             Err(error) => panic!("{error}"),

@@ -171,9 +171,9 @@ impl Incoming {
     }
 
     async fn write(&self, wish: Wish, told: &HashMap<AggregateId, Told>) -> Result<(), StoreError> {
-        let shared = &self.store.shared;
+        let (shared, mut read) = (&self.store.shared, Read::default());
         for _ in 0..TRIES {
-            let mut ops = self.store.planned(&wish, &mut Read::default()).await?;
+            let mut ops = self.store.planned(&wish, &mut read).await?;
             let new = std::mem::take(&mut ops.told);
             ops.opened.clear();
             // Nobody takes them before a server starts here.
@@ -183,12 +183,15 @@ impl Incoming {
                 return Ok(());
             }
             let after = After::of(&wish, &ops);
+            let places = after.places();
             match attempt(shared, &statements).await {
                 Ok(_) => {
                     after.remember(shared, &Taken { mine: Vec::new(), until: shared.now() });
                     return Ok(());
                 }
                 Err(Trouble::Again) => {}
+                // What was sent in an earlier round, and is not known here any more, is there.
+                Err(Trouble::Conflict) => read = self.store.reread(&wish, places).await?,
                 Err(trouble) => return Err(trouble.into()),
             }
         }

@@ -106,7 +106,8 @@ impl PostgresStore {
         Ok(())
     }
 
-    async fn reread(&self, wish: &Wish, places: Vec<Place>) -> Result<Read, StoreError> {
+    /// What is there of what a commit writes, whatever is known here.
+    pub(super) async fn reread(&self, wish: &Wish, places: Vec<Place>) -> Result<Read, StoreError> {
         let mut read = Read::default();
         let ids = wish.bodies.iter().map(|it| it.id).collect();
         self.bounded(self.fill(ids, places, &mut read)).await?;
