@@ -1,11 +1,14 @@
 //! Maps by keys that are random already: routing MACs under a secret key, and ids that were drawn here. Nobody outside can choose
 //! where they fall, so they need no keyed hash of their own, of which each request would pay for some dozens.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// A map by a [`Route`](super::key::Route), a [`Key`](super::key::Key), or a drawn id. Never by what a caller chose.
 pub(crate) type Keyed<K, V> = HashMap<K, V, BuildHasherDefault<Spread>>;
+
+/// A set of such keys.
+pub(crate) type KeyedSet<K> = HashSet<K, BuildHasherDefault<Spread>>;
 
 /// Takes the last 16 bytes of a key as they are. Some keys count from 0 (the days'), so their bits are spread once more.
 #[derive(Default)]
@@ -41,7 +44,6 @@ mod tests {
     use super::*;
     use crate::domain::id::AggregateId;
     use crate::store::key::Key;
-    use std::collections::HashSet;
     use std::hash::Hash;
     use uuid::Uuid;
 

@@ -12,9 +12,10 @@ use super::write::Pen;
 use crate::domain::id::AggregateId;
 use crate::domain::time::Timestamp;
 use crate::store::contract::StoreError;
+use crate::store::keyed::KeyedSet;
 use deadpool_postgres::Object;
 use futures_util::future::join_all;
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -63,7 +64,7 @@ pub(super) async fn run(shared: Arc<Shared>, mut jobs: mpsc::Receiver<Box<Job>>)
 
 // What waits and has nothing to do with what is in already; the rest keeps its order.
 fn gather(first: Box<Job>, later: &mut VecDeque<Box<Job>>, jobs: &mut mpsc::Receiver<Box<Job>>, max: usize) -> Vec<Box<Job>> {
-    let mut names: HashSet<Name> = first.ops.names().collect();
+    let mut names: KeyedSet<Name> = first.ops.names().collect();
     let mut group = vec![first];
     let mut waiting = std::mem::take(later);
     while group.len() < max && later.len() < max {

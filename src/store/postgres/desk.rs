@@ -7,8 +7,8 @@ use crate::domain::id::AggregateId;
 use crate::domain::time::Timestamp;
 use crate::store::contract::StoreError;
 use crate::store::form::Form;
+use crate::store::keyed::Keyed;
 use crate::store::row::Opener;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The bits of a version that tell nodes apart. A record that is removed and made anew could have its old version otherwise, where two
@@ -28,8 +28,8 @@ pub(super) enum Gap {
 /// What was read for this commit.
 #[derive(Default)]
 pub(super) struct Read {
-    pub(super) aggregates: HashMap<AggregateId, Option<Kept>>,
-    pub(super) records: HashMap<Place, Option<Arc<Rec>>>,
+    pub(super) aggregates: Keyed<AggregateId, Option<Kept>>,
+    pub(super) records: Keyed<Place, Option<Arc<Rec>>>,
 }
 
 /// What a plan is made with.

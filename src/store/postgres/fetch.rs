@@ -6,6 +6,7 @@ use super::trouble::Trouble;
 use super::write::stored_day;
 use crate::domain::id::AggregateId;
 use crate::store::key::Key;
+use crate::store::keyed::Keyed;
 use deadpool_postgres::Object;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -27,8 +28,8 @@ pub(super) struct Stored {
 /// What was read: for several queries at once.
 #[derive(Default)]
 pub(super) struct Fetched {
-    pub(super) records: HashMap<Place, Arc<Rec>>,
-    pub(super) aggregates: HashMap<AggregateId, Stored>,
+    pub(super) records: Keyed<Place, Arc<Rec>>,
+    pub(super) aggregates: Keyed<AggregateId, Stored>,
     /// Challenges that publishers opened on days.
     pub(super) opened: HashMap<(i64, u32), u64>,
 }
@@ -184,7 +185,7 @@ impl Eyes {
 }
 
 // Reads aggregates of any day; gives the packed places that they name.
-async fn aggregates(client: &Object, ids: &[AggregateId], found: &mut HashMap<AggregateId, Stored>) -> Result<Vec<Vec<u8>>, Trouble> {
+async fn aggregates(client: &Object, ids: &[AggregateId], found: &mut Keyed<AggregateId, Stored>) -> Result<Vec<Vec<u8>>, Trouble> {
     let mut days: BTreeMap<u16, Vec<AggregateId>> = BTreeMap::new();
     ids.iter().for_each(|it| days.entry(it.day()).or_default().push(*it));
     let mut named = Vec::new();

@@ -14,10 +14,11 @@ use crate::store::codec::Unread;
 use crate::store::contract::StoreError;
 use crate::store::form::Form;
 use crate::store::key::kind;
+use crate::store::keyed::Keyed;
 use crate::store::prepare::decode_note;
 use crate::store::rows;
+use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -89,7 +90,7 @@ impl PostgresStore {
         let fetched = self.ask(Wanted { ids, ..Wanted::default() }).await?;
         let found = &fetched.aggregates;
         self.learn_days(found.values()).await?;
-        let mut opened: HashMap<AggregateId, Arc<Aggregate>> = HashMap::with_capacity(numbers.len());
+        let mut opened: Keyed<AggregateId, Arc<Aggregate>> = Keyed::default();
         for id in numbers.iter().map(|it| it.1) {
             let (Some(it), Entry::Vacant(place)) = (found.get(&id), opened.entry(id)) else { continue };
             place.insert(Arc::new(view::aggregate(self.shared.opener(), id, it)?));

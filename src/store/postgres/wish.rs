@@ -12,10 +12,10 @@ use crate::store::facts::Facts;
 use crate::store::form::Form;
 use crate::store::given::Given;
 use crate::store::key::{Key, Route};
+use crate::store::keyed::Keyed;
 use crate::store::prepare::{encode_note, written_in};
 use crate::store::{row, rows};
 use crate::vault::{ROOM, SealedRow, Vault};
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The most that one commit may write, sealed.
@@ -53,9 +53,9 @@ pub(super) struct Wish {
     /// At which address, whose, and whether it stops.
     pub(super) opt_outs: Vec<(Place, PublisherId, bool)>,
     /// The versions that aggregates are expected at; 0: not there.
-    pub(super) aggregates: HashMap<AggregateId, u64>,
+    pub(super) aggregates: Keyed<AggregateId, u64>,
     /// The versions that records are expected at; 0: not there.
-    pub(super) versions: HashMap<Place, u64>,
+    pub(super) versions: Keyed<Place, u64>,
     /// Who is expected in slots.
     pub(super) holders: Vec<((Place, Route), Option<AggregateId>)>,
     /// Leases that must not be another's; of each aggregate the oldest.
@@ -74,8 +74,8 @@ impl Wish {
             bodies: Vec::new(),
             records: Vec::new(),
             opt_outs: Vec::new(),
-            aggregates: HashMap::new(),
-            versions: HashMap::new(),
+            aggregates: Keyed::default(),
+            versions: Keyed::default(),
             holders: Vec::new(),
             leases: Vec::new(),
             contradicts: false,
