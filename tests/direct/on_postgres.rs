@@ -126,7 +126,7 @@ async fn lives(database: &str, number: i64, count: usize) {
     let clock = sample::Time::at(0);
     let outbox = Outbox::new(engine.clone(), Routes::only(Arc::new(Sandbox::new(&Default::default(), Arc::new(move || clock.now())))));
     for nth in 0..count {
-        let phone = Secret::new(&format!("+1202555{:04}", 1_000 * number as usize + nth));
+        let phone = Secret::new(format!("+1202555{:04}", 1_000 * number as usize + nth));
         let it = Asked { recipient: Some(phone), ..Life::sms() };
         let Creation::Opened { summary, code: Some(code), .. } = engine.create(origin(&engine), it).await.unwrap() else {
             panic!("not opened")
