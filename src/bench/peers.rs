@@ -10,7 +10,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 /// What comes in at the stand-ins.
 pub trait World: Send + Sync + 'static {
@@ -20,9 +20,16 @@ pub trait World: Send + Sync + 'static {
     fn events(&self, json: &[u8]);
 }
 
+// With room for all connections that a server opens at once: of a queue that is full it hears after a second.
+fn listen() -> std::io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+    socket.listen(4096)
+}
+
 /// Starts a gateway (`/carrier`) and a subscriber (any other path); gives the address.
 pub async fn web(world: Arc<dyn World>) -> Result<SocketAddr> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let listener = listen()?;
     let address = listener.local_addr()?;
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
@@ -36,7 +43,7 @@ pub async fn web(world: Arc<dyn World>) -> Result<SocketAddr> {
 
 /// Starts a relay that takes all mail, and forgets it; gives the address.
 pub async fn relay() -> Result<SocketAddr> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let listener = listen()?;
     let address = listener.local_addr()?;
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {

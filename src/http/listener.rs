@@ -17,6 +17,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::future::Future;
+use std::io;
 use std::iter::once;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
@@ -24,13 +25,16 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+/// Connections that may wait to be taken. The usual 128 are there at once when a load balancer comes back, and whoever finds no room tries again
+/// after a second. The system may allow fewer (`net.core.somaxconn`).
+const BACKLOG: u32 = 4096;
 /// Header fields that hyper has room for by itself.
 const HYPERS_HEADERS: usize = 100;
 
@@ -41,6 +45,16 @@ pub(super) struct Shared {
     pub(super) limits: Limits,
     pub(super) places: Places,
     pub(super) shutdown: CancellationToken,
+}
+
+/// Takes an address.
+pub(super) fn listen(at: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if at.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // Not on Windows, where it would let others have it, too; there nobody waits for an address that was given back.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(at)?;
+    socket.listen(BACKLOG)
 }
 
 /// Accepts until the shutdown begins, then lets requests in progress end, within the drain's deadline.
@@ -230,5 +244,21 @@ async fn end_of(activity: &Activity, shared: &Shared) -> End {
     tokio::select! {
         () = shared.shutdown.cancelled() => End::Shutdown,
         () = activity.idle_for(shared.limits.idle()) => End::Idle,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_burst_of_connections_finds_room_before_the_first_is_taken() {
+        let listener = listen(([127, 0, 0, 1], 0).into()).unwrap();
+        let allowed = std::fs::read_to_string("/proc/sys/net/core/somaxconn").ok().and_then(|it| it.trim().parse().ok());
+        let mut waiting = Vec::new();
+        for nth in 0..allowed.unwrap_or(128).min(500) {
+            let connected = timeout(Duration::from_secs(30), TcpStream::connect(listener.local_addr().unwrap())).await;
+            waiting.push(connected.unwrap_or_else(|_| panic!("there is no room for connection {nth}")).unwrap());
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! What boot calls: bind, then serve until the shutdown.
 
 use super::app::App;
-use super::listener::{Shared, run};
+use super::listener::{Shared, listen, run};
 use super::parts::Parts;
 use super::places::Places;
 use super::settings::Settings;
@@ -37,12 +37,8 @@ impl Server {
     /// Takes the address and reads the certificates.
     pub async fn bind(settings: &Settings, parts: Parts) -> Result<Self, HttpError> {
         let tls = settings.tls.clone().map(Tls::load).transpose()?.map(Arc::new);
-        let bind = async {
-            let listener = TcpListener::bind(settings.listen).await?;
-            let address = listener.local_addr()?;
-            Ok((listener, address))
-        };
-        let (listener, address) = bind.await.map_err(|cause| HttpError::Bind { address: settings.listen, cause })?;
+        let bound = listen(settings.listen).and_then(|it| Ok((it.local_addr()?, it)));
+        let (address, listener) = bound.map_err(|cause| HttpError::Bind { address: settings.listen, cause })?;
         if tls.is_none() && !address.ip().is_loopback() {
             let taken = if settings.allow_plaintext { "taken" } else { "refused" };
             tracing::warn!(%address, "listening without TLS beyond loopback: credentials are {taken}");
