@@ -4,6 +4,7 @@
 use super::facts::Facts;
 use super::key::Route;
 use super::keyed::Keyed;
+use super::wide::Wide;
 use crate::domain::id::{AggregateId, PublisherId};
 use crate::domain::time::Timestamp;
 use smallvec::SmallVec;
@@ -11,7 +12,7 @@ use smallvec::SmallVec;
 /// The indexes by address.
 #[derive(Default)]
 pub(crate) struct Addresses {
-    known: Keyed<Route, Known>,
+    known: Wide<Route, Known>,
     opt_outs: Keyed<Route, Vec<PublisherId>>,
 }
 

@@ -9,11 +9,11 @@ mod index;
 use super::addresses::Addresses;
 use super::form::Form;
 use super::key::{Key, Route, kind};
-use super::keyed::Keyed;
 use super::latest::Latest;
 use super::outbox::Outbox;
 pub(crate) use super::shown::{Aside, Entry, Row, Shown};
 use super::slots::Slots;
+use super::wide::Wide;
 use crate::domain::aggregate::Aggregate;
 use crate::domain::answer::Verdict;
 use crate::domain::id::{AggregateId, DeliveryId, InstitutionId, PublisherId};
@@ -44,8 +44,8 @@ pub(crate) struct Published {
     pub(crate) form: Form,
     /// Bytes of their values.
     pub(crate) bytes: u64,
-    pub(crate) entries: Keyed<AggregateId, Entry>,
-    pub(crate) rows: Keyed<Key, Row>,
+    pub(crate) entries: Wide<AggregateId, Entry>,
+    pub(crate) rows: Wide<Key, Row>,
     pub(crate) recipients: BTreeMap<RecipientKey, Key>,
     pub(crate) notes: BTreeMap<String, Key>,
     pub(crate) feeds: HashMap<InstitutionId, Feed>,
@@ -54,9 +54,9 @@ pub(crate) struct Published {
     /// What is known of each address.
     pub(crate) addresses: Addresses,
     slots: Slots,
-    repeats: Keyed<Route, AggregateId>,
-    seen: Keyed<Route, (Verdict, AggregateId)>,
-    deliveries: Keyed<DeliveryId, AggregateId>,
+    repeats: Wide<Route, AggregateId>,
+    seen: Wide<Route, (Verdict, AggregateId)>,
+    deliveries: Wide<DeliveryId, AggregateId>,
     timers: BTreeSet<(Timestamp, AggregateId)>,
     /// Deliveries that wait, and who works on them.
     pub(crate) outbox: Outbox,

@@ -1,7 +1,7 @@
 //! Who holds a slot: the newest open challenge, where several do (decision 16).
 
 use super::key::Route;
-use super::keyed::Keyed;
+use super::wide::Wide;
 use crate::domain::id::AggregateId;
 use crate::domain::time::Timestamp;
 use std::collections::BTreeSet;
@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 /// Open challenges by their slots.
 #[derive(Default)]
 pub(crate) struct Slots {
-    newest: Keyed<Route, (Timestamp, AggregateId)>,
+    newest: Wide<Route, (Timestamp, AggregateId)>,
     /// Older ones, where a publisher lets them stand beside each other: mostly none.
     older: BTreeSet<(Route, Timestamp, AggregateId)>,
 }
