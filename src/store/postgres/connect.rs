@@ -3,7 +3,7 @@
 use super::settings::{Place, Settings, TlsMode, Unusable};
 use super::{secret, tls};
 use crate::domain::code::Secret;
-use deadpool_postgres::{Connect, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{Connect, Manager, ManagerConfig, Pool, QueueMode, RecyclingMethod, Runtime};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -33,7 +33,9 @@ pub fn pool(settings: &Settings) -> Result<Pool, Unusable> {
         TlsMode::Off => Manager::from_connect(Config::new(), Hosts::new(settings, configs, NoTls), recycled),
         TlsMode::Verify => Manager::from_connect(Config::new(), Hosts::new(settings, configs, tls::verifying(settings)?), recycled),
     };
-    let builder = Pool::builder(manager).max_size(settings.pool).runtime(Runtime::Tokio1);
+    // The connection that was used last comes first: its server process has at hand what it needs for our statements, which goes cold
+    // when all connections take turns.
+    let builder = Pool::builder(manager).max_size(settings.pool).queue_mode(QueueMode::Lifo).runtime(Runtime::Tokio1);
     let wait = Duration::from_millis(settings.wait_timeout_millis);
     let pool = builder.wait_timeout(Some(wait)).create_timeout(Some(all)).recycle_timeout(Some(wait)).build();
     pool.map_err(|error| Unusable(format!("the pool of connections can't be made: {error}")))
