@@ -87,10 +87,11 @@ impl After {
 
     /// What this node knows from now on; and the deliveries that are its own: of an aggregate that it has, all that wait.
     pub(super) fn remember(self, shared: &Shared, taken: &Taken) {
+        let written = shared.known.turn();
         let mine = self.aggregates.iter().filter(|it| it.take);
         shared.recent.put(mine.filter_map(|it| Some((it.kept.version, it.plain.clone()?, it.size))));
         for it in self.aggregates {
-            shared.known.learn(it.id, it.kept);
+            shared.known.learn(it.id, it.kept, written);
             it.gone.into_iter().for_each(|(due, delivery)| shared.leases.remove(due, delivery));
             let held = match it.new {
                 true => it.take.then_some((1, taken.until)),
@@ -103,6 +104,6 @@ impl After {
                 shared.leases.put(due, Lease { aggregate: it.id, delivery, fence, until });
             }
         }
-        self.records.into_iter().for_each(|(place, rec)| shared.known.note(place, rec));
+        self.records.into_iter().for_each(|(place, rec)| shared.known.note(place, rec, written));
     }
 }

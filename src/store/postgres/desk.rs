@@ -57,6 +57,8 @@ impl Desk<'_> {
         }
         match (self.known.aggregate(id), expected) {
             (None, None) => Ok(Some(None)),
+            // Versions of an aggregate rise.
+            (Some(known), Some(expected)) if known.version > expected => Err(Gap::Conflict),
             (known, _) => Ok(known.filter(|it| expected.is_none_or(|expected| expected == it.version)).map(Some)),
         }
     }

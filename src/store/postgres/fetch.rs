@@ -1,5 +1,6 @@
 //! Reads: everything that a decision needs comes with one statement, so it is of one moment.
 
+use super::known::Turn;
 use super::place::Place;
 use super::rec::{Rec, ids};
 use super::trouble::Trouble;
@@ -28,6 +29,8 @@ pub(super) struct Stored {
 /// What was read: for several queries at once.
 #[derive(Default)]
 pub(super) struct Fetched {
+    /// When it was asked for.
+    pub(super) as_of: Turn,
     pub(super) records: Keyed<Place, Arc<Rec>>,
     pub(super) aggregates: Keyed<AggregateId, Stored>,
     /// Challenges that publishers opened on days.
@@ -66,12 +69,14 @@ impl Wanted {
 pub(super) struct Eyes {
     /// The UTC day, on which most of what is held was opened.
     pub(super) today: u32,
+    /// Before what they see.
+    pub(super) as_of: Turn,
 }
 
 impl Eyes {
     /// Reads what is wanted: one statement; more, when something held is older than yesterday.
     pub(super) async fn read(&self, client: &Object, wanted: &Wanted) -> Result<Fetched, Trouble> {
-        let mut found = Fetched::default();
+        let mut found = Fetched { as_of: self.as_of, ..Fetched::default() };
         self.look(client, wanted, &mut found).await?;
         if wanted.held || !wanted.ids.is_empty() {
             let held = found.records.values().filter(|_| wanted.held).flat_map(|it| ids(&it.holds).collect::<Vec<_>>());

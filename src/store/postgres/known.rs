@@ -1,5 +1,7 @@
 //! What this node read or wrote of late, so that a commit need not read again what its decision was made of. Never trusted: every
 //! write is bound to the version it was derived from, and what is missing here is read.
+//!
+//! A read that was under way while something was learned may have seen what was there before: it does not stand against that.
 
 use super::ops::Ops;
 use super::place::Place;
@@ -11,6 +13,7 @@ use parking_lot::Mutex;
 use std::hash::Hash;
 use std::mem;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Entries of a generation: two thousand requests at once, and some more.
 const PLACES: usize = 8192;
@@ -29,9 +32,20 @@ pub(super) struct Kept {
 pub(super) struct Known {
     aggregates: Mutex<Generations<AggregateId, Kept>>,
     records: Mutex<Generations<Place, Option<Arc<Rec>>>>,
+    turns: AtomicU64,
 }
 
+/// A moment in the order in which things were learned. What is written is known as of a turn that is taken when it is durable, what is read as
+/// of one that is taken before the database is asked.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
+pub(super) struct Turn(u64);
+
 impl Known {
+    /// A moment of its own, after all that were taken before.
+    pub(super) fn turn(&self) -> Turn {
+        Turn(self.turns.fetch_add(1, Ordering::SeqCst))
+    }
+
     pub(super) fn aggregate(&self, id: AggregateId) -> Option<Kept> {
         self.aggregates.lock().get(&id).cloned()
     }
@@ -50,18 +64,18 @@ impl Known {
         aggregates.into_iter().any(newer) || records.into_iter().any(replaced)
     }
 
-    pub(super) fn learn(&self, id: AggregateId, kept: Kept) {
-        self.aggregates.lock().put(id, kept);
+    pub(super) fn learn(&self, id: AggregateId, kept: Kept, as_of: Turn) {
+        self.aggregates.lock().put(id, kept, as_of);
     }
 
-    pub(super) fn note(&self, place: Place, rec: Option<Arc<Rec>>) {
-        self.records.lock().put(place, rec);
+    pub(super) fn note(&self, place: Place, rec: Option<Arc<Rec>>, as_of: Turn) {
+        self.records.lock().put(place, rec, as_of);
     }
 }
 
 struct Generations<K, V> {
-    young: Keyed<K, V>,
-    old: Keyed<K, V>,
+    young: Keyed<K, (Turn, V)>,
+    old: Keyed<K, (Turn, V)>,
 }
 
 impl<K, V> Default for Generations<K, V> {
@@ -72,13 +86,42 @@ impl<K, V> Default for Generations<K, V> {
 
 impl<K: Eq + Hash, V> Generations<K, V> {
     fn get(&self, key: &K) -> Option<&V> {
+        self.entry(key).map(|it| &it.1)
+    }
+
+    fn entry(&self, key: &K) -> Option<&(Turn, V)> {
         self.young.get(key).or_else(|| self.old.get(key))
     }
 
-    fn put(&mut self, key: K, value: V) {
+    fn put(&mut self, key: K, value: V, as_of: Turn) {
+        if self.entry(&key).is_some_and(|it| it.0 > as_of) {
+            return;
+        }
         if self.young.len() >= PLACES {
             self.old = mem::take(&mut self.young);
         }
-        self.young.insert(key, value);
+        self.young.insert(key, (as_of, value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // What is learned in turn, and what is known then.
+    fn check(learned: &[(Turn, u8)], expected: u8) {
+        let mut known = Generations::default();
+        learned.iter().for_each(|(as_of, value)| known.put((), *value, *as_of));
+        assert_eq!(known.get(&()), Some(&expected));
+    }
+
+    #[test]
+    fn a_read_does_not_stand_against_what_was_written_meanwhile() {
+        let known = Known::default();
+        let [asked, written, asked_later] = [(); 3].map(|()| known.turn());
+        check(&[(asked, 1)], 1);
+        check(&[(written, 2), (asked, 1)], 2);
+        check(&[(written, 2), (asked_later, 3)], 3);
+        check(&[(asked, 1), (written, 2), (asked, 1)], 2);
     }
 }

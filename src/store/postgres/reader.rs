@@ -37,7 +37,7 @@ pub(super) async fn run(shared: Arc<Shared>, mut asks: mpsc::Receiver<Ask>) {
         }
         let shared = shared.clone();
         tokio::spawn(async move {
-            let eyes = Eyes { today: shared.today() };
+            let eyes = Eyes { today: shared.today(), as_of: shared.known.turn() };
             let read = shared.within(shared.options.read_timeout, async |client| eyes.read(client, &wanted).await).await;
             let read = read.map(Arc::new).map_err(StoreError::from);
             if read.is_ok() {

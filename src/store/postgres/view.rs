@@ -96,7 +96,7 @@ impl Viewer<'_> {
     // Also what was looked for and is not there.
     fn remember(&self, query: &Query) {
         let absent = wanted(self.opener.vault, query).places.into_iter().filter(|it| !self.fetched.records.contains_key(it));
-        absent.for_each(|it| self.known.note(it, None));
+        absent.for_each(|it| self.known.note(it, None, self.fetched.as_of));
     }
 
     fn opening(&self, query: &Query) -> Result<View, StoreError> {
@@ -216,7 +216,7 @@ impl Viewer<'_> {
 
     fn note(&self, place: Place) {
         if let Some(it) = self.fetched.records.get(&place) {
-            self.known.note(place, Some(it.clone()));
+            self.known.note(place, Some(it.clone()), self.fetched.as_of);
         }
     }
 
@@ -232,7 +232,7 @@ impl Viewer<'_> {
         let stored = self.fetched.aggregates.get(&id).filter(|it| self.opener.vault.knows_day(it.day));
         let Some(stored) = stored else { return Ok(None) };
         let value = aggregate(self.opener, id, stored)?;
-        self.known.learn(id, kept(self.opener.vault, stored, &value));
+        self.known.learn(id, kept(self.opener.vault, stored, &value), self.fetched.as_of);
         Ok(Some(Versioned { value, version: stored.version }))
     }
 }

@@ -93,14 +93,14 @@ impl PostgresStore {
                 None => None,
             };
             if let Some(kept) = &kept {
-                self.shared.known.learn(id, kept.clone());
+                self.shared.known.learn(id, kept.clone(), fetched.as_of);
             }
             read.aggregates.insert(id, kept);
         }
         for place in places {
             let found = fetched.records.get(&place).cloned();
             // What was remembered may be of a record that is gone: it must not stand against what is there now.
-            self.shared.known.note(place, found.clone());
+            self.shared.known.note(place, found.clone(), fetched.as_of);
             read.records.insert(place, found);
         }
         Ok(())
