@@ -142,31 +142,37 @@ impl Eyes {
         let by_place = "CROSS JOIN LATERAL (SELECT * FROM record r WHERE r.shard = q.shard AND r.key = q.key LIMIT 1) r";
         let mut text =
             format!("WITH r0 AS MATERIALIZED (SELECT {columns} FROM unnest($1::int4[], $2::bytea[]) AS q(shard, key) {by_place})");
+        // The places that rows name, each once: many of one handset's challenges name the same budget.
         let named = |of: &str| {
             format!(
-                "SELECT DISTINCT get_byte(o.also, i * 19) * 256 + get_byte(o.also, i * 19 + 1) AS shard, substr(o.also, i * 19 + 3, 17) AS key \
-                 FROM {of} o, generate_series(0, octet_length(o.also) / 19 - 1) AS i"
+                "SELECT DISTINCT get_byte(also, i) * 256 + get_byte(also, i + 1) AS shard, substr(also, i + 3, 17) AS key \
+                 FROM (SELECT also, generate_series(0, octet_length(also) - 19, 19) AS i FROM {of} WHERE also <> '') o"
             )
         };
+        let mut records = "r0";
         if wanted.around {
+            records = "r";
             let named = named("r0");
             text += &format!(", r AS MATERIALIZED (SELECT * FROM r0 UNION ALL SELECT {columns} FROM ({named}) q {by_place})");
-        } else {
-            text += ", r AS (SELECT * FROM r0)";
         }
-        let mut all = "SELECT 0 AS what, shard, key, version, data_day, holds, value FROM r".to_owned();
+        let mut all = format!("SELECT 0 AS what, shard, key, version, data_day, holds, value FROM {records}");
         let mut values = 2;
         if wanted.held || !wanted.ids.is_empty() {
             values += 1;
             text += ", h AS MATERIALIZED (SELECT unnest($3::bytea[]) AS id";
             if wanted.held {
-                text += " UNION SELECT substr(r.holds, i * 16 + 1, 16) FROM r, generate_series(0, octet_length(r.holds) / 16 - 1) AS i";
+                text += &format!(
+                    " UNION ALL SELECT substr(holds, i, 16) \
+                     FROM (SELECT holds, generate_series(1, octet_length(holds) - 15, 16) AS i FROM {records} WHERE holds <> '') o"
+                );
             }
             text += ")";
+            // An id tells its day: the other day's table need not be looked at.
             let of_day = |day: u32| {
                 format!(
                     "SELECT a.shard, a.id, a.version, a.data_day, a.events, a.also, a.value FROM h CROSS JOIN LATERAL \
-                     (SELECT * FROM aggregate_d{day} a WHERE a.shard = get_byte(h.id, 0) * 256 + get_byte(h.id, 1) AND a.id = h.id LIMIT 1) a"
+                     (SELECT * FROM aggregate_d{day} a WHERE get_byte(h.id, 2) * 256 + get_byte(h.id, 3) = {day} \
+                     AND a.shard = get_byte(h.id, 0) * 256 + get_byte(h.id, 1) AND a.id = h.id LIMIT 1) a"
                 )
             };
             let [today, yesterday] = self.days().map(of_day);
